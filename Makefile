@@ -1,0 +1,46 @@
+# Two commands do everything on a fresh machine: `make gallery` paints the demo gallery, `make test` passes the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install gallery test test-all lint bench
+
+help:
+	@echo "make gallery   install, then paint the six pictures of the quickstart into out/quickstart"
+	@echo "make test      install with the test extras, then run the tests"
+	@echo "make test-all  the same with the longer proofs"
+	@echo "make lint      ruff, mypy and the import contracts"
+	@echo "make bench     race the peers and time the parts (benchmarks/)"
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "nst-gallery needs Python 3.11 or newer; say make PYTHON=python3.12"; exit 2; }
+	@echo "Installing into $(VENV): torch with its CUDA build is some 5 GB, a minute or two on a good line."
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --disable-pip-version-check --group test --group lint
+	@touch $@
+
+install: $(VENV)/.installed
+
+gallery: $(VENV)/.installed
+	$(BIN)/nst run manifests/examples/quickstart.yaml --output out/quickstart
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/race.py

@@ -1,0 +1,89 @@
+"""Everything that can go wrong, drawn once.
+
+NSTError
+├── RecipeError        a recipe that cannot be painted: unknown layer, dial out of range
+├── ImageError         an input picture that cannot be read, or an output that cannot be encoded
+├── WeightsError       a network's weights are missing, damaged or of another network
+├── DivergedError      the optimisation left the finite numbers
+└── (manifests) ManifestError · (tasks) StorageError, OutputError, SlotError
+
+Every error carries a stable ``code`` for scripts, a failure ``kind`` that decides what the night
+does about it, and, where there is one, a ``remedy`` for the person who reads the report.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FailureKind = Literal[
+    "input", "diverged", "resource", "crash", "stall", "io", "environment", "bug"
+]
+
+
+class NSTError(Exception):
+    """A problem this product understands and explains.
+
+    Args:
+        message: What is wrong, with the offending value, in one sentence.
+        code: Stable word for scripts, ``E-...``; by default the class's own.
+        remedy: What the person can do about it, in one sentence.
+    """
+
+    code: str = "E-NST"
+    kind: ClassVar[FailureKind] = "bug"
+
+    def __init__(self, message: str, *, code: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Return the message, followed by the remedy where there is one."""
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep code and remedy when the error crosses a process boundary."""
+        return _rebuild, (type(self), self.message, self.code, self.remedy)
+
+
+def _rebuild(kind: type[NSTError], message: str, code: str, remedy: str | None) -> NSTError:
+    return kind(message, code=code, remedy=remedy)
+
+
+class RecipeError(NSTError):
+    """A recipe that cannot be painted."""
+
+    code = "E-RECIPE"
+    kind = "input"
+
+
+class ImageError(NSTError):
+    """An input picture that cannot be read, or an output that cannot be encoded."""
+
+    code = "E-IMG-DECODE"
+    kind = "input"
+
+
+class WeightsError(NSTError):
+    """A network's weights are missing, damaged or belong to another network."""
+
+    code = "E-WEIGHTS"
+    kind = "environment"
+
+
+class DivergedError(NSTError):
+    """The optimisation left the finite numbers."""
+
+    code = "E-DIVERGED"
+    kind = "diverged"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the nearest known name, or an empty string."""
+    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""
