@@ -1,0 +1,96 @@
+"""The dials people turn on a preset, and what each does to the recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from nst_core.optimizers import LBFGS, Adam
+from nst_core.terms import Content, Term
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nst_core.networks import Pooling
+    from nst_core.recipe import Color, Precision, Recipe, Start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dials:
+    """What a manifest may change on a preset; None leaves the preset's own.
+
+    Args:
+        size: Of the finished picture, in pixels, measured as the preset measures it.
+        steps: Optimiser steps per octave, coarsest first; the last number serves the rest.
+        content_weight: Factor on the preset's content weights; 2 keeps more of the photo.
+        style_weight: Factor on the preset's style weights; 2 paints more strongly.
+        style_scale: Size of the strokes; 2 paints with strokes twice as large.
+        color: Whose colours.
+        start: The first canvas (``init`` in manifests).
+        seed: Of everything random.
+        content_layers: Layer → relative weight; the terms' total weight stays.
+        style_layers: Layer → relative weight; the terms' total weight stays.
+        network: Whose features are compared.
+        pooling: Between the network's blocks.
+        optimizer: ``lbfgs`` or ``adam`` at their defaults.
+        precision: Of the feature maps.
+    """
+
+    size: int | None = None
+    steps: tuple[int, ...] | None = None
+    content_weight: float | None = None
+    style_weight: float | None = None
+    style_scale: float | None = None
+    color: Color | None = None
+    start: Start | None = None
+    seed: int | None = None
+    content_layers: Mapping[str, float] | None = None
+    style_layers: Mapping[str, float] | None = None
+    network: str | None = None
+    pooling: Pooling | None = None
+    optimizer: Literal["lbfgs", "adam"] | None = None
+    precision: Precision | None = None
+
+
+def turn(recipe: Recipe, dials: Dials) -> Recipe:
+    """Return the recipe with the dials turned.
+
+    Raises:
+        RecipeError: The result cannot be painted; see :class:`nst_core.recipe.Recipe`.
+    """
+    terms = recipe.terms
+    if dials.content_layers is not None:
+        terms = _on_layers(terms, "content", dials.content_layers)
+    if dials.style_layers is not None:
+        terms = _on_layers(terms, "style", dials.style_layers)
+    factors = {"content": dials.content_weight, "style": dials.style_weight}
+    terms = tuple(
+        term if (factor := factors.get(term.reads)) is None else replace(term, weight=term.weight * factor)
+        for term in terms
+    )
+    octaves = replace(
+        recipe.octaves,
+        size=recipe.octaves.size if dials.size is None else dials.size,
+        steps=recipe.octaves.steps if dials.steps is None else dials.steps,
+    )
+    optimizer = recipe.optimizer
+    if dials.optimizer is not None and dials.optimizer != optimizer.kind:
+        optimizer = LBFGS() if dials.optimizer == "lbfgs" else Adam()
+    plain = {
+        name: value
+        for name in ("style_scale", "color", "start", "seed", "network", "pooling", "precision")
+        if (value := getattr(dials, name)) is not None
+    }
+    return dataclasses.replace(recipe, terms=terms, octaves=octaves, optimizer=optimizer, **plain)
+
+
+def _on_layers(terms: tuple[Term, ...], reads: str, weights: Mapping[str, float]) -> tuple[Term, ...]:
+    """Replace the terms that read this picture by ones on other layers, same total weight."""
+    old = [term for term in terms if term.reads == reads]
+    model = old[0] if old else Content()
+    total = sum(term.weight for term in old) / (sum(weights.values()) or 1.0)
+    new = [replace(model, layer=layer, weight=weight * total) for layer, weight in weights.items()]
+    at = terms.index(old[0]) if old else 0
+    kept = [term for term in terms if term.reads != reads]
+    return tuple([*kept[:at], *new, *kept[at:]])

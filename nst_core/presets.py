@@ -1,0 +1,198 @@
+"""Recipes by name, each number with its source.
+
+Weights carry the normalisation they were chosen for: the same number under another Gram scaling
+or another network's activations is another recipe.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from nst_core.canvases import Pixels
+from nst_core.errors import RecipeError, did_you_mean
+from nst_core.networks import network
+from nst_core.octaves import Octaves
+from nst_core.optimizers import LBFGS, Adam
+from nst_core.recipe import Recipe
+from nst_core.terms import Content, Gamut, Gram, Term, TotalVariation, Wasserstein
+
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+"""Gatys, Ecker & Bethge 2016, section 2.2."""
+
+CHANNELS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512, "relu5_1": 512}
+
+# Crowson: 256 : 64 : 16 : 4 : 1, normalised to a sum of 1.
+_FALLING = {layer: weight / 341 for layer, weight in zip(STYLE_LAYERS, (256, 64, 16, 4, 1), strict=True)}
+
+# A penalty of 1000 in squared units of 0..255: inside the gamut it is 0, so that the objective is
+# the source's own; outside it is stiff enough that what is delivered agrees with it to 1 %.
+_STIFF_GAMUT = 1000.0 * 255**2
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named recipe.
+
+    Args:
+        recipe: What it stands for.
+        summary: What it is good for, in one line.
+        source: Paper or code that its numbers come from.
+    """
+
+    recipe: Recipe
+    summary: str
+    source: str
+
+
+def _gram(weight_of: dict[str, float], divide_by: str = "hw") -> tuple[Term, ...]:
+    return tuple(
+        Gram(layer=layer, weight=weight, divide_by="chw" if divide_by == "chw" else "hw")
+        for layer, weight in weight_of.items()
+    )
+
+
+def _wasserstein() -> tuple[Term, ...]:
+    return tuple(Wasserstein(layer=layer, weight=weight) for layer, weight in _FALLING.items())
+
+
+# neural-style's content loss is a mean over values and its Gram matrix is divided by C·H·W, both
+# on activations of 0..255 pixels, as here.
+_JCJOHNSON = Recipe(
+    terms=(
+        Content(layer="relu4_2", weight=5.0),
+        *_gram(dict.fromkeys(STYLE_LAYERS, 100.0), "chw"),
+        TotalVariation(weight=1e-3, stencil="squared"),
+        Gamut(weight=_STIFF_GAMUT),
+    ),
+    start="noise",
+    noise=0.001 / 255,
+    octaves=Octaves(size=512, steps=(1000,)),
+    optimizer=LBFGS(history=100),
+    precision="fp32",
+)
+
+
+def _deepart_like() -> Recipe:
+    terms: tuple[Term, ...] = (
+        Content(layer="relu4_2", weight=5.0),
+        *_gram(dict.fromkeys(STYLE_LAYERS, 1000.0), "chw"),
+        TotalVariation(weight=1e-3, stencil="squared"),
+        Gamut(weight=_STIFF_GAMUT),
+    )
+    return Recipe(
+        terms=terms,
+        start="content",
+        octaves=Octaves(size=500, steps=(1000,)),
+        optimizer=LBFGS(history=100),
+        precision="fp32",
+    )
+
+
+PRESETS: dict[str, Preset] = {
+    "gallery": Preset(
+        Recipe(
+            network="vgg19-normalized",
+            border="replicate",
+            terms=(
+                Content(layer="relu4_2", weight=0.015),
+                *_wasserstein(),
+                TotalVariation(weight=2.0),
+                Gamut(weight=50.0),
+            ),
+            canvas=Pixels(spectral=0.5),
+            optimizer=LBFGS(history=50, first_step=0.01, largest_step=0.5),
+            octaves=Octaves(size=512, smallest=180, steps=(60, 50), carry="change"),
+        ),
+        summary="the house's own: broad strokes first, then detail; the default",
+        source="objective after crowsonkb/style-transfer-pytorch, regularised and in closed form",
+    ),
+    "crowson": Preset(
+        Recipe(
+            network="vgg19-normalized",
+            border="replicate",
+            terms=(
+                Content(layer="relu4_2", weight=0.015),
+                *_wasserstein(),
+                TotalVariation(weight=2.0),
+            ),
+            optimizer=Adam(rate=0.02, betas=(0.9, 0.99), average=0.99, warm=True),
+            octaves=Octaves(size=512, smallest=128, ratio=math.sqrt(2), steps=(1000, 500)),
+            style_fit="longest",
+            enlarge_style=False,
+        ),
+        summary="the peer with the best looks, step for step; slow",
+        source="crowsonkb/style-transfer-pytorch, defaults of 2023",
+    ),
+    "pastiche": Preset(
+        Recipe(
+            terms=(
+                Content(layer="relu4_2", weight=0.01),
+                *_gram({layer: 10.0 / CHANNELS[layer] ** 2 for layer in STYLE_LAYERS}),
+                Gamut(weight=_STIFF_GAMUT),
+            ),
+            canvas=Pixels(spectral=0.5),
+            optimizer=LBFGS(history=50, first_step=0.01, largest_step=0.5),
+            octaves=Octaves(size=500, measure="area", steps=(300,)),
+            resampling="bilinear",
+        ),
+        summary="pastiche's exact objective, kept in gamut: to race on equal work",
+        source="dstein64/pastiche 1.6.0, defaults; there 1000 unconstrained steps",
+    ),
+    "gatys-2016": Preset(
+        Recipe(
+            terms=(
+                Content(layer="relu4_2", weight=1.0),
+                *_gram({layer: 1e3 / CHANNELS[layer] ** 2 for layer in STYLE_LAYERS}),
+                Gamut(weight=_STIFF_GAMUT),
+            ),
+            optimizer=LBFGS(history=100),
+            octaves=Octaves(size=1024, measure="area", smallest=512, ratio=2.0, steps=(500, 200)),
+            precision="fp32",
+        ),
+        summary="the paper's first author's own code, with its high-resolution pass",
+        source="leongatys/PytorchNeuralStyleTransfer; Gatys, Ecker & Bethge 2016",
+    ),
+    "jcjohnson": Preset(
+        _JCJOHNSON,
+        summary="the look that made style transfer popular, from noise",
+        source="jcjohnson/neural-style, defaults of 2017",
+    ),
+    "deepart-like": Preset(
+        _deepart_like(),
+        summary="strong style from the content picture, as the deepart.io service looked",
+        source="parameters shared in jcjohnson/neural-style issue 184",
+    ),
+    "seed-vgg16": Preset(
+        Recipe(
+            network="vgg16",
+            terms=(
+                Content(layer="relu5_1", weight=1.0),
+                *_gram(dict.fromkeys(STYLE_LAYERS, 100.0), "chw"),
+                Gamut(weight=_STIFF_GAMUT),
+            ),
+            octaves=Octaves(size=512, steps=(500,)),
+            optimizer=LBFGS(history=100),
+            precision="fp32",
+        ),
+        summary="VGG-16, content conv5_1, style conv1_1 to conv5_1, as lectures teach it",
+        source="lecture slides: Gram matrix / (C·H·W), rectified convolutions",
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """Return the preset of that name.
+
+    Raises:
+        RecipeError: Naming the nearest preset.
+    """
+    if name not in PRESETS:
+        raise RecipeError(
+            f"no preset '{name}'{did_you_mean(name, PRESETS)} Known: {', '.join(PRESETS)}",
+            code="E-RECIPE-PRESET",
+        )
+    return PRESETS[name]
+
+
+__all__ = ["PRESETS", "STYLE_LAYERS", "Preset", "network", "preset"]

@@ -1,0 +1,123 @@
+"""The recipe: how a picture is painted, as one value.
+
+A recipe holds every number that shapes the pixels and nothing else; its canonical JSON is part of
+a pair's identity. Two recipes that differ paint different pictures, two that are equal the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from nst_core.canvases import Pixels
+from nst_core.errors import RecipeError
+from nst_core.networks import NETWORKS, Pooling, network
+from nst_core.octaves import Octaves
+from nst_core.optimizers import LBFGS, Optimizer
+from nst_core.terms import IMAGE, Term
+
+ALGORITHM_VERSION = 1
+"""Raised by hand whenever the same recipe would paint other pixels."""
+
+Start = Literal["content", "noise", "picture"]
+Color = Literal["style", "match-content", "chroma-after"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a picture is painted.
+
+    Args:
+        network: Whose features are compared; a name of :data:`nst_core.networks.NETWORKS`.
+        pooling: Between the network's blocks. ``avg`` and ``l2`` are scaled so that activations
+            keep their size.
+        border: What the first convolution sees outside the picture. ``replicate`` leaves no frame
+            around the painting; ``zeros`` is what the networks were trained with.
+        terms: What is minimised; losses are logged per term, in this order.
+        start: The first canvas: the ``content``, seeded ``noise``, or a given ``picture``.
+        noise: With ``start: noise``, the standard deviation around mid-grey, in units of [0, 1].
+        canvas: The variables of the optimisation.
+        optimizer: The descent.
+        octaves: Sizes and steps.
+        style_scale: Size of the style's strokes on the canvas; 1 is the size at which style and
+            canvas fit each other.
+        style_fit: Fit of style to canvas at scale 1: equal ``area``, or equal ``longest`` side.
+        enlarge_style: Whether a style smaller than that is enlarged, or taken as it is.
+        resampling: Filter with which contents and styles are resized.
+        color: Whose colours: the ``style``'s; the style's pictures recoloured to
+            ``match-content`` before painting; or the content's chroma put back (``chroma-after``).
+        precision: Of the feature maps: ``bf16`` where the hardware has it (``auto``), or always
+            one of the two. Canvas and statistics are fp32 in any case.
+        seed: Of everything random.
+        log_every: Steps between two rows of the loss log.
+    """
+
+    network: str = "vgg19"
+    pooling: Pooling = "max"
+    border: Literal["zeros", "replicate"] = "zeros"
+    terms: tuple[Term, ...]
+    start: Start = "content"
+    noise: float = 0.1
+    canvas: Pixels = field(default_factory=Pixels)
+    optimizer: Optimizer = field(default_factory=LBFGS)
+    octaves: Octaves = field(default_factory=Octaves)
+    style_scale: float = 1.0
+    style_fit: Literal["area", "longest"] = "area"
+    enlarge_style: bool = True
+    resampling: Literal["bicubic", "bilinear", "lanczos"] = "bicubic"
+    color: Color = "style"
+    precision: Precision = "auto"
+    seed: int = 0
+    log_every: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be painted.
+
+        Raises:
+            RecipeError: An unknown network or layer, no terms, or a number out of its range.
+        """
+        row = network(self.network)
+        for term in self.terms:
+            if term.layer != IMAGE:
+                row.require_layer(term.layer)
+            _require(0 <= term.weight < math.inf, f"{term.kind}.weight", term.weight, "at least 0")
+        _require(any(term.weight for term in self.terms), "terms", (), "at least one with a weight")
+        octaves = self.octaves
+        _require(16 <= octaves.size <= 32768, "size", octaves.size, "16 to 32768 pixels")
+        _require(octaves.ratio >= 1.1, "octaves.ratio", octaves.ratio, "at least 1.1")
+        if octaves.smallest is not None:
+            _require(octaves.smallest >= 16, "octaves.smallest", octaves.smallest, "at least 16")
+        _require(bool(octaves.steps), "steps", octaves.steps, "at least one number")
+        for steps in octaves.steps:
+            _require(1 <= steps <= 100_000, "steps", steps, "1 to 100000")
+        _require(0.05 <= self.style_scale <= 20, "style_scale", self.style_scale, "0.05 to 20")
+        _require(0 <= self.seed < 2**63, "seed", self.seed, "0 to 2^63 - 1")
+        _require(self.log_every >= 1, "log_every", self.log_every, "at least 1")
+        _require(self.noise >= 0, "noise", self.noise, "at least 0")
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Which pictures a pair of this recipe must bring: ``content``, ``style``, ``picture``."""
+        needed = {term.reads for term in self.terms if term.weight} - {"nothing"}
+        if self.color != "style":
+            needed.add("content")
+        if self.start != "noise":
+            needed.add(self.start)
+        return frozenset(needed)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return every parameter as plain lists, dicts, numbers and text, defaults included."""
+        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), allow_nan=False))
+        return plain
+
+
+def _require(holds: bool, name: str, value: object, right: str) -> None:  # noqa: FBT001
+    if not holds:
+        raise RecipeError(f"{name} is {value!r}; it must be {right}")
+
+
+__all__ = ["ALGORITHM_VERSION", "NETWORKS", "Color", "Precision", "Recipe", "Start"]

@@ -1,0 +1,236 @@
+"""The terms of an objective: what a picture is asked to be.
+
+A term measures the canvas's feature maps at one layer and says, as one number to *minimise*, how
+far that measurement is from a target. The target is the same measurement of the content picture
+or of the style pictures, averaged by their weights when there are several; so one picture, several
+pictures and a blended set are one mechanism. Terms without a picture (total variation, gamut)
+judge the canvas by itself.
+
+A term is its own configuration: adding one is a class here, its name in :data:`Term` and a row in
+the test grid. Terms are values and import no torch by themselves, so that manifests are read and
+planned in a process that never loads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Measurement = tuple[Tensor, ...]
+
+Reads = Literal["content", "style", "nothing"]
+
+IMAGE = "image"
+"""The layer that is the canvas itself: (B, 3, H, W), RGB in [0, 1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """Mean squared difference of feature maps from the content's, position by position.
+
+    Gatys, Ecker & Bethge 2016, eq. 1, but averaged over the C·H·W values instead of halved and
+    summed, so that a weight means the same at every size.
+
+    Args:
+        layer: Where to compare, e.g. ``relu4_2``.
+        weight: Factor in the objective, >= 0.
+    """
+
+    kind: Literal["content"] = "content"
+    layer: str = "relu4_2"
+    weight: float = 1.0
+
+    reads: ClassVar[Reads] = "content"
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    def measure(self, maps: Tensor) -> Measurement:
+        """Return the maps themselves, (B, C, H, W)."""
+        return (maps,)
+
+    def target(self, measured: Measurement) -> Measurement:
+        """Return the content's maps."""
+        return measured
+
+    def loss(self, measured: Measurement, target: Measurement) -> Tensor:
+        """Return the mean squared difference, a scalar summed over the batch."""
+        difference = measured[0].float() - target[0].float()
+        return difference.square().flatten(1).mean(1).sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gram:
+    """Mean squared difference of Gram matrices.
+
+    Gatys, Ecker & Bethge 2016, eqs. 3-5. The Gram matrix is divided by the number of positions
+    H·W (``divide_by: hw``, the authors' later code) or of values C·H·W (``chw``, neural-style),
+    and the squared difference averaged over its C² entries.
+
+    Args:
+        layer: Where to compare, e.g. ``relu1_1``.
+        weight: Factor in the objective, >= 0.
+        divide_by: What the Gram matrix is divided by.
+    """
+
+    kind: Literal["gram"] = "gram"
+    layer: str
+    weight: float = 1.0
+    divide_by: Literal["hw", "chw"] = "hw"
+
+    reads: ClassVar[Reads] = "style"
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    def measure(self, maps: Tensor) -> Measurement:
+        """Return the Gram matrix, (B, C, C)."""
+        from nst_core.statistics import gram_matrix
+
+        gram = gram_matrix(maps)
+        return (gram / gram.shape[-1] if self.divide_by == "chw" else gram,)
+
+    def target(self, measured: Measurement) -> Measurement:
+        """Return the style's Gram matrix."""
+        return measured
+
+    def loss(self, measured: Measurement, target: Measurement) -> Tensor:
+        """Return the mean squared difference, a scalar summed over the batch."""
+        return (measured[0] - target[0]).square().flatten(1).mean(1).sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wasserstein:
+    """Squared 2-Wasserstein distance of the layers' features, seen as Gaussians, per channel.
+
+    mean((m - m*)²) + (tr C* + tr Σ - 2 tr (C*^½ Σ C*^½)^½) / C, with mean m and covariance Σ of
+    the C-dimensional feature vectors over all positions. The root is taken of the matrix plus
+    ``smoothing`` times its Frobenius norm: the exact distance pulls on directions in which the
+    style hardly varies, which paints noise and breaks down in reduced precision.
+
+    Args:
+        layer: Where to compare, e.g. ``relu1_1``.
+        weight: Factor in the objective, >= 0.
+        ridge: Added to both covariances' diagonals, in squared activation units.
+        smoothing: Relative floor under the eigenvalues whose roots are taken.
+
+    Source: Olkin & Pukelsheim 1982 for the distance; crowsonkb/style-transfer-pytorch for its use
+    and weights (there through an unconverged Newton-Schulz iteration, here in closed form).
+    """
+
+    kind: Literal["wasserstein"] = "wasserstein"
+    layer: str
+    weight: float = 1.0
+    ridge: float = 1e-4
+    smoothing: float = 2e-5
+
+    reads: ClassVar[Reads] = "style"
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    def measure(self, maps: Tensor) -> Measurement:
+        """Return mean (B, C) and second raw moment (B, C, C): both add up over pictures."""
+        from nst_core.statistics import gram_matrix
+
+        return maps.float().mean((2, 3)), gram_matrix(maps)
+
+    def target(self, measured: Measurement) -> Measurement:
+        """Return the style's mean, the trace of its covariance, and the covariance's root."""
+        from nst_core.statistics import covariance, symmetric_root
+
+        mean, second = measured
+        spread = covariance(mean, second, ridge=self.ridge)
+        return mean, spread.diagonal(dim1=-2, dim2=-1).sum(-1), symmetric_root(spread)
+
+    def loss(self, measured: Measurement, target: Measurement) -> Tensor:
+        """Return the squared distance over C, a scalar summed over the batch."""
+        from nst_core.kernels import trace_of_root
+        from nst_core.statistics import covariance
+
+        mean, second = measured
+        style_mean, style_trace, style_root = target
+        spread = covariance(mean, second, ridge=self.ridge)
+        traces = spread.diagonal(dim1=-2, dim2=-1).sum(-1) + style_trace
+        overlap = trace_of_root(spread, style_root, self.smoothing)
+        return ((mean - style_mean).square().mean(-1) + (traces - 2 * overlap) / mean.shape[-1]).sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotalVariation:
+    """Differences of neighbouring pixels: the price of noise.
+
+    Args:
+        weight: Factor in the objective, >= 0.
+        stencil: ``nine-point``: mean squared differences along both axes and both diagonals
+            (Crowson); ``squared``: half the summed squared differences along both axes in 0..255
+            units (Johnson's neural-style).
+    """
+
+    kind: Literal["total_variation"] = "total_variation"
+    weight: float = 1.0
+    stencil: Literal["nine-point", "squared"] = "nine-point"
+
+    layer: ClassVar[str] = IMAGE
+    reads: ClassVar[Reads] = "nothing"
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    def measure(self, maps: Tensor) -> Measurement:
+        """Return the canvas, (B, 3, H, W), RGB in [0, 1]."""
+        return (maps,)
+
+    def target(self, measured: Measurement) -> Measurement:
+        """Return nothing: a flat canvas needs no picture."""
+        del measured
+        return ()
+
+    def loss(self, measured: Measurement, target: Measurement) -> Tensor:
+        """Return the variation, a scalar summed over the batch."""
+        from nst_core.statistics import total_variation
+
+        del target
+        return total_variation(measured[0], self.stencil)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gamut:
+    """Mean squared distance of pixels from what a file can hold, [0, 1].
+
+    The picture that people receive is clipped. An optimum found without regard to that loses most
+    of what it gained when it is saved; a canvas that stays inside loses nothing.
+
+    Args:
+        weight: Factor in the objective, >= 0.
+    """
+
+    kind: Literal["gamut"] = "gamut"
+    weight: float = 1.0
+
+    layer: ClassVar[str] = IMAGE
+    reads: ClassVar[Reads] = "nothing"
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    def measure(self, maps: Tensor) -> Measurement:
+        """Return the canvas, (B, 3, H, W), RGB."""
+        return (maps,)
+
+    def target(self, measured: Measurement) -> Measurement:
+        """Return nothing: the gamut is the same for all."""
+        del measured
+        return ()
+
+    def loss(self, measured: Measurement, target: Measurement) -> Tensor:
+        """Return the mean squared violation, a scalar summed over the batch."""
+        del target
+        (pixels,) = measured
+        return (pixels - pixels.detach().clamp(0, 1)).square().flatten(1).mean(1).sum()
+
+
+Term = Content | Gram | Wasserstein | TotalVariation | Gamut
+
+
+def term_names(terms: tuple[Term, ...]) -> tuple[str, ...]:
+    """Return one unique column name per term, ``kind_layer``; a repeated one counts up."""
+    names: list[str] = []
+    for term in terms:
+        base = term.kind if term.layer == IMAGE else f"{term.kind}_{term.layer}"
+        seen = sum(name == base or name.startswith(f"{base}#") for name in names)
+        names.append(f"{base}#{seen + 1}" if seen else base)
+    return tuple(names)
