@@ -1,0 +1,310 @@
+"""What is known of a pair after the night: the record of a success, the record of a failure.
+
+A record lies beside its picture, is written last and is the only proof that a pair is finished.
+Both have one text form, JSON that ends in a seal over its own bytes, so that a later look can
+tell a record that was damaged or edited from one that is as it was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import UTC, datetime
+from importlib.metadata import version
+from traceback import format_exception
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import from_json
+
+from nst_core.errors import FailureKind, NSTError
+from tasks.durable import FileEntry, OutputError
+
+SCHEMA_VERSION: Final = 1
+PRODUCT_VERSION = version("nst-gallery")
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Stem = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*--[0-9a-f]{10,64}$")]
+Folder = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f/\\.][^\x00-\x1f/\\]*$")]
+Stage = Literal["fetch", "render", "publish"]
+
+_NO_SEAL = b"0" * 64
+_SEAL = re.compile(rb'"seal": "([0-9a-f]{64})"\n}\n\Z')
+
+
+def now() -> str:
+    """Return the present moment, UTC, as ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class RecordError(OutputError):
+    """A record cannot be read as what it should be."""
+
+    code = "E-RECORD"
+
+
+class NewerRecordError(RecordError):
+    """A record was written by a later version of this product than the one that reads it."""
+
+    code = "E-RECORD-NEWER"
+    kind: ClassVar[FailureKind] = "environment"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class StyleSource(_Frozen):
+    """One style picture of a pair.
+
+    Args:
+        location: Absolute path or ``s3://bucket/key``.
+        weight: Its share among the pair's styles.
+        sha256: Of its bytes.
+    """
+
+    location: str
+    weight: float
+    sha256: Sha256
+
+
+class Objective(_Frozen):
+    """How far the objective fell.
+
+    Args:
+        first: Total at the first step.
+        last: Total of the delivered picture.
+        terms: The weighted parts of ``last``, by term.
+    """
+
+    first: float
+    last: float
+    terms: dict[str, float] = {}
+
+
+class _Pair(_Frozen):
+    """What names a pair, in a success and in a failure."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    product_version: str = PRODUCT_VERSION
+    collection: Folder
+    stem: Stem
+    pair_id: Sha256
+    content_name: str
+    style_name: str
+    recipe_name: str
+    content: str | None
+
+    @model_validator(mode="after")
+    def _named_for_its_pair(self) -> Self:
+        if not self.pair_id.startswith(self.stem.rpartition("--")[2]):
+            raise ValueError(f"stem {self.stem!r} is not that of pair {self.pair_id[:10]}")
+        if self.collection.casefold() == "failed":
+            raise ValueError("a collection cannot be called 'failed': that folder is taken")
+        return self
+
+    def encode(self) -> bytes:
+        """Return the one text form: indented UTF-8 JSON that ends in its seal."""
+        fields = self.model_dump(mode="json") | {"seal": _NO_SEAL.decode()}
+        blank = f"{json.dumps(fields, indent=1, ensure_ascii=False)}\n".encode()
+        return _with_seal(blank, _seal_of(blank))
+
+    @classmethod
+    def decode(cls, data: bytes, *, name: str) -> Self:
+        """Read a record; whether it was edited since it was written is `is_sealed`'s question.
+
+        Args:
+            data: The file's bytes.
+            name: What errors call the file.
+
+        Raises:
+            NewerRecordError: A later version of this product wrote it.
+            RecordError: It is damaged.
+        """
+        again = "'nst verify --repair' paints the pair again"
+        try:
+            fields = from_json(data, allow_inf_nan=False)
+        except ValueError as error:
+            raise RecordError(f"{name} is no JSON: {error}", remedy=again) from error
+        if not isinstance(fields, dict):
+            raise RecordError(f"{name} is no JSON object", remedy=again)
+        schema = fields.get("schema_version")
+        if isinstance(schema, int) and schema > SCHEMA_VERSION:
+            raise NewerRecordError(
+                f"{name} was written by nst-gallery {fields.get('product_version')} in schema"
+                f" {schema}; this is {PRODUCT_VERSION}, which reads up to {SCHEMA_VERSION}",
+                remedy="upgrade nst-gallery, or choose another output",
+            )
+        fields.pop("seal", None)
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, problem['loc'])) or 'record'}: {problem['msg']}"
+                for problem in error.errors(include_input=False, include_url=False)
+            )
+            raise RecordError(f"{name} is damaged: {problems}", remedy=again) from None
+
+
+class Painting(_Pair):
+    """What a painter knows of a painted pair; publishing it makes it a `Record`.
+
+    Args:
+        collection: Name of the collection, and of its folder in the output.
+        stem: File name of everything about the pair, without ending.
+        pair_id: The pair's identity, 64 hex digits.
+        content_name: The content's name for people; likewise ``style_name``, ``recipe_name``.
+        content: Absolute path or ``s3://bucket/key``; none where the recipe needs no content.
+        content_sha256: Of the content's bytes.
+        styles: The style pictures, in order.
+        recipe: Every resolved parameter.
+        network: Name of the network; ``weights_sha256`` that of its weights.
+        algorithm_version: Counts changes of this product that change pixels.
+        output: Format, bits and whatever else decides the picture file's bytes.
+        labels: Movement, material, technique, subject and the like, for the gallery.
+        credits: Lines that whoever shows the picture must show with it.
+        objective: How far it fell.
+        steps: Optimiser steps that led to the picture.
+        attempts: How many times it was begun, the last included.
+        resumed_at: Steps at which a checkpoint was taken up.
+        degraded: Measures taken against short memory or divergence, in order.
+        draft: Whether a better painting of the same pair is still to come.
+        warnings: What a person should know, one sentence each.
+        seconds: Time spent painting, over all attempts.
+        environment: Versions, device, threads: what may explain a difference.
+    """
+
+    content_sha256: Sha256 | None
+    styles: tuple[StyleSource, ...]
+    recipe: dict[str, JsonValue]
+    network: str
+    weights_sha256: Sha256
+    algorithm_version: int
+    output: dict[str, JsonValue]
+    labels: dict[str, str] = {}
+    credits: tuple[str, ...] = ()
+    objective: Objective
+    steps: int
+    attempts: int = 1
+    resumed_at: tuple[int, ...] = ()
+    degraded: tuple[str, ...] = ()
+    draft: bool = False
+    warnings: tuple[str, ...] = ()
+    seconds: float
+    environment: dict[str, JsonValue] = {}
+
+    @property
+    def locations(self) -> tuple[str | None, ...]:
+        """Where the pair's pictures came from, the content first."""
+        return self.content, *(style.location for style in self.styles)
+
+
+class Record(Painting):
+    """The truth about a finished pair, beside its picture.
+
+    Args:
+        files: What was published, by role: ``picture``, ``losses``, ``frames``, ...; names are
+            relative to the output.
+        finished: When, UTC, ISO 8601.
+    """
+
+    files: dict[str, FileEntry] = Field(min_length=1)
+    finished: str
+
+    @model_validator(mode="after")
+    def _files_are_its_own(self) -> Self:
+        for role, entry in self.files.items():
+            # Also keeps a tampered record from naming a file outside the output.
+            if not re.fullmatch(
+                re.escape(f"{self.collection}/{self.stem}.") + r"[\w.]+", entry.file
+            ):
+                raise ValueError(f"files.{role}: {entry.file!r} is no file of this pair")
+        return self
+
+    @property
+    def file(self) -> str:
+        """The record's own name, relative to the output."""
+        return f"{self.collection}/{self.stem}.json"
+
+
+class Failure(_Pair):
+    """Why a pair could not be finished, and what to do about it.
+
+    Args:
+        collection: As for `Painting`, like all that names the pair.
+        styles: Locations of the style pictures, in order.
+        stage: Where it failed.
+        kind: What the night does about it.
+        code: Stable word for scripts.
+        message: What was wrong.
+        remedy: What a person can do.
+        attempts: How many times it was tried.
+        traceback: Of an error that this product does not understand.
+        when: UTC, ISO 8601.
+    """
+
+    styles: tuple[str, ...]
+    stage: Stage
+    kind: FailureKind
+    code: str
+    message: str
+    remedy: str | None = None
+    attempts: int = 1
+    traceback: str | None = None
+    when: str = Field(default_factory=now)
+
+    @classmethod
+    def of(cls, error: BaseException, **pair: Any) -> Self:
+        """Return the failure that an error means.
+
+        Args:
+            error: What ended the pair.
+            pair: The remaining fields: the pair's names, stage, attempts.
+        """
+        told: dict[str, Any]
+        if isinstance(error, NSTError):
+            told = {
+                "kind": error.kind,
+                "code": error.code,
+                "message": error.message,
+                "remedy": error.remedy,
+            }
+        else:
+            told = {
+                "kind": "bug",
+                "code": "E-BUG",
+                "message": f"{type(error).__name__}: {error}",
+                "remedy": "this is a fault of nst-gallery: please report it with this file",
+                "traceback": "".join(format_exception(error)),
+            }
+        return cls(**told, **pair)
+
+    @property
+    def locations(self) -> tuple[str | None, ...]:
+        """Where the pair's pictures came from, the content first."""
+        return self.content, *self.styles
+
+
+def is_sealed(data: bytes) -> bool:
+    """Return whether a record's bytes are all as `encode` wrote them."""
+    match = _SEAL.search(data)
+    return match is not None and _seal_of(_with_seal(data, _NO_SEAL)) == match[1]
+
+
+def _seal_of(blank: bytes) -> bytes:
+    return hashlib.sha256(blank).hexdigest().encode()
+
+
+def _with_seal(data: bytes, seal: bytes) -> bytes:
+    return _SEAL.sub(b'"seal": "%s"\n}\n' % seal, data)
