@@ -6,14 +6,18 @@ import dataclasses
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from nst_core.errors import RecipeError
 from nst_core.optimizers import LBFGS, Adam
-from nst_core.terms import Content, Term
+from nst_core.terms import Content, Gram, Term, Wasserstein
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nst_core.networks import Pooling
     from nst_core.recipe import Color, Precision, Recipe, Start
+
+
+_LAYERED = (Content, Gram, Wasserstein)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +70,9 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
         terms = _on_layers(terms, "style", dials.style_layers)
     factors = {"content": dials.content_weight, "style": dials.style_weight}
     terms = tuple(
-        term if (factor := factors.get(term.reads)) is None else replace(term, weight=term.weight * factor)
+        term
+        if (factor := factors.get(term.reads)) is None
+        else replace(term, weight=term.weight * factor)
         for term in terms
     )
     octaves = replace(
@@ -85,12 +91,17 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
     return dataclasses.replace(recipe, terms=terms, octaves=octaves, optimizer=optimizer, **plain)
 
 
-def _on_layers(terms: tuple[Term, ...], reads: str, weights: Mapping[str, float]) -> tuple[Term, ...]:
+def _on_layers(
+    terms: tuple[Term, ...], reads: str, weights: Mapping[str, float]
+) -> tuple[Term, ...]:
     """Replace the terms that read this picture by ones on other layers, same total weight."""
-    old = [term for term in terms if term.reads == reads]
-    model = old[0] if old else Content()
-    total = sum(term.weight for term in old) / (sum(weights.values()) or 1.0)
-    new = [replace(model, layer=layer, weight=weight * total) for layer, weight in weights.items()]
-    at = terms.index(old[0]) if old else 0
+    old = [term for term in terms if isinstance(term, _LAYERED) and term.reads == reads]
+    if not old:
+        raise RecipeError(f"the recipe has no {reads} term whose layers could be set")
+    if not sum(weights.values()) > 0:
+        raise RecipeError(f"the weights of the {reads} layers add up to 0")
+    share = sum(term.weight for term in old) / sum(weights.values())
+    new = [replace(old[0], layer=layer, weight=weight * share) for layer, weight in weights.items()]
+    at = terms.index(old[0])
     kept = [term for term in terms if term.reads != reads]
-    return tuple([*kept[:at], *new, *kept[at:]])
+    return (*kept[:at], *new, *kept[at:])

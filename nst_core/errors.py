@@ -19,9 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FailureKind = Literal[
-    "input", "diverged", "resource", "crash", "stall", "io", "environment", "bug"
-]
+FailureKind = Literal["input", "diverged", "resource", "crash", "stall", "io", "environment", "bug"]
 
 
 class NSTError(Exception):

@@ -23,7 +23,9 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CHANNELS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512, "relu5_1": 512}
 
 # Crowson: 256 : 64 : 16 : 4 : 1, normalised to a sum of 1.
-_FALLING = {layer: weight / 341 for layer, weight in zip(STYLE_LAYERS, (256, 64, 16, 4, 1), strict=True)}
+_FALLING = {
+    layer: weight / 341 for layer, weight in zip(STYLE_LAYERS, (256, 64, 16, 4, 1), strict=True)
+}
 
 # A penalty of 1000 in squared units of 0..255: inside the gamut it is 0, so that the objective is
 # the source's own; outside it is stiff enough that what is delivered agrees with it to 1 %.

@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from nst_core.canvases import Pixels
 from nst_core.errors import RecipeError
-from nst_core.networks import NETWORKS, Pooling, network
+from nst_core.networks import Pooling, network
 from nst_core.octaves import Octaves
 from nst_core.optimizers import LBFGS, Optimizer
 from nst_core.terms import IMAGE, Term
 
 ALGORITHM_VERSION = 1
 """Raised by hand whenever the same recipe would paint other pixels."""
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "weight": (0, 1e12),
+    "steps": (1, 100_000),
+    "size": (16, 32_768),  # pixels
+    "ratio": (1.1, 16),
+    "smallest": (16, 32_768),  # pixels
+    "style_scale": (0.05, 20),
+    "seed": (0, 2**63 - 1),
+    "log_every": (1, 100_000),
+    "noise": (0, 10),
+}
 
 Start = Literal["content", "noise", "picture"]
 Color = Literal["style", "match-content", "chroma-after"]
@@ -84,25 +95,35 @@ class Recipe:
         for term in self.terms:
             if term.layer != IMAGE:
                 row.require_layer(term.layer)
-            _require(0 <= term.weight < math.inf, f"{term.kind}.weight", term.weight, "at least 0")
-        _require(any(term.weight for term in self.terms), "terms", (), "at least one with a weight")
+        if not any(term.weight for term in self.terms):
+            raise RecipeError("terms are empty; a recipe needs at least one with a weight")
         octaves = self.octaves
-        _require(16 <= octaves.size <= 32768, "size", octaves.size, "16 to 32768 pixels")
-        _require(octaves.ratio >= 1.1, "octaves.ratio", octaves.ratio, "at least 1.1")
-        if octaves.smallest is not None:
-            _require(octaves.smallest >= 16, "octaves.smallest", octaves.smallest, "at least 16")
-        _require(bool(octaves.steps), "steps", octaves.steps, "at least one number")
-        for steps in octaves.steps:
-            _require(1 <= steps <= 100_000, "steps", steps, "1 to 100000")
-        _require(0.05 <= self.style_scale <= 20, "style_scale", self.style_scale, "0.05 to 20")
-        _require(0 <= self.seed < 2**63, "seed", self.seed, "0 to 2^63 - 1")
-        _require(self.log_every >= 1, "log_every", self.log_every, "at least 1")
-        _require(self.noise >= 0, "noise", self.noise, "at least 0")
+        if not octaves.steps:
+            raise RecipeError("steps are empty; a recipe needs at least one number")
+        numbers = [
+            *(("weight", term.weight) for term in self.terms),
+            *(("steps", steps) for steps in octaves.steps),
+            ("size", octaves.size),
+            ("ratio", octaves.ratio),
+            ("smallest", octaves.size if octaves.smallest is None else octaves.smallest),
+            ("style_scale", self.style_scale),
+            ("seed", self.seed),
+            ("log_every", self.log_every),
+            ("noise", self.noise),
+        ]
+        for name, value in numbers:
+            low, high = _RANGES[name]
+            if not low <= value <= high:
+                raise RecipeError(
+                    f"{name} is {value}; it must lie between {low} and {high}",
+                    code="E-RECIPE-RANGE",
+                )
 
     @property
     def reads(self) -> frozenset[str]:
         """Which pictures a pair of this recipe must bring: ``content``, ``style``, ``picture``."""
-        needed = {term.reads for term in self.terms if term.weight} - {"nothing"}
+        needed: set[str] = {term.reads for term in self.terms if term.weight}
+        needed.discard("nothing")
         if self.color != "style":
             needed.add("content")
         if self.start != "noise":
@@ -113,11 +134,3 @@ class Recipe:
         """Return every parameter as plain lists, dicts, numbers and text, defaults included."""
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), allow_nan=False))
         return plain
-
-
-def _require(holds: bool, name: str, value: object, right: str) -> None:  # noqa: FBT001
-    if not holds:
-        raise RecipeError(f"{name} is {value!r}; it must be {right}")
-
-
-__all__ = ["ALGORITHM_VERSION", "NETWORKS", "Color", "Precision", "Recipe", "Start"]

@@ -27,6 +27,7 @@ def spectral_filter(like: Tensor, exponent: float) -> Callable[[Tensor], Tensor]
     gain = (frequency.min() / frequency) ** exponent
 
     def filtered(values: Tensor) -> Tensor:
-        return torch.fft.irfft2(torch.fft.rfft2(values) * gain, s=(height, width))
+        back: Tensor = torch.fft.irfft2(torch.fft.rfft2(values) * gain, s=(height, width))
+        return back
 
     return filtered

@@ -102,10 +102,11 @@ class Gram:
 class Wasserstein:
     """Squared 2-Wasserstein distance of the layers' features, seen as Gaussians, per channel.
 
-    mean((m - m*)²) + (tr C* + tr Σ - 2 tr (C*^½ Σ C*^½)^½) / C, with mean m and covariance Σ of
-    the C-dimensional feature vectors over all positions. The root is taken of the matrix plus
-    ``smoothing`` times its Frobenius norm: the exact distance pulls on directions in which the
-    style hardly varies, which paints noise and breaks down in reduced precision.
+    mean((m - m*)²) + (tr C* + tr Σ - 2 tr (R Σ R + f·I)^½ - least) / C, with mean m and
+    covariance Σ of the C-dimensional feature vectors over all positions, R = C*^½, and the floor
+    f = ``smoothing``·‖C*²‖. With f = 0 this is the exact distance, which pulls on directions in
+    which the style hardly varies: it paints noise and breaks down in reduced precision. ``least``
+    is what the first three summands can reach, so that the loss is never negative.
 
     Args:
         layer: Where to compare, e.g. ``relu1_1``.
@@ -128,17 +129,18 @@ class Wasserstein:
 
     def measure(self, maps: Tensor) -> Measurement:
         """Return mean (B, C) and second raw moment (B, C, C): both add up over pictures."""
-        from nst_core.statistics import gram_matrix
+        from nst_core.statistics import moments
 
-        return maps.float().mean((2, 3)), gram_matrix(maps)
+        return moments(maps)
 
     def target(self, measured: Measurement) -> Measurement:
-        """Return the style's mean, the trace of its covariance, and the covariance's root."""
-        from nst_core.statistics import covariance, symmetric_root
+        """Return the style's mean, tr C* - least, the root of C*, and the floor."""
+        from nst_core.statistics import covariance, symmetric_root, wasserstein_floor
 
         mean, second = measured
         spread = covariance(mean, second, ridge=self.ridge)
-        return mean, spread.diagonal(dim1=-2, dim2=-1).sum(-1), symmetric_root(spread)
+        floor, least = wasserstein_floor(spread, self.smoothing)
+        return mean, _trace(spread) - least, symmetric_root(spread), floor
 
     def loss(self, measured: Measurement, target: Measurement) -> Tensor:
         """Return the squared distance over C, a scalar summed over the batch."""
@@ -146,11 +148,15 @@ class Wasserstein:
         from nst_core.statistics import covariance
 
         mean, second = measured
-        style_mean, style_trace, style_root = target
+        style_mean, style_trace, style_root, floor = target
         spread = covariance(mean, second, ridge=self.ridge)
-        traces = spread.diagonal(dim1=-2, dim2=-1).sum(-1) + style_trace
-        overlap = trace_of_root(spread, style_root, self.smoothing)
-        return ((mean - style_mean).square().mean(-1) + (traces - 2 * overlap) / mean.shape[-1]).sum()
+        overlap = trace_of_root(spread, style_root, floor)
+        apart = _trace(spread) + style_trace - 2 * overlap
+        return ((mean - style_mean).square().mean(-1) + apart / mean.shape[-1]).sum()
+
+
+def _trace(matrix: Tensor) -> Tensor:
+    return matrix.diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,62 @@
+"""Whose colours a painting has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from nst_core.statistics import symmetric_root
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# ITU-R BT.601, as in Gatys et al. 2017 and neural-style's -original_colors.
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def match_color(picture: Tensor, model: Tensor) -> Tensor:
+    """Return the picture with the mean and covariance of another picture's colours.
+
+    Args:
+        picture: (1, 3, H, W), RGB in [0, 1].
+        model: (1, 3, H', W'), the picture whose colours are wanted.
+
+    Returns:
+        (1, 3, H, W), clamped to [0, 1]. The map is the symmetric one that moves colours least.
+
+    Source: Gatys et al. 2017, section 5.2; the transport map between Gaussians.
+    """
+    mean, spread = _color_moments(picture)
+    model_mean, model_spread = _color_moments(model)
+    root = symmetric_root(spread)
+    inverse = torch.linalg.inv(root)
+    transport = inverse @ symmetric_root(root @ model_spread @ root) @ inverse
+    flat = picture.flatten(2)[0].double() - mean[:, None]
+    moved: Tensor = (transport @ flat + model_mean[:, None]).clamp(0, 1)
+    return moved.to(picture.dtype).view_as(picture)
+
+
+def keep_chroma(painting: Tensor, content: Tensor) -> Tensor:
+    """Return the painting's luminance with the content's chroma.
+
+    Args:
+        painting: (1, 3, H, W), RGB in [0, 1].
+        content: The same size.
+
+    Returns:
+        (1, 3, H, W), clamped to [0, 1].
+    """
+    weights = painting.new_tensor(_LUMA).view(1, 3, 1, 1)
+    difference = ((painting - content) * weights).sum(1, keepdim=True)
+    return (content + difference).clamp(0, 1)
+
+
+def _color_moments(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean (3,) and covariance (3, 3) in float64; a grey picture gets a small spread."""
+    flat = picture.flatten(2)[0].double()
+    mean = flat.mean(1)
+    centred = flat - mean[:, None]
+    return mean, centred @ centred.T / flat.shape[1] + 1e-5 * torch.eye(
+        3, dtype=torch.float64, device=flat.device
+    )

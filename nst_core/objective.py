@@ -1,0 +1,216 @@
+"""The objective: terms bound to the pictures they compare with, at one octave."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from nst_core.colors import match_color
+from nst_core.images import resize
+from nst_core.terms import term_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from nst_core.features import Features
+    from nst_core.octaves import Octave, Size
+    from nst_core.recipe import Recipe
+    from nst_core.studio import Studio
+    from nst_core.terms import Measurement, Term
+
+
+@dataclass(frozen=True, eq=False)
+class Style:
+    """One style picture of a pair.
+
+    Args:
+        pixels: (1, 3, H, W), RGB in [0, 1].
+        key: Names the pixels, e.g. their SHA-256; targets are remembered under it.
+        weight: Its share when several are blended, > 0.
+    """
+
+    pixels: Tensor
+    key: str
+    weight: float = 1.0
+
+
+class Objective:
+    """The weighted sum of a recipe's terms for one pair at one octave.
+
+    Args:
+        features: The network.
+        terms: Name, term and target of each term; see :func:`bind`.
+    """
+
+    def __init__(self, features: Features, terms: Sequence[tuple[str, Term, Measurement]]) -> None:
+        self._features = features
+        self._terms = terms
+        self._layers = frozenset(term.layer for _, term, _ in terms)
+
+    def parts(self, image: Tensor) -> dict[str, Tensor]:
+        """Return every term's weighted loss, by name; they add up to the objective.
+
+        Args:
+            image: (B, 3, H, W), RGB in [0, 1].
+        """
+        maps = self._features(image, self._layers)
+        return {
+            name: term.weight * term.loss(term.measure(maps[term.layer]), target)
+            for name, term, target in self._terms
+        }
+
+    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the objective, a scalar, and its gradient, (B, 3, H, W)."""
+        image = image.detach().requires_grad_()
+        with torch.enable_grad():
+            total = torch.stack(list(self.parts(image).values())).sum()
+            (gradient,) = torch.autograd.grad(total, image)
+        return total.detach(), gradient
+
+
+def bind(
+    recipe: Recipe,
+    studio: Studio,
+    octave: Octave,
+    content: Tensor | None,
+    styles: Sequence[Style],
+) -> Objective:
+    """Measure the pictures at this octave and return the objective.
+
+    Args:
+        recipe: Its terms, style scale and resampling.
+        studio: Gives the network, remembers style targets.
+        octave: Sets the canvas size.
+        content: Already at the canvas size, (1, 3, H, W), or None.
+        styles: At their own sizes.
+    """
+    features = studio.features(recipe)
+    named = [
+        (name, term)
+        for name, term in zip(term_names(recipe.terms), recipe.terms, strict=True)
+        if term.weight
+    ]
+    with torch.no_grad():
+        of_content = _ContentTargets(recipe, features, content)
+        of_style = _StyleTargets(recipe, studio, features, octave, content, styles)
+        return Objective(
+            features,
+            [
+                (
+                    name,
+                    term,
+                    of_content(term)
+                    if term.reads == "content"
+                    else of_style(term)
+                    if term.reads == "style"
+                    else (),
+                )
+                for name, term in named
+            ],
+        )
+
+
+def style_size(recipe: Recipe, octave: Octave, style: Size, smallest: int) -> Size:
+    """Return the (height, width) at which a style picture is measured for this octave.
+
+    Args:
+        recipe: Its ``style_fit``, ``style_scale`` and ``enlarge_style``.
+        octave: The canvas.
+        style: (height, width) of the style picture.
+        smallest: Side below which the network has no features.
+    """
+    height, width = style
+    if recipe.style_fit == "area":
+        factor = math.sqrt(octave.size[0] * octave.size[1] / (height * width))
+    else:
+        factor = max(octave.size) / max(style)
+    factor *= recipe.style_scale
+    if not recipe.enlarge_style:
+        factor = min(factor, 1.0)
+    return max(smallest, round(height * factor)), max(smallest, round(width * factor))
+
+
+@dataclass(frozen=True, eq=False)
+class _ContentTargets:
+    """Targets of the content terms, from one pass through the network."""
+
+    recipe: Recipe
+    features: Features
+    content: Tensor | None
+
+    def __call__(self, term: Term) -> Measurement:
+        return term.target(term.measure(self._maps[term.layer]))
+
+    @cached_property
+    def _maps(self) -> dict[str, Tensor]:
+        assert self.content is not None
+        return self.features(self.content, _layers(self.recipe, "content"))
+
+
+@dataclass(frozen=True, eq=False)
+class _StyleTargets:
+    """Targets of the style terms: one pass per picture, and none for what is remembered."""
+
+    recipe: Recipe
+    studio: Studio
+    features: Features
+    octave: Octave
+    content: Tensor | None
+    styles: Sequence[Style]
+
+    def __call__(self, term: Term) -> Measurement:
+        recipe = self.recipe
+        if recipe.color == "match-content":
+            return self._measured(term)  # belongs to this content alone
+        styles = tuple(
+            (style.key, style.weight, size)
+            for style, size in zip(self.styles, self._sizes, strict=True)
+        )
+        network = (recipe.network, recipe.pooling, recipe.border, self.features.dtype)
+        key = (styles, recipe.resampling, network, replace(term, weight=1.0))
+        return self.studio.remember(key, lambda: self._measured(term))
+
+    def _measured(self, term: Term) -> Measurement:
+        """Return the target of the pictures' measurements averaged by weight."""
+        total = sum(style.weight for style in self.styles)
+        weighted = [
+            [part * (style.weight / total) for part in term.measure(maps[term.layer])]
+            for style, maps in zip(self.styles, self._maps, strict=True)
+        ]
+        return term.target(
+            tuple(torch.stack(parts).sum(0) for parts in zip(*weighted, strict=True))
+        )
+
+    @cached_property
+    def _maps(self) -> list[dict[str, Tensor]]:
+        return [
+            self.features(self._prepared(style, size), _layers(self.recipe, "style"))
+            for style, size in zip(self.styles, self._sizes, strict=True)
+        ]
+
+    @cached_property
+    def _sizes(self) -> list[Size]:
+        smallest = self.features.network.smallest_side(_layers(self.recipe, "style"))
+        return [
+            style_size(
+                self.recipe, self.octave, (style.pixels.shape[-2], style.pixels.shape[-1]), smallest
+            )
+            for style in self.styles
+        ]
+
+    def _prepared(self, style: Style, size: Size) -> Tensor:
+        pixels = style.pixels.to(self.features.device)
+        if self.recipe.color == "match-content" and self.content is not None:
+            pixels = match_color(pixels, self.content)
+        resized: Tensor = resize(pixels, size, self.recipe.resampling)
+        return resized
+
+
+def _layers(recipe: Recipe, reads: str) -> frozenset[str]:
+    return frozenset(term.layer for term in recipe.terms if term.weight and term.reads == reads)

@@ -1,0 +1,107 @@
+"""Statistics of feature maps: pure functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch.nn import functional
+
+from nst_core.kernels import Moments
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def moments(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and second raw moment of the feature vectors over all positions.
+
+    Args:
+        maps: (B, C, H, W).
+
+    Returns:
+        (B, C) and (B, C, C), at least fp32 whatever the maps' dtype.
+    """
+    mean, second = Moments.apply(maps)
+    return mean, second
+
+
+def gram_matrix(maps: Tensor) -> Tensor:
+    """Return F Fᵀ / (H·W): Gatys, Ecker & Bethge 2016, eq. 3, over the number of positions.
+
+    Args:
+        maps: (B, C, H, W).
+
+    Returns:
+        (B, C, C), at least fp32 whatever the maps' dtype.
+    """
+    return moments(maps)[1]
+
+
+def covariance(mean: Tensor, second: Tensor, *, ridge: float = 0.0) -> Tensor:
+    """Return second - mean·meanᵀ + ridge·I, (B, C, C).
+
+    Args:
+        mean: (B, C).
+        second: Second raw moment, (B, C, C).
+        ridge: Added to the diagonal.
+    """
+    spread = second - mean[..., :, None] * mean[..., None, :]
+    if not ridge:
+        return spread
+    return spread + ridge * torch.eye(spread.shape[-1], dtype=spread.dtype, device=spread.device)
+
+
+def symmetric_root(matrix: Tensor) -> Tensor:
+    """Return the symmetric square root of a positive semi-definite matrix, (B, C, C).
+
+    Computed in float64: it is taken once per style, and small eigenvalues matter.
+    """
+    values, vectors = torch.linalg.eigh(matrix.double())
+    root: Tensor = (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
+    return root.to(matrix.dtype)
+
+
+def wasserstein_floor(spread: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """Return the floor f and the least value that smoothing leaves of the Wasserstein distance.
+
+    For eigenvalues c of the style's covariance, f = smoothing·‖C*²‖_F, and
+    min over Σ of tr Σ + tr C* - 2 tr (R Σ R + f)^½ is the sum of -f/c where c² > f (reached at
+    σ = c - f/c) and of c - 2√f elsewhere (reached at σ = 0).
+
+    Args:
+        spread: Covariance C*, (B, C, C).
+        smoothing: Relative floor, >= 0.
+
+    Returns:
+        Two (B,) tensors.
+    """
+    values = torch.linalg.eigvalsh(spread.double()).clamp_min(torch.finfo(torch.float64).tiny)
+    floor = smoothing * torch.linalg.vector_norm(values.square(), dim=-1, keepdim=True)
+    reached = torch.where(values.square() > floor, -floor / values, values - 2 * floor.sqrt())
+    return floor[..., 0].to(spread.dtype), reached.sum(-1).to(spread.dtype)
+
+
+def total_variation(pixels: Tensor, stencil: Literal["nine-point", "squared"]) -> Tensor:
+    """Return how much neighbouring pixels differ, a scalar summed over the batch.
+
+    ``nine-point``: 2·(Δx²/3 + Δy²/3 + Δ↘²/12 + Δ↙²/12), each a mean, edges repeated (crowsonkb).
+    ``squared``: ½·Σ(Δx² + Δy²) in 0..255 units (Johnson's neural-style).
+
+    Args:
+        pixels: (B, 3, H, W), RGB in [0, 1].
+        stencil: Which of the two.
+    """
+    if stencil == "squared":
+        across = (pixels[..., :, 1:] - pixels[..., :, :-1]).square().sum()
+        down = (pixels[..., 1:, :] - pixels[..., :-1, :]).square().sum()
+        return (across + down) * (255**2 / 2)
+    padded = functional.pad(pixels, (1, 1, 1, 1), "replicate")
+    middle = padded[..., 1:-1, 1:-1]
+
+    def step(y: int, x: int) -> Tensor:
+        height, width = pixels.shape[-2:]
+        moved = padded[..., 1 + y : 1 + y + height, 1 + x : 1 + x + width]
+        return (moved - middle).square().flatten(1).mean(1).sum()
+
+    return 2 * ((step(0, 1) + step(1, 0)) / 3 + (step(1, 1) + step(1, -1)) / 12)
