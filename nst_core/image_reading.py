@@ -1,0 +1,255 @@
+"""Untrusted bytes → samples: which files are let in, and what they say about themselves.
+
+Pillow reads everything, but only five formats are opened, sizes are judged from the header, and
+whatever it raises on damaged bytes leaves here as an `ImageError`:
+
+E-IMG-EMPTY      no bytes at all            E-IMG-HUGE       more pixels than allowed, or than fit
+E-IMG-FORMAT     not one of the formats     E-IMG-DECODE     damaged, or an unknown kind of pixel
+E-IMG-TRUNCATED  the end is missing
+
+This module does not import torch, so that a check of many headers starts at once.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from nst_core.errors import ImageError
+from nst_core.image_samples import Samples, samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL.ImageFile import ImageFile
+
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
+MAX_PIXELS = 50_000_000
+
+# A TIFF of a few megabytes can chain a million empty pages, which take Pillow hours to count.
+_MAX_COUNTED_PAGES = 1000
+
+# `warnings.catch_warnings` changes the whole process: one thread at a time.
+_QUIET = threading.RLock()
+
+# EXIF orientations from here on lay the picture on its side.
+_FIRST_SIDEWAYS = 5
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture says about itself before any pixel is decoded.
+
+    Args:
+        format: PNG, JPEG, WEBP, TIFF or BMP.
+        width: In pixels, upright (after the rotation that EXIF asks for).
+        height: In pixels, upright.
+        frames: Frames of an animation or pages; 1 for a plain picture. Pages are counted to 1000.
+    """
+
+    format: str
+    width: int
+    height: int
+    frames: int
+
+
+class Source(NamedTuple):
+    """The first frame as the file holds it.
+
+    Args:
+        samples: Its colours and transparency.
+        profile: The embedded ICC profile.
+        orientation: The EXIF orientation still to be applied, 1 to 8.
+        warnings: What a person should know about how the file was read.
+    """
+
+    samples: Samples
+    profile: bytes | None
+    orientation: int
+    warnings: tuple[str, ...]
+
+
+def inspect(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Header:
+    """Return a picture's format, upright size and number of frames, from its header alone.
+
+    Args:
+        data: The encoded picture.
+        max_pixels: Larger pictures are refused; Pillow's own limit of 179 Mpx stands above it.
+
+    Raises:
+        ImageError: Not a picture, or larger than allowed.
+    """
+    with opened(data, max_pixels) as image:
+        width, height = image.size
+        if _orientation(image, data)[0] >= _FIRST_SIDEWAYS:
+            width, height = height, width
+        return Header(_format(image), width, height, _frames(image, data))
+
+
+def read(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Source:
+    """Return a picture's first frame at the precision the file has.
+
+    Args:
+        data: The encoded picture.
+        max_pixels: As for `inspect`.
+
+    Raises:
+        ImageError: Not a picture, larger than allowed, or damaged.
+    """
+    with opened(data, max_pixels) as image:
+        profile = image.info.get("icc_profile")
+        orientation, notes = _orientation(image, data)
+        if (frames := _frames(image, data)) > 1:
+            kind = "several pages" if image.format == "TIFF" else "animated"
+            notes += (f"{kind}: first of {frames} used",)
+        found = samples(image, data)
+        return Source(found, profile, orientation, notes + found.warnings)
+
+
+@contextmanager
+def opened(data: bytes, max_pixels: int) -> Iterator[ImageFile]:
+    """Open a picture without decoding it; Pillow's errors are explained, in the body too.
+
+    Args:
+        data: The encoded picture.
+        max_pixels: As for `inspect`.
+
+    Raises:
+        ImageError: Whatever Pillow raised, here or in the body.
+    """
+    if not data:
+        raise ImageError("the file is empty", code="E-IMG-EMPTY", remedy="copy it again")
+    try:
+        with _QUIET, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                _refuse_huge(image, max_pixels)
+                yield image
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _huge("the picture", f"{max_pixels:,} pixels") from error
+    except MemoryError as error:
+        raise _huge("the picture", "the free memory") from error
+    except Exception as error:  # damaged bytes make Pillow raise nearly anything
+        raise _explained(data, error) from error
+
+
+def _refuse_huge(image: ImageFile, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise _huge(f"{width}×{height} px", f"{max_pixels:,} pixels")
+
+
+def _huge(what: str, limit: str) -> ImageError:
+    return ImageError(
+        f"{what} is more than {limit}",
+        code="E-IMG-HUGE",
+        remedy="make the picture smaller",
+    )
+
+
+def _explained(data: bytes, error: Exception) -> ImageError:
+    """Tell a wrong kind of file from a cut one from a damaged one."""
+    name = next((name for name, start, at in _SIGNATURES if data.startswith(start, at)), None)
+    if name not in FORMATS:
+        return ImageError(
+            f"not a PNG, JPEG, WebP, TIFF or BMP{f' but {name}' if name else ''}",
+            code="E-IMG-FORMAT",
+            remedy="save the picture in one of these formats",
+        )
+    if _is_cut(name, data) or "truncated" in str(error):
+        return ImageError(
+            f"the {name} file is truncated: only its first {len(data):,} bytes are here",
+            code="E-IMG-TRUNCATED",
+            remedy="copy it again",
+        )
+    if isinstance(error, UnidentifiedImageError):
+        reason = "its header makes no sense, or its kind of pixel is unknown"
+    else:
+        reason = str(error) or type(error).__name__
+    return ImageError(
+        f"the {name} file cannot be decoded ({reason})",
+        code="E-IMG-DECODE",
+        remedy="save it again as an ordinary RGB picture of 8 or 16 bits",
+    )
+
+
+# What files begin with: ours, and those people try most often.
+_SIGNATURES = (
+    ("PNG", b"\x89PNG\r\n\x1a\n", 0),
+    ("JPEG", b"\xff\xd8\xff", 0),
+    ("WEBP", b"WEBP", 8),
+    ("TIFF", b"II*\0", 0),
+    ("TIFF", b"MM\0*", 0),
+    ("TIFF", b"II+\0", 0),
+    ("TIFF", b"MM\0+", 0),
+    ("BMP", b"BM", 0),
+    ("a GIF", b"GIF8", 0),
+    ("a PDF", b"%PDF", 0),
+    ("PostScript", b"%!PS", 0),
+    ("a Photoshop document", b"8BPS", 0),
+    ("a HEIC photo", b"ftyphei", 4),
+    ("a HEIC photo", b"ftypmif1", 4),
+    ("an AVIF picture", b"ftypavif", 4),
+    ("a text or web page", b"<", 0),
+)
+
+
+def _is_cut(name: str, data: bytes) -> bool:
+    """Tell whether the end of the file is missing, where the format marks it."""
+    match name:
+        case "PNG":
+            return data.rfind(b"IEND") < 0
+        case "JPEG":
+            return data.rfind(b"\xff\xd9") < 0
+        case "WEBP":
+            return int.from_bytes(data[4:8], "little") + 8 > len(data)
+        case "BMP":
+            return int.from_bytes(data[2:6], "little") > len(data)
+    return False
+
+
+def _format(image: ImageFile) -> str:
+    # An MPO is a JPEG with further pictures behind it: previews, depth and gain maps of phones.
+    return "JPEG" if image.format == "MPO" else str(image.format)
+
+
+def _frames(image: ImageFile, data: bytes) -> int:
+    if _format(image) == "JPEG":
+        return 1
+    if image.format != "TIFF":
+        return int(getattr(image, "n_frames", 1))
+    # On a second handle, because the tags of later pages would stay in the first one's `info`.
+    with Image.open(io.BytesIO(data), formats=("TIFF",)) as pages:
+        for page in range(1, _MAX_COUNTED_PAGES):
+            try:
+                pages.seek(page)
+            except Exception:  # noqa: BLE001  no further page, or none that can be read
+                return page
+    return _MAX_COUNTED_PAGES
+
+
+def _orientation(image: ImageFile, data: bytes) -> tuple[int, tuple[str, ...]]:
+    """Return the EXIF orientation that is left to apply, and a warning if EXIF is damaged."""
+    if image.format == "TIFF":
+        return 1, ()  # Pillow turns these itself
+    try:
+        if image.format == "PNG" and "exif" not in image.info:
+            # Pillow would decode all pixels in search of a chunk behind them.
+            exif = Image.Exif()
+            if (start := data.rfind(b"eXIf")) >= 0:
+                length = int.from_bytes(data[start - 4 : start], "big")
+                exif.load(data[start + 4 : start + 4 + length])
+        else:
+            exif = image.getexif()
+        value = exif.get(ExifTags.Base.Orientation, 1)
+    except Exception:  # noqa: BLE001  as in `opened`, but a photo can do without
+        return 1, ("EXIF is damaged: a rotation it may ask for is not applied",)
+    return (value if value in range(1, 9) else 1), ()
