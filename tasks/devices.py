@@ -1,0 +1,181 @@
+"""Which slots this machine has, found out without importing torch here."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from nst_core.errors import FailureKind, NSTError, did_you_mean
+from tasks.supervision import SlotSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# A card shows as a device node: NVIDIA, NVIDIA under WSL, NVIDIA Tegra, AMD. Without any, asking
+# torch, which takes seconds, can be saved.
+_CARD_NODES = ("nvidiactl", "dxg", "nvhost-ctrl", "kfd")
+
+_ASK_TORCH = (
+    "import json, torch; print(json.dumps("
+    "{'cuda': torch.cuda.device_count() if torch.cuda.is_available() else 0,"
+    " 'mps': int(torch.backends.mps.is_available())}))"
+)
+_SECONDS_FOR_TORCH = 120
+
+_CARD = re.compile(r"cuda:\d+")
+
+
+class DeviceError(NSTError):
+    """A device that was asked for and that torch cannot use on this machine."""
+
+    code = "E-DEVICE"
+    kind: ClassVar[FailureKind] = "environment"
+
+
+def detect_slots(
+    device: str = "auto",
+    *,
+    slots: int | None = None,
+    threads: int | None = None,
+    cards: Callable[[], dict[str, int]] | None = None,
+    cores: int | None = None,
+) -> list[SlotSpec]:
+    """Return the slots to paint in.
+
+    Args:
+        device: ``cpu``, ``cuda`` (every card), ``cuda:0,cuda:1``, ``mps``, or ``auto``: the cards
+            if there are any, else the CPU.
+        slots: How many; by default one for each card, or one for each CPU core.
+        threads: Of torch in each; by default the cores are shared out, one at least.
+        cards: Counts the devices of each kind, ``cuda`` and ``mps``; by default `count_cards`.
+        cores: Of the CPU; by default `count_cores`.
+
+    Raises:
+        DeviceError: There is no such device here.
+    """
+    cores = cores or count_cores()
+    names = _devices(device, cards or count_cards)
+    count = slots or (cores if names == ["cpu"] else len(names))
+    threads = threads or max(1, cores // count)
+    # Card by card, then a second slot on each, and so on.
+    places = [divmod(index, len(names)) for index in range(count)]
+    single = count <= len(names)
+    return [
+        SlotSpec(_label(names[which], None if single else lap), names[which], threads)
+        for lap, which in places
+    ]
+
+
+def count_cards() -> dict[str, int]:
+    """Return how many devices of each kind torch can use here.
+
+    Raises:
+        DeviceError: torch cannot be imported.
+    """
+    if not _may_have_cards():
+        return {"cuda": 0, "mps": 0}
+    try:
+        asked = subprocess.run(  # noqa: S603 - this very interpreter
+            [sys.executable, "-P", "-c", _ASK_TORCH],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_SECONDS_FOR_TORCH,
+        )
+    except (subprocess.SubprocessError, OSError) as error:
+        said = str(getattr(error, "stderr", None) or error).strip()
+        raise DeviceError(
+            f"torch does not say which devices it can use: {said.rpartition(chr(10))[2]}",
+            remedy="mend the installation of torch, or choose --device cpu",
+        ) from error
+    cards: dict[str, int] = json.loads(asked.stdout.strip().rpartition("\n")[2])
+    return cards
+
+
+def count_cores() -> int:
+    """Return how many CPU cores this process may keep busy, by affinity and by its cgroups."""
+    if sys.platform == "linux":
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    return max(1, int(min(allowed, cgroup_cores())))
+
+
+def cgroup_cores(
+    mount: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> float:
+    """Return the CPU time per second that this process's cgroups grant, or infinity.
+
+    Args:
+        mount: Where the cgroup file systems are mounted, version 1 or 2.
+        membership: The kernel's list of this process's cgroups.
+    """
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return math.inf
+    cores = math.inf
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = mount / "cpu" if controllers else mount
+        group = root / path.lstrip("/")
+        for folder in (group, *group.parents):
+            cores = min(cores, _quota(folder))
+    return cores
+
+
+def _quota(folder: Path) -> float:
+    for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
+        try:
+            words = " ".join((folder / name).read_text() for name in names).split()
+        except OSError:
+            continue
+        if words[0] not in {"max", "-1"}:
+            return int(words[0]) / int(words[1])
+    return math.inf
+
+
+def _may_have_cards() -> bool:
+    if sys.platform == "linux":
+        return any(Path("/dev", node).exists() for node in _CARD_NODES)
+    return sys.platform == "darwin" and platform.machine() == "arm64"
+
+
+def _devices(wanted: str, count: Callable[[], dict[str, int]]) -> list[str]:
+    """Return the devices that a ``--device`` means, all of them there."""
+    if wanted == "cpu":
+        return ["cpu"]
+    parts = list(dict.fromkeys(wanted.split(",")))
+    if wanted not in {"auto", "cuda", "mps"} and not all(map(_CARD.fullmatch, parts)):
+        near = did_you_mean(wanted, ["auto", "cpu", "cuda", "cuda:0", "mps"])
+        raise DeviceError(
+            f"there is no device {wanted!r}{near}",
+            remedy="say auto, cpu, cuda, cuda:0, cuda:0,cuda:1 or mps",
+        )
+    found = count()
+    every = [f"cuda:{index}" for index in range(found["cuda"])]
+    mps = ["mps"] * found["mps"]
+    if wanted == "auto":
+        return every or mps or ["cpu"]
+    chosen = {"cuda": every, "mps": mps}.get(wanted, parts)
+    if not chosen or not set(chosen) <= {*every, *mps}:
+        there = ", ".join([*every, *mps]) or "no card"
+        raise DeviceError(
+            f"torch cannot use {wanted} on this machine, where it finds {there}",
+            remedy="choose another --device; 'nst doctor' tells what each one does",
+        )
+    return chosen
+
+
+def _label(device: str, lap: int | None) -> str:
+    plain = device.replace(":", "")
+    return plain if lap is None else f"{plain}-{lap}"

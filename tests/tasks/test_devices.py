@@ -1,0 +1,156 @@
+import math
+import subprocess
+import sys
+
+import pytest
+
+from tasks.devices import DeviceError, cgroup_cores, count_cards, count_cores, detect_slots
+from tasks.slots import SlotSpec
+
+
+def cards(cuda=0, mps=0):
+    """Count devices as a machine with so many would."""
+    return lambda: {"cuda": cuda, "mps": mps}
+
+
+def test_a_cpu_has_a_single_threaded_slot_per_core():
+    """Small pictures are painted fastest one to a core."""
+    assert detect_slots("cpu", cores=3) == [
+        SlotSpec("cpu-0", "cpu", 1),
+        SlotSpec("cpu-1", "cpu", 1),
+        SlotSpec("cpu-2", "cpu", 1),
+    ]
+
+
+def test_fewer_cpu_slots_share_the_cores():
+    """A single large picture may use all cores."""
+    assert detect_slots("cpu", slots=1, cores=8) == [SlotSpec("cpu", "cpu", 8)]
+
+
+def test_threads_can_be_chosen():
+    """Who wants a certain number of threads gets it."""
+    assert [spec.threads for spec in detect_slots("cpu", slots=2, threads=3, cores=8)] == [3, 3]
+
+
+def test_each_card_has_a_slot():
+    """All cards are used, and the cores are shared out."""
+    assert detect_slots("cuda", cards=cards(cuda=2), cores=16) == [
+        SlotSpec("cuda0", "cuda:0", 8),
+        SlotSpec("cuda1", "cuda:1", 8),
+    ]
+
+
+def test_named_cards_have_slots():
+    """Only those that were named, in that order, once."""
+    specs = detect_slots("cuda:2,cuda:0,cuda:2", cards=cards(cuda=3), cores=4)
+
+    assert [spec.device for spec in specs] == ["cuda:2", "cuda:0"]
+
+
+def test_cards_can_have_several_slots():
+    """More slots than cards go round the cards, under names of their own."""
+    specs = detect_slots("cuda", slots=4, cards=cards(cuda=2), cores=4)
+
+    assert [spec.device for spec in specs] == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
+    assert len({spec.name for spec in specs}) == 4
+
+
+@pytest.mark.parametrize(
+    ("found", "devices"),
+    [
+        (cards(cuda=1), ["cuda:0"]),
+        (cards(mps=1), ["mps"]),
+        (cards(), ["cpu", "cpu"]),
+    ],
+)
+def test_auto_takes_the_best_there_is(found, devices):
+    """Cards before Apple's graphics before the CPU."""
+    assert [spec.device for spec in detect_slots("auto", cards=found, cores=2)] == devices
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "cuda:0,cuda:1", "mps"])
+def test_a_device_that_is_not_there_is_refused(device):
+    """Naming what there is instead."""
+    with pytest.raises(DeviceError, match=r"finds (cuda:0|no card)"):
+        detect_slots(device, cards=cards(cuda=0 if device == "cuda" else 1), cores=1)
+
+
+def test_a_device_nobody_knows_is_refused():
+    """With the nearest that is known."""
+    with pytest.raises(DeviceError, match="no device 'cuda0'; did you mean 'cuda:0'"):
+        detect_slots("cuda0", cards=cards(cuda=1), cores=1)
+
+
+def test_the_cpu_asks_for_no_cards():
+    """Nothing is spent on finding cards that nobody wants."""
+
+    def unwanted():
+        raise AssertionError
+
+    assert detect_slots("cpu", cards=unwanted, cores=1)
+
+
+def test_torch_is_not_imported_here():
+    """The process of the flow stays light."""
+    code = "import sys; from tasks.devices import detect_slots; detect_slots(); print(*sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "torch" not in done.stdout.split()
+
+
+def test_a_broken_torch_is_reported(monkeypatch, tmp_path):
+    """What torch's import says is passed on, rather than taken for a machine without cards."""
+    (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.13: cannot open')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("tasks.devices._may_have_cards", lambda: True)
+
+    with pytest.raises(DeviceError, match=r"libcudart.so.13: cannot open"):
+        count_cards()
+
+
+def test_torch_is_asked_for_its_devices(monkeypatch, tmp_path):
+    """Its answer is the last line, whatever it prints before."""
+    (tmp_path / "torch.py").write_text(
+        "print('a warning')\n"
+        "class cuda: device_count = lambda: 3; is_available = lambda: True\n"
+        "class backends:\n    class mps: is_available = lambda: False\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("tasks.devices._may_have_cards", lambda: True)
+
+    assert count_cards() == {"cuda": 3, "mps": 0}
+
+
+def test_there_is_a_core():
+    """This machine has one, at least."""
+    assert count_cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "cores"),
+    [
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 1.5),
+        ("0::/job/step\n", {"job/cpu.max": "400000 100000", "job/step/cpu.max": "max 100000"}, 4),
+        ("0::/\n", {}, math.inf),
+        (
+            "5:memory:/m\n3:cpu,cpuacct:/c\n",
+            {"cpu/c/cpu.cfs_quota_us": "200000", "cpu/c/cpu.cfs_period_us": "100000"},
+            2,
+        ),
+        (
+            "3:cpu,cpuacct:/c\n",
+            {"cpu/c/cpu.cfs_quota_us": "-1", "cpu/c/cpu.cfs_period_us": "100000"},
+            math.inf,
+        ),
+    ],
+)
+def test_a_containers_share_of_the_cpu_is_known(tmp_path, membership, files, cores):
+    """The narrowest of the nested groups counts, in either version of cgroups."""
+    (tmp_path / "membership").write_text(membership)
+    for name, text in files.items():
+        path = tmp_path / "mount" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    assert cgroup_cores(tmp_path / "mount", tmp_path / "membership") == cores
