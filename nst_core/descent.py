@@ -123,8 +123,9 @@ class LBFGSDescent:
         """Continue from a state of the same method at the same size."""
         self.canvas = state["canvas"]
         self._gradient, self._moved = state.get("gradient"), state.get("moved")
-        self._steps = list(state["steps"]) if "steps" in state else []
-        self._changes = list(state["changes"]) if "changes" in state else []
+        kept = self._method.history
+        self._steps = list(state["steps"])[-kept:] if "steps" in state else []
+        self._changes = list(state["changes"])[-kept:] if "changes" in state else []
 
     def warm(self, before: Self) -> None:
         """Start afresh: curvature at one size says little about another."""

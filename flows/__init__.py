@@ -1,0 +1,1 @@
+"""When it happens: flows, schedules, and the `nst` command."""

@@ -1,0 +1,143 @@
+"""The flow: a collection's pictures are fetched, its pairs rendered and published.
+
+Rendering is what takes the night, and the slots are what it waits for; fetching and publishing
+run beside it. Every task only calls a method of the night, so that the decorators could be
+removed: that is what :func:`without_prefect` does when Prefect is not to be had.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from typing import TYPE_CHECKING
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from nst_core.errors import NSTError
+from tasks.jobs import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prefect.client.schemas.objects import State
+
+    from flows.night import Night
+
+_log = logging.getLogger(__name__)
+
+_TONIGHT: ContextVar[Night] = ContextVar("tonight")
+
+
+@task(task_run_name="fetch {name}", cache_policy=NO_CACHE, persist_result=False)
+def fetch(name: str, location: str) -> None:  # noqa: ARG001 # names are for whoever watches
+    """Bring one picture to this machine."""
+    _TONIGHT.get().fetch(location)
+
+
+@task(task_run_name="render {name}", cache_policy=NO_CACHE, persist_result=False)
+def render(name: str, pair_id: str) -> None:  # noqa: ARG001
+    """Paint one pair; waits for a slot."""
+    _TONIGHT.get().render(pair_id)
+
+
+@task(task_run_name="publish {name}", cache_policy=NO_CACHE, persist_result=False)
+def publish(name: str, pair_id: str, rendered: None) -> None:  # noqa: ARG001
+    """Put one painted pair into the output; comes after its rendering."""
+    _TONIGHT.get().publish(pair_id)
+
+
+@flow(name="collection", flow_run_name="{name}", persist_result=False)
+def collection(name: str, manifest: str, output: str) -> State[None]:  # noqa: ARG001
+    """Paint the collection of the night that is open.
+
+    Args:
+        name: The collection's.
+        manifest: Where it is written.
+        output: Where it goes.
+    """
+    night = _TONIGHT.get()
+    for future in [fetch.submit(_last(where), where) for where in night.locations]:
+        future.wait()
+    under_way = []
+    for ticket in night.queue():
+        rendered = render.submit(ticket.name, ticket.pair_id)
+        under_way = [future for future in under_way if not future.state.is_final()]
+        under_way.append(publish.submit(ticket.name, ticket.pair_id, rendered))
+    for future in under_way:
+        future.wait()
+    return _verdict(night)
+
+
+def paint(night: Night, *, manifest: str) -> None:
+    """Run the flow for an open night; what Prefect drops on the way is painted without it.
+
+    Args:
+        night: Opened by :func:`flows.night.opened`.
+        manifest: Where it is written, for whoever watches.
+    """
+    # A pair takes up to two threads: its publishing waits in one while it is painted in another.
+    runner = ThreadPoolTaskRunner(max_workers=2 * night.places + 1)
+    with _tonight(night):
+        try:
+            collection.with_options(task_runner=runner)(
+                night.manifest.collection, manifest, str(night.output.root), return_state=True
+            )
+        except Exception as error:  # noqa: BLE001 # whatever Prefect's trouble is, painting goes on
+            _log.warning("Prefect is gone, painting goes on without it: %s", error)
+        if night.left and not night.is_over:
+            without_prefect(night)
+
+
+def without_prefect(night: Night) -> None:
+    """Paint what is left of an open night, with threads alone."""
+    for location in night.locations:
+        if not night.has(location):
+            _attempt(night.fetch, location)
+
+    def pair(pair_id: str) -> None:
+        if _attempt(night.render, pair_id):
+            _attempt(night.publish, pair_id)
+
+    with ThreadPoolExecutor(night.places) as threads:
+        for ticket in night.queue():
+            threads.submit(copy_context().run, pair, ticket.pair_id)
+
+
+def _attempt(step: Callable[[str], object], key: str) -> bool:
+    """Take a step of the night, which has noted by itself what goes wrong."""
+    try:
+        step(key)
+    except (NSTError, Stopped) as error:
+        _log.debug("%s: %s", key, error)
+        return False
+    return True
+
+
+@contextmanager
+def _tonight(night: Night) -> Iterator[None]:
+    token = _TONIGHT.set(night)
+    try:
+        yield
+    finally:
+        _TONIGHT.reset(token)
+
+
+def _verdict(night: Night) -> State[None]:
+    """Return the flow's end: a run with failures never ends 'Completed'."""
+    states = [outcome.state for outcome in night.outcomes]
+    done = states.count("complete") + states.count("kept")
+    told = f"{done} of {len(states)} pictures are finished"
+    if failed := states.count("failed"):
+        return Failed(message=f"{told}, {failed} failed")
+    if left := states.count("left"):
+        return Failed(name="Unfinished", message=f"{told}, {left} are left for the next run")
+    return Completed(message=told)
+
+
+def _last(location: str) -> str:
+    return location.rstrip("/").rpartition("/")[2]

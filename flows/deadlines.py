@@ -1,0 +1,64 @@
+"""When a night ends: ``--stop-at``, ``--max-hours`` and a manifest's ``finish_by``."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from nst_core.errors import NSTError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?:\s+([A-Za-z0-9_+\-/]+))?")
+
+
+class DeadlineError(NSTError):
+    """A time of day that cannot be read."""
+
+    code = "E-DEADLINE"
+    kind = "input"
+
+
+def seconds_until(text: str, *, now: datetime | None = None) -> float:
+    """Return the seconds until a time of day comes round next.
+
+    Args:
+        text: ``07:00`` in this machine's time zone, or ``07:00 Europe/Berlin``.
+        now: The present moment, with a time zone.
+
+    Raises:
+        DeadlineError: That is no time of day, or no time zone.
+    """
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        raise DeadlineError(f"{text!r} is no time of day; write 07:00 or 07:00 Europe/Berlin")
+    now = now or datetime.now().astimezone()
+    if match[3]:
+        try:
+            now = now.astimezone(ZoneInfo(match[3]))
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise DeadlineError(f"there is no time zone {match[3]!r}") from error
+    then = now.replace(hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0)
+    if then <= now:
+        # Counted in calendar days, so that a night with a change of clocks ends at the right hour.
+        then = (then + timedelta(days=1)).replace(fold=0)
+    return then.timestamp() - now.timestamp()
+
+
+def deadline(times: Iterable[str | None], max_hours: float | None = None) -> float:
+    """Return the earliest end as a moment of ``time.monotonic()``; infinity without one.
+
+    Wall clocks are set and jump; from here on only the monotonic clock counts.
+
+    Raises:
+        DeadlineError: A time cannot be read.
+    """
+    ends = [seconds_until(text) for text in times if text]
+    if max_hours is not None:
+        ends.append(max_hours * 3600)
+    return time.monotonic() + min(ends) if ends else math.inf

@@ -1,0 +1,284 @@
+"""What a person sees while a night goes on: a live table on a terminal, plain lines without one."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from flows.night import Watcher
+from tasks.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from flows.night import Night, Outcome, Ticket
+
+_MARKS = {
+    "complete": "[green]✓[/]",
+    "kept": "[dim]=[/]",
+    "failed": "[red]✗[/]",
+    "left": "[yellow]…[/]",
+}
+_SECONDS_BETWEEN_LINES = 15.0
+
+
+@dataclass
+class _Easel:
+    """A pair that is being painted."""
+
+    began: float
+    stage: str = "waiting for a slot"
+    done: int = 0
+    planned: int = 0
+    total: float = math.nan
+    told: float = field(default=-math.inf)
+
+
+class Tally:
+    """How the night stands, from events; both displays read it."""
+
+    def __init__(self) -> None:
+        self.easels: dict[str, tuple[Ticket, _Easel]] = {}
+        self.counts = dict.fromkeys(_MARKS, 0)
+        self.planned = 0
+        self._began = time.monotonic()
+        self._work = 0.0
+        self._slots = 1
+
+    def open(self, night: Night) -> None:
+        """Take over the plan."""
+        self.planned = len(night.tickets)
+        self._slots = night.renderer.slots
+        self._began = time.monotonic()
+
+    def event(self, ticket: Ticket, event: dict[str, Any]) -> _Easel:
+        """Take over a painter's event."""
+        _, easel = self.easels.setdefault(ticket.pair_id, (ticket, _Easel(time.monotonic())))
+        if event["kind"] == "progress":
+            easel.stage = "{1}×{0} px".format(*event["size"])
+            easel.done, easel.planned = event["done"], event["planned"]
+            easel.total = event["total"]
+        elif event["kind"] == "stage":
+            easel.stage = event["stage"]
+        elif event["kind"] == "retry":
+            easel.stage = f"attempt {event['attempt']}"
+        return easel
+
+    def end(self, outcome: Outcome) -> None:
+        """Take over a pair's end."""
+        self.easels.pop(outcome.ticket.pair_id, None)
+        self.counts[outcome.state] += 1
+
+    @property
+    def ended(self) -> int:
+        """Pairs that came to an end."""
+        return sum(self.counts.values())
+
+    @property
+    def seconds_left(self) -> float:
+        """Estimate for the whole night, from the pairs painted so far; NaN while unknown."""
+        under_way = sum(
+            easel.done / easel.planned for _, easel in self.easels.values() if easel.planned
+        )
+        painted = self.counts["complete"] + under_way
+        if painted < 0.2:  # noqa: PLR2004 # before that, start-up is most of what was measured
+            return math.nan
+        left = self.planned - self.ended - under_way
+        return (time.monotonic() - self._began) / painted * left
+
+
+class LiveDisplay(Watcher):
+    """A live table for a terminal.
+
+    Args:
+        console: Where to draw.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tally = Tally()
+        self._title = ""
+        self._guard = Lock()
+        self._live = Live(
+            console=console, refresh_per_second=4, get_renderable=self._render, transient=True
+        )
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was."""
+        self._live.stop()
+
+    def opened(self, night: Night) -> None:
+        """The night knows its pairs."""
+        with self._guard:
+            self._title = night.manifest.collection
+            kept = self._tally.counts["kept"]
+            self._tally.open(night)
+        if kept:
+            self._live.console.print(f"[dim]= kept {kept}, finished in earlier runs[/]")
+
+    def event(self, ticket: Ticket, event: dict[str, Any]) -> None:
+        """A pair under way reported something."""
+        with self._guard:
+            self._tally.event(ticket, event)
+
+    def ended(self, outcome: Outcome) -> None:
+        """A pair came to its end."""
+        with self._guard:
+            self._tally.end(outcome)
+        if outcome.state != "kept":
+            self._live.console.print(
+                Text.from_markup(_MARKS[outcome.state]).append(f" {describe(outcome)}", style="")
+            )
+
+    def _render(self) -> RenderableType:
+        with self._guard:
+            return Group(*self._rows())
+
+    def _rows(self) -> Iterator[RenderableType]:
+        tally = self._tally
+        table = Table.grid(padding=(0, 1), expand=True)
+        table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        table.add_column(width=20)
+        table.add_column(width=20, no_wrap=True, justify="right")
+        for ticket, easel in tally.easels.values():
+            shown = easel.stage
+            if not math.isnan(easel.total):
+                shown = f"{shown}  loss {easel.total:.3g}"
+            table.add_row(
+                Text(f"  {printable(ticket.name)}"),
+                ProgressBar(total=max(1, easel.planned), completed=easel.done, width=20),
+                Text(shown, style="dim"),
+            )
+        yield table
+        if not tally.planned:
+            yield Text("  setting up: slots, Prefect, pictures", style="dim")
+            return
+        overall = Table.grid(padding=(0, 1), expand=True)
+        overall.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        overall.add_column(width=20)
+        overall.add_column(width=20, no_wrap=True, justify="right")
+        left = tally.seconds_left
+        overall.add_row(
+            Text(
+                f"{printable(self._title)}  {tally.ended} of {tally.planned}"
+                + (f", {tally.counts['failed']} failed" if tally.counts["failed"] else ""),
+                style="bold",
+            ),
+            ProgressBar(total=tally.planned, completed=tally.ended, width=20),
+            Text("" if math.isnan(left) else f"{span(left)} left", style="bold"),
+        )
+        yield overall
+
+
+class LineDisplay(Watcher):
+    """Plain lines for a pipe or a log.
+
+    Args:
+        stream: Where to write.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._tally = Tally()
+        self._guard = Lock()
+
+    def __enter__(self) -> Self:
+        """Tell that the run has begun."""
+        self._say("setting up: slots, Prefect, pictures")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to tidy."""
+
+    def opened(self, night: Night) -> None:
+        """The night knows its pairs."""
+        with self._guard:
+            self._tally.open(night)
+            counts = self._tally.counts
+        waiting = len(night.left)
+        self._say(
+            f"{night.manifest.collection}: {len(night.tickets)} pairs, kept {counts['kept']},"
+            f" {waiting} to paint in {night.renderer.slots} slots"
+        )
+
+    def event(self, ticket: Ticket, event: dict[str, Any]) -> None:
+        """A pair under way reported something."""
+        with self._guard:
+            easel = self._tally.event(ticket, event)
+            now = time.monotonic()
+            if event["kind"] == "progress" and now - easel.told < _SECONDS_BETWEEN_LINES:
+                return
+            easel.told = now
+        if easel.planned:
+            self._say(
+                f"{ticket.name}: {easel.stage}, step {easel.done} of {easel.planned},"
+                f" loss {easel.total:.4g}"
+            )
+        else:
+            self._say(f"{ticket.name}: {easel.stage}")
+
+    def ended(self, outcome: Outcome) -> None:
+        """A pair came to its end."""
+        with self._guard:
+            self._tally.end(outcome)
+            left = self._tally.seconds_left
+            progress = f"{self._tally.ended} of {self._tally.planned}"
+        if outcome.state == "kept":
+            return
+        forecast = "" if math.isnan(left) or not left else f", {span(left)} left"
+        self._say(f"{outcome.state} {describe(outcome)} ({progress}{forecast})")
+
+    def _say(self, line: str) -> None:
+        print(printable(line), file=self._stream, flush=True)
+
+
+def display(*, quiet: bool = False) -> LiveDisplay | LineDisplay:
+    """Return the display that suits where standard error goes.
+
+    Args:
+        quiet: Plain lines even on a terminal.
+    """
+    console = Console(stderr=True)
+    return LineDisplay(sys.stderr) if quiet or not console.is_terminal else LiveDisplay(console)
+
+
+def describe(outcome: Outcome) -> str:
+    """Return one line on a pair's end."""
+    name = printable(outcome.ticket.name)
+    if outcome.record is not None:
+        files = outcome.record.files["picture"]
+        degraded = f", {', '.join(outcome.record.degraded)}" if outcome.record.degraded else ""
+        return (
+            f"{name}  {files.width}×{files.height} px in {span(outcome.record.seconds)},"
+            f" loss {outcome.record.objective.last:.3g}{degraded}"
+        )
+    if outcome.failure is not None:
+        failure = outcome.failure
+        remedy = f"; {failure.remedy}" if failure.remedy else ""
+        return f"{name}  {failure.code}: {printable(failure.message + remedy)}"
+    return name
+
+
+def span(seconds: float) -> str:
+    """Return a duration for people: 8 s, 3 min, 2 h 05."""
+    if seconds < 99.5:  # noqa: PLR2004
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02}"  # noqa: PLR2004

@@ -1,0 +1,66 @@
+"""Exit codes: what a script may rely on. An unknown non-zero code is a failure."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from manifests.problems import ManifestError
+
+from nst_core.errors import NSTError, RecipeError
+from tasks.lock import OutputLockedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class ExitCode(IntEnum):
+    """How a command ended."""
+
+    COMPLETE = 0
+    INTERNAL = 1
+    USAGE = 2
+    FAILED_PAIRS = 3
+    ENVIRONMENT = 4
+    NOT_UPLOADED = 6
+    DEADLINE = 10
+    LOCKED = 11
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+# If several apply, the first of these is the answer; 11 and 2 come alone, before anything began.
+_GRAVEST_FIRST = (
+    ExitCode.INTERRUPTED,
+    ExitCode.TERMINATED,
+    ExitCode.INTERNAL,
+    ExitCode.USAGE,
+    ExitCode.LOCKED,
+    ExitCode.ENVIRONMENT,
+    ExitCode.NOT_UPLOADED,
+    ExitCode.DEADLINE,
+    ExitCode.FAILED_PAIRS,
+    ExitCode.COMPLETE,
+)
+
+
+def gravest(codes: Iterable[ExitCode]) -> ExitCode:
+    """Return the one code that several ends amount to."""
+    return min(codes, key=_GRAVEST_FIRST.index, default=ExitCode.COMPLETE)
+
+
+def of_error(error: BaseException) -> ExitCode:
+    """Return the code of an error that ended a command."""
+    match error:
+        case KeyboardInterrupt():
+            return ExitCode.INTERRUPTED
+        case OutputLockedError():
+            return ExitCode.LOCKED
+        case ManifestError() | RecipeError():
+            return ExitCode.USAGE
+        case NSTError() if error.kind in {"environment", "io", "resource"}:
+            return ExitCode.ENVIRONMENT
+        case NSTError() if error.kind == "input":
+            return ExitCode.USAGE
+        case _:
+            return ExitCode.INTERNAL

