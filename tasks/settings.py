@@ -1,0 +1,247 @@
+"""What this machine is and allows: facts from the environment, read once, in one frozen value.
+
+A manifest describes the collection and travels; these settings describe the machine and stay.
+What boto3 reads by itself (``AWS_PROFILE``, ``AWS_REGION``, ``AWS_REQUEST_CHECKSUM_CALCULATION``,
+keys and tokens) is left to it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nst_core.errors import FailureKind, NSTError, did_you_mean
+from tasks.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class SettingsError(NSTError):
+    """An environment variable of ours that says nothing sensible."""
+
+    code = "E-SETTINGS"
+    kind: ClassVar[FailureKind] = "environment"
+
+
+def _fact(variable: str, parse: Callable[[str], object], meaning: str) -> dict[str, Any]:
+    """Describe a setting: the variable that carries it, how to read it, what it means."""
+    return {"variable": variable, "parse": parse, "meaning": meaning}
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda|cuda:\d+(,cuda:\d+)*", text):
+        raise ValueError("auto, cpu, mps, cuda, cuda:0 or cuda:0,cuda:1")
+    return text
+
+
+def _folder(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_absolute():
+        raise ValueError("an absolute path")
+    return path
+
+
+def _folders(text: str) -> tuple[Path, ...]:
+    return tuple(_folder(part) for part in text.split(os.pathsep) if part)
+
+
+def _switch(text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if text.lower() not in words:
+        raise ValueError("yes or no")
+    return words[text.lower()]
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) < 1:
+        raise ValueError("a whole number of at least 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text) or float(text) <= 0:
+        raise ValueError("seconds, more than 0")
+    return float(text)
+
+
+def _endpoint(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s@?#]+", text):
+        raise ValueError("http://host:port or https://host, without user, password or query")
+    return text
+
+
+def _size(text: str) -> int:
+    parts = re.fullmatch(r"([1-9]\d{0,14})([KMGT]?)", text.strip().upper())
+    if not parts:
+        raise ValueError("a size such as 512M or 8G")
+    return int(parts[1]) * int(1024 ** " KMGT".index(parts[2] or " "))
+
+
+def _default_scratch(environ: Mapping[str, str] = os.environ) -> Path:
+    base = Path(environ.get("XDG_CACHE_HOME", ""))
+    # The XDG specification says that a relative path is to be ignored.
+    return (base if base.is_absolute() else Path.home() / ".cache") / "nst-gallery"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The facts of one machine; `Settings.from_environment` reads them.
+
+    Every field carries its environment variable and its meaning; `Settings.explain` lists them.
+    """
+
+    device: str = field(
+        default="auto",
+        metadata=_fact(
+            "NST_DEVICE",
+            _device,
+            "Where to paint: auto, cpu, mps, cuda, cuda:0 or cuda:0,cuda:1.",
+        ),
+    )
+    scratch: Path = field(
+        default_factory=_default_scratch,
+        metadata=_fact(
+            "NST_SCRATCH",
+            _folder,
+            "Folder for what can be fetched again, and for pictures on their way to a bucket: on a"
+            " disk that survives a reboot. Unset: nst-gallery in XDG_CACHE_HOME or ~/.cache.",
+        ),
+    )
+    weights: Path | None = field(
+        default=None,
+        metadata=_fact(
+            "NST_WEIGHTS",
+            _folder,
+            "Folder of downloaded network weights. Unset: weights in the cache of nst-gallery.",
+        ),
+    )
+    input_roots: tuple[Path, ...] = field(
+        default=(),
+        metadata=_fact(
+            "NST_INPUT_ROOTS",
+            _folders,
+            f"Folders ('{os.pathsep}' between them) outside which no input is read, whatever a"
+            " manifest says. Unset: any named file, but no link that leads out of its folder.",
+        ),
+    )
+    max_pixels: int = field(
+        default=50_000_000,
+        metadata=_fact(
+            "NST_MAX_PIXELS",
+            _count,
+            "Largest input picture in pixels; more is refused unread.",
+        ),
+    )
+    max_input_bytes: int = field(
+        default=512 << 20,
+        metadata=_fact(
+            "NST_MAX_INPUT",
+            _size,
+            "Largest input file, such as 512M; more is refused unread.",
+        ),
+    )
+    memory_limit: int | None = field(
+        default=None,
+        metadata=_fact(
+            "NST_MEMORY_LIMIT",
+            _size,
+            "Memory that one painting process may take, such as 8G. Unset: all.",
+        ),
+    )
+    slots: int | None = field(
+        default=None,
+        metadata=_fact(
+            "NST_SLOTS",
+            _count,
+            "Painting processes on a CPU. Unset: as many as pay on this machine.",
+        ),
+    )
+    torch_threads: int | None = field(
+        default=None,
+        metadata=_fact(
+            "NST_TORCH_THREADS",
+            _count,
+            "Threads in each painting process. Unset: what suits the slots.",
+        ),
+    )
+    s3_endpoint: str | None = field(
+        default=None,
+        metadata=_fact(
+            "AWS_ENDPOINT_URL",
+            _endpoint,
+            "Address of an S3-compatible store; AWS_ENDPOINT_URL_S3 goes before. Unset: as boto3"
+            " is configured.",
+        ),
+    )
+    s3_path_style: bool = field(
+        default=False,
+        metadata=_fact(
+            "NST_S3_PATH_STYLE",
+            _switch,
+            "Whether buckets stand in the path (yes), as many own stores want it.",
+        ),
+    )
+    s3_connect_timeout: float = field(
+        default=5.0,
+        metadata=_fact(
+            "NST_S3_CONNECT_TIMEOUT",
+            _seconds,
+            "Seconds to wait for a store to answer the call.",
+        ),
+    )
+    s3_read_timeout: float = field(
+        default=30.0,
+        metadata=_fact(
+            "NST_S3_READ_TIMEOUT",
+            _seconds,
+            "Seconds to wait for the next bytes of a store.",
+        ),
+    )
+    s3_attempts: int = field(
+        default=4,
+        metadata=_fact(
+            "NST_S3_ATTEMPTS",
+            _count,
+            "Tries of boto3 per request, before our own patience takes over.",
+        ),
+    )
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read the settings.
+
+        Args:
+            environ: The environment; an empty value counts as unset.
+
+        Raises:
+            SettingsError: Names every variable that is wrong or, as an ``NST_...``, unknown.
+        """
+        if endpoint := environ.get("AWS_ENDPOINT_URL_S3"):
+            environ = {**environ, "AWS_ENDPOINT_URL": endpoint}
+        values: dict[str, object] = {"scratch": _default_scratch(environ)}
+        problems = []
+        known = {fact.metadata["variable"]: fact for fact in fields(cls)}
+        for variable, fact in known.items():
+            if text := environ.get(variable, ""):
+                try:
+                    values[fact.name] = fact.metadata["parse"](text)
+                except ValueError as error:
+                    problems.append(redact(f"{variable} is {text!r}, expected {error}"))
+        # A misspelt variable would otherwise cost a night on the wrong device.
+        problems += [
+            f"there is no setting {name}{did_you_mean(name, known)}"
+            for name in sorted(environ)
+            if name.startswith("NST_") and name not in known
+        ]
+        if problems:
+            raise SettingsError(". ".join(problems), remedy="correct the environment")
+        return cls(**values)  # type: ignore[arg-type]  # each parser returns its field's type
+
+    @classmethod
+    def explain(cls) -> list[tuple[str, str]]:
+        """Return (variable, meaning) of every setting, in reading order."""
+        return [(fact.metadata["variable"], fact.metadata["meaning"]) for fact in fields(cls)]
