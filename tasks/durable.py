@@ -289,10 +289,10 @@ def explained(path: Path, *, needed: int | None = None) -> Iterator[None]:
             ) from error
         if error.errno in _REFUSED:
             raise NotWritableError(
-                f"{path} cannot be written: {reason}",
+                f"{path} refuses writing: {reason}",
                 remedy="choose another output or mend its permissions, then run it again",
             ) from error
-        raise OutputError(f"{path} could not be written: {reason}") from error
+        raise OutputError(f"{path}: {reason}") from error
 
 
 def _figures(path: Path, needed: int | None) -> str:

@@ -52,7 +52,7 @@ class RecordError(OutputError):
     code = "E-RECORD"
 
 
-class NewerRecordError(RecordError):
+class NewerRecordError(OutputError):
     """A record was written by a later version of this product than the one that reads it."""
 
     code = "E-RECORD-NEWER"

@@ -1,0 +1,137 @@
+"""The story of an output: what happened when, a line of JSON each, only ever appended.
+
+People read it, and a run asks it two things: whether the run before ended on its own, and which
+files are this product's own doing. Without it no picture is lost: the records are the truth.
+"""
+
+from __future__ import annotations
+
+import json
+from threading import Lock
+from typing import TYPE_CHECKING, Literal
+
+from pydantic_core import from_json
+
+from tasks.durable import DISK, Disk, append_line, explained, write_atomic
+from tasks.records import now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from tasks.durable import FileEntry
+    from tasks.records import Record
+
+Event = Literal[
+    "run_start",
+    "plan",
+    "pair_start",
+    "pair_resume",
+    "pair_publish",
+    "pair_done",
+    "pair_failed",
+    "set_aside",
+    "upload_done",
+    "warning",
+    "run_end",
+]
+
+
+class Ledger:
+    """The file of events of one output; threads of one process may share it.
+
+    Args:
+        path: The file; it is created with the first event.
+        disk: The steps to write with.
+    """
+
+    def __init__(self, path: Path, *, disk: Disk = DISK) -> None:
+        self.path = path
+        self._disk = disk
+        self._one_writer = Lock()
+
+    def note(self, event: Event, **facts: JsonValue) -> None:
+        """Append an event, durably.
+
+        Args:
+            event: What happened.
+            facts: About it; keep a line under 4 KB, which file systems append in one piece.
+
+        Raises:
+            OutputError: The event may be missing from the ledger.
+        """
+        with self._one_writer:
+            append_line(self.path, _line(event, now(), facts), disk=self._disk)
+
+    def events(self) -> Iterator[dict[str, JsonValue]]:
+        """Yield every event in order, without lines that a crash has torn.
+
+        Raises:
+            OutputError: The file is there but cannot be read.
+        """
+        with explained(self.path):
+            try:
+                lines = self.path.read_bytes().split(b"\n")
+            except FileNotFoundError:
+                return
+        for line in lines:
+            try:
+                event = from_json(line)
+            except ValueError:
+                continue
+            if isinstance(event, dict):
+                yield event
+
+    def ended_cleanly(self) -> bool:
+        """Return whether the last run, if there was one, came to its own end."""
+        last = None
+        for event in self.events():
+            if event.get("event") in {"run_start", "run_end"}:
+                last = event["event"]
+        return last != "run_start"
+
+    def hashes_of(self, file: str) -> set[str]:
+        """Return the SHA-256 of all that this product ever published under a name.
+
+        Args:
+            file: Name relative to the output.
+        """
+        published = (event.get("files") for event in self.events())
+        return {
+            str(files[file]) for files in published if isinstance(files, dict) and file in files
+        }
+
+    def rebuild(self, records: Iterable[Record]) -> None:
+        """Write the ledger anew as far as the records know the story.
+
+        Raises:
+            OutputError: The old ledger is still in place.
+        """
+        lines = [
+            _line("pair_done", record.finished, done(record))
+            for record in sorted(records, key=lambda record: (record.finished, record.file))
+        ]
+        text = "".join(f"{line}\n" for line in lines)
+        with self._one_writer:
+            write_atomic(self.path, text.encode(), disk=self._disk)
+
+
+def hashes(files: Iterable[FileEntry]) -> JsonValue:
+    """Return files as an event names them: name to SHA-256."""
+    return {entry.file: entry.sha256 for entry in files}
+
+
+def done(record: Record) -> dict[str, JsonValue]:
+    """Return the facts of a ``pair_done`` event."""
+    return {
+        "pair_id": record.pair_id,
+        "record": record.file,
+        "files": hashes(record.files.values()),
+        "seconds": record.seconds,
+    }
+
+
+def _line(event: Event, at: str, facts: dict[str, JsonValue]) -> str:
+    return json.dumps({"at": at, "event": event, **facts}, ensure_ascii=False)
