@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from nst_core.convolutions import DirectConvolution, WinogradConvolution
 from nst_core.errors import RecipeError
+from nst_core.hardware import winograd_pays
 from nst_core.terms import IMAGE
 
 if TYPE_CHECKING:
@@ -52,15 +54,15 @@ class Features:
         self.device = torch.device(device)
         self.dtype = dtype
         self._pooling = pooling
-        self._border = border
         self._mean = torch.tensor(network.mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(network.std, device=device).view(1, 3, 1, 1)
         self._convolutions = [
             (
-                weight.to(device, dtype).contiguous(memory_format=torch.channels_last),
-                bias.to(device, dtype),
-            )
-            for weight, bias in convolutions
+                WinogradConvolution
+                if winograd_pays(weight.shape, dtype, self.device)
+                else DirectConvolution
+            )(weight.to(device, dtype), bias.to(device, dtype), border if index == 0 else "zeros")
+            for index, (weight, bias) in enumerate(convolutions)
         ]
 
     def __call__(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
@@ -86,12 +88,12 @@ class Features:
         index = 0
         for name in self.network.layers:
             if name.startswith("conv"):
-                current = self._convolve(current, index)
+                convolution = self._convolutions[index]
                 index += 1
+                # Rectified at once, unless somebody asked for the maps before that.
+                current = convolution(current) if name in left else convolution.rectified(current)
             elif name.startswith("relu"):
-                # In place, unless somebody asked for the maps before rectification.
-                before = f"conv{name[4:]}"
-                current = current.relu() if before in wanted else current.relu_()
+                current = current.relu() if f"conv{name[4:]}" in wanted else current
             else:
                 current = self._pool(current)
             if name in left:
@@ -119,12 +121,6 @@ class Features:
             scaled = scaled.flip(1)
         centred = (scaled - self._mean) / self._std
         return centred.to(self.dtype).contiguous(memory_format=torch.channels_last)
-
-    def _convolve(self, maps: Tensor, index: int) -> Tensor:
-        weight, bias = self._convolutions[index]
-        if index == 0 and self._border == "replicate":
-            return functional.conv2d(functional.pad(maps, (1, 1, 1, 1), "replicate"), weight, bias)
-        return functional.conv2d(maps, weight, bias, padding=1)
 
     def _pool(self, maps: Tensor) -> Tensor:
         if self._pooling == "max":
