@@ -99,10 +99,18 @@ def bucket(s3: str, s3_client: Any) -> str:
     return f"s3://{name}"
 
 
-@pytest.fixture
-def line(s3: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
-    """A line to that server that fails on demand; the environment now leads through it."""
-    with FaultProxy(s3) as proxy:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-        monkeypatch.setenv("NST_S3_READ_TIMEOUT", "0.5")
+@pytest.fixture(scope="session")
+def proxy(s3_server: str) -> Iterator[FaultProxy]:
+    """A line to that server that fails on demand; tests ask for `line`."""
+    with FaultProxy(s3_server) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def line(s3: str, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> FaultProxy:
+    """The line, without faults and memories; the environment now leads through it."""
+    proxy.heal()
+    proxy.seen.clear()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+    monkeypatch.setenv("NST_S3_READ_TIMEOUT", "0.5")
+    return proxy

@@ -9,8 +9,6 @@ import pytest
 
 from tasks import storage
 from tasks.file_store import FileStore
-from tasks.s3_store import S3Store
-from tasks.settings import Settings
 from tasks.storage import MemoryStore, Store, store_for
 from tasks.storage_errors import InputError, TakenError
 
@@ -32,7 +30,7 @@ def store(kind: str, request: pytest.FixtureRequest) -> Store:
     """A store of that kind."""
     if kind == "s3":
         request.getfixturevalue("s3")
-        return S3Store(Settings.from_environment())
+        return store_for("s3://any")
     return FileStore() if kind == "file" else MemoryStore()
 
 

@@ -1,0 +1,336 @@
+"""From the output folder to the bucket: the spool.
+
+A night paints into a local folder; the bucket gets its copy pair by pair, as it can take it. What
+still has to go is never written down: it is every local record without a marker that says it has
+gone. So a kill, a reboot or an outage changes nothing but the time, and losing a marker costs a few
+requests.
+
+In the bucket, as in the folder, a record is the last object of its pair. It is put there when its
+files have just been seen there byte for byte, so whoever finds a record finds a finished picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tasks.durable import OutputError, write_atomic
+from tasks.locations import S3Location, join
+from tasks.lock import OutputLockedError
+from tasks.patience import Patience, insist
+from tasks.records import Record, RecordError
+from tasks.storage_errors import (
+    BusyError,
+    ConflictError,
+    ExpiredError,
+    InputError,
+    StorageError,
+    TakenError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from tasks.durable import FileEntry
+    from tasks.output import Output
+    from tasks.storage import Store
+
+_log = logging.getLogger(__name__)
+
+#: Seconds after which an object without a record belongs to nobody any more.
+ABANDONED_AFTER = 300.0
+#: Seconds to go on uploading once the last picture is painted, if no deadline says otherwise.
+GRACE = 3600.0
+
+_RECORD = re.compile(r"(?!failed/)[^./][^/]*/[^/]+--[^/]+\.json")
+_ROLES_FIRST = ("picture", "losses")
+
+
+@dataclass(frozen=True)
+class Drained:
+    """What came of an attempt to empty the spool.
+
+    Args:
+        uploaded: Stems that are in the bucket now and were not known to be before.
+        waiting: Stems that still have to go.
+        failed: Why a stem cannot go, though others can.
+        stopped: What ended the attempt early.
+    """
+
+    uploaded: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    failed: dict[str, OutputError | ConflictError] = field(default_factory=dict)
+    stopped: StorageError | OutputLockedError | None = None
+
+
+class Spool:
+    """The way of one output folder to one bucket.
+
+    Args:
+        output: The folder.
+        store: Where to.
+        target: ``s3://bucket/prefix``, the output's place there.
+        patience: How long to try.
+        guard: Called before each pair; raises `OutputLockedError` if we must not write any more.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        store: Store,
+        target: str,
+        *,
+        patience: Patience | None = None,
+        guard: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._output = output
+        self._store = store
+        self._target = target.rstrip("/")
+        self._patience = patience or Patience()
+        self._guard = guard
+        self._painted = threading.Event()
+        self._news = threading.Event()
+        place = hashlib.sha256(self._target.encode()).hexdigest()[:16]
+        self._markers = output.work / "uploaded" / place
+
+    def waiting(self) -> list[Record]:
+        """Return the records that are not known to be in the bucket as they are here."""
+        return [record for record in self._output.records() if not self._is_marked(record)]
+
+    def follow(self) -> Drained:
+        """Upload beside the painting, until `finish` was called and nothing waits.
+
+        Ends earlier when patience does, or when the store refuses for good.
+        """
+        uploaded: tuple[str, ...] = ()
+        while True:
+            last_round = self._painted.is_set()
+            drained = self.drain()
+            uploaded += drained.uploaded
+            if last_round or drained.stopped or self._patience.over:
+                return replace(drained, uploaded=uploaded)
+            self._news.wait(timeout=60.0)
+            self._news.clear()
+
+    def wake(self) -> None:
+        """Tell `follow` that another pair is finished."""
+        self._news.set()
+
+    def finish(self, grace: float = GRACE) -> None:
+        """Tell `follow` that no more pairs will come, and how many seconds it may still take."""
+        until = self._patience.clock() + grace
+        self._patience = replace(self._patience, deadline=min(self._patience.deadline, until))
+        self._painted.set()
+        self._news.set()
+
+    def stop(self) -> None:
+        """Tell `follow` and `drain` to end within the present request; what waits, waits."""
+        self._patience.called_off.set()
+        self._news.set()
+
+    def drain(self) -> Drained:
+        """Upload what waits, until nothing does, patience ends, or the store refuses for good."""
+        queue = deque(self.waiting())
+        uploaded: list[str] = []
+        failed: dict[str, OutputError | ConflictError] = {}
+        stopped: StorageError | OutputLockedError | None = None
+        failures = 0
+        while queue and not self._patience.over:
+            record = queue[0]
+            try:
+                self._guard()
+            except OutputLockedError as error:
+                stopped = error
+                break
+            try:
+                self._upload(record)
+                self._mark(record)
+            except (ConflictError, OutputError) as error:
+                failed[queue.popleft().stem] = error
+                _log.info("%s stays here: %s", record.stem, error)
+            except StorageError as error:
+                stopped = error
+                failures += 1
+                _log.info("%d uploads wait: %s", len(queue), error)
+                if not self._patience.wait(error, failures):
+                    break
+                if isinstance(error, ExpiredError):
+                    self._store.renew()
+                # The next pair has its turn, should it be this one that the store has trouble with.
+                queue.rotate(-1)
+            else:
+                uploaded.append(queue.popleft().stem)
+                stopped, failures = None, 0
+        left = (*(record.stem for record in queue), *failed)
+        return Drained(tuple(uploaded), left, failed, stopped)
+
+    def publish_pages(self, names: Iterable[str]) -> None:
+        """Upload files that change from run to run: summary, report, gallery page.
+
+        Args:
+            names: Relative to the output; files of records are `drain`'s matter.
+
+        Raises:
+            StorageError: When patience ends.
+        """
+        for name in names:
+            insist(partial(self._refresh, name), self._store, self._patience)
+
+    def _refresh(self, name: str) -> None:
+        data = (self._output.root / name).read_bytes()
+        location = join(self._target, name)
+        if not self._store.holds(location, data):
+            self._store.write(location, data)
+            self._confirm(location, data)
+
+    def _upload(self, record: Record) -> None:
+        try:
+            self._bring(record)
+        except (TakenError, InputError) as error:
+            # Something changed there between a look and an act: another run, or our own write
+            # whose reply was lost. The next look will tell.
+            raise BusyError(error.message, code=error.code) from error
+
+    def _bring(self, record: Record) -> None:
+        """Bring one pair to the bucket; any step may have been done before, and bears repeating."""
+        theirs = self._published(record)
+        supersede = theirs is not None and theirs != record
+        if theirs and supersede:
+            if theirs.pair_id != record.pair_id:
+                raise ConflictError(
+                    f"{join(self._target, record.file)!r} is the record of another pair",
+                    remedy="choose another prefix",
+                )
+            if theirs.draft <= record.draft and self._is_whole(theirs):
+                _log.info("%s was published before, by another run; that one stays", record.stem)
+                return
+            # Without its record the pair is unfinished, which is what it is while its files change.
+            self._store.delete(join(self._target, record.file))
+        for entry in in_order(record):
+            self._place(entry.file, self._local(entry), supersede=supersede)
+        # Not the file's bytes: it may hold a newer record by now, which names other files.
+        self._place(record.file, record.encode())
+
+    def _published(self, record: Record) -> Record | None:
+        """Return the record that the bucket holds under a record's name."""
+        location = join(self._target, record.file)
+        there = self._store.head(location)
+        if there is None:
+            return None
+        try:
+            return Record.decode(self._store.read(location, etag=there.etag), name=location)
+        except RecordError as error:
+            raise ConflictError(
+                f"{location!r} is there and cannot be read: {error.message}",
+                remedy="delete it if it is of no use; the pair is then uploaded",
+            ) from error
+
+    def _is_whole(self, theirs: Record) -> bool:
+        """Tell whether the bucket holds the files of its own record, by their sizes."""
+        there = [self._store.head(join(self._target, file.file)) for file in theirs.files.values()]
+        sizes = [file.bytes for file in theirs.files.values()]
+        return sizes == [info.bytes if info else None for info in there]
+
+    def _local(self, entry: FileEntry) -> bytes:
+        try:
+            data = (self._output.root / entry.file).read_bytes()
+        except FileNotFoundError:
+            data = b""
+        if hashlib.sha256(data).hexdigest() != entry.sha256:
+            raise OutputError(
+                f"{entry.file} is not what its record says",
+                code="E-OUT-DAMAGED",
+                remedy="'nst verify --repair' paints it again",
+            )
+        return data
+
+    def _place(self, name: str, data: bytes, *, supersede: bool = False) -> None:
+        """Put one object of a pair in place, unless it is there."""
+        location = join(self._target, name)
+        there = self._store.head(location)
+        if there and self._store.holds(location, data):
+            return
+        if there and not supersede and there.age < ABANDONED_AFTER:
+            raise BusyError(f"{location!r} is being written by another run", code="E-S3-TAKEN")
+        self._store.write(
+            location, data, create_only=there is None, etag=there.etag if there else None
+        )
+        self._confirm(location, data)
+
+    def _confirm(self, location: str, data: bytes) -> None:
+        """Look whether what we have just written has arrived as it was sent."""
+        if not self._store.holds(location, data):
+            self._store.delete(location)
+            raise BusyError(f"{location!r} arrived damaged", code="E-S3-DAMAGED")
+
+    def _mark(self, record: Record) -> None:
+        write_atomic(self._markers / record.file, self._fingerprint(record))
+        self._output.ledger.note("upload_done", pair_id=record.pair_id, target=self._target)
+
+    def _is_marked(self, record: Record) -> bool:
+        try:
+            return (self._markers / record.file).read_bytes() == self._fingerprint(record)
+        except FileNotFoundError:
+            return False
+
+    def _fingerprint(self, record: Record) -> bytes:
+        return hashlib.sha256(record.encode()).hexdigest().encode()
+
+
+def in_order(record: Record) -> list[FileEntry]:
+    """Return a record's files in the order of publishing: picture, losses, then the others."""
+    roles = sorted(set(record.files) - set(_ROLES_FIRST))
+    return [record.files[role] for role in (*_ROLES_FIRST, *roles) if role in record.files]
+
+
+def remote_records(store: Store, target: str) -> list[Record]:
+    """Return the records of the pairs that are finished in the bucket.
+
+    Args:
+        store: The bucket's store.
+        target: ``s3://bucket/prefix``, the output's place there.
+
+    Returns:
+        Those that can be read and whose files are all there with the size they name.
+
+    Raises:
+        StorageError: If the bucket cannot be read.
+    """
+    root = f"{target.rstrip('/')}/"
+    sizes = {info.location.removeprefix(root): info.bytes for info in store.listing(root)}
+    names = [name for name in sizes if _RECORD.fullmatch(name)]
+
+    def read(name: str) -> Record | None:
+        try:
+            record = Record.decode(store.read(root + name), name=root + name)
+        except (RecordError, InputError) as error:
+            _log.warning("%s does not count: %s", root + name, error)
+            return None
+        whole = all(sizes.get(file.file) == file.bytes for file in record.files.values())
+        return record if whole and record.file == name else None
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return [record for record in pool.map(read, names) if record]
+
+
+def staging(target: str, scratch: Path) -> Path:
+    """Return the local folder of an output that goes to a bucket.
+
+    It is the same one every night, so that the next run continues where the last one ended.
+
+    Args:
+        target: ``s3://bucket/prefix``.
+        scratch: See `Settings.scratch`.
+    """
+    place = S3Location.parse(target.rstrip("/"))
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{place.bucket}-{place.key}".lower()).strip("-")[:60]
+    digest = hashlib.sha256(str(place).encode()).hexdigest()[:10]
+    return scratch / "outputs" / f"{slug}-{digest}"
