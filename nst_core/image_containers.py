@@ -69,7 +69,8 @@ def _paeth(values: NDArray[np.generic], *, pixel: int) -> Iterator[bytes]:
     left + above - above left; ties go in this order.
     """
     height = values.shape[0]
-    raw = values.astype(values.dtype.newbyteorder(">")).reshape(height, -1).view(np.uint8)
+    big_endian = np.ascontiguousarray(values, values.dtype.newbyteorder(">"))
+    raw = big_endian.reshape(height, -1).view(np.uint8)
     padded = np.pad(raw, ((1, 0), (pixel, 0)))
     for top in range(0, height, _ROWS):
         block = padded[top : top + _ROWS + 1].astype(np.int16)

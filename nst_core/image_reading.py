@@ -1,11 +1,7 @@
 """Untrusted bytes → samples: which files are let in, and what they say about themselves.
 
 Pillow reads everything, but only five formats are opened, sizes are judged from the header, and
-whatever it raises on damaged bytes leaves here as an `ImageError`:
-
-E-IMG-EMPTY      no bytes at all            E-IMG-HUGE       more pixels than allowed, or than fit
-E-IMG-FORMAT     not one of the formats     E-IMG-DECODE     damaged, or an unknown kind of pixel
-E-IMG-TRUNCATED  the end is missing
+whatever it raises on damaged bytes leaves as an `ImageError`.
 
 This module does not import torch, so that a check of many headers starts at once.
 """
@@ -19,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from nst_core.errors import ImageError
+from nst_core.image_faults import FORMATS, explained, is_cut
 from nst_core.image_samples import Samples, samples
 
 if TYPE_CHECKING:
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 
     from PIL.ImageFile import ImageFile
 
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 MAX_PIXELS = 50_000_000
 
 # A TIFF of a few megabytes can chain a million empty pages, which take Pillow hours to count.
@@ -123,28 +119,29 @@ def opened(data: bytes, max_pixels: int) -> Iterator[ImageFile]:
     Raises:
         ImageError: Whatever Pillow raised, here or in the body.
     """
-    if not data:
-        raise ImageError("the file is empty", code="E-IMG-EMPTY", remedy="copy it again")
-    try:
-        with _QUIET, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with _QUIET, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _refuse_huge(image, max_pixels)
+                _refuse(image, data, max_pixels)
                 yield image
-    except ImageError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise _huge("the picture", f"{max_pixels:,} pixels") from error
-    except MemoryError as error:
-        raise _huge("the picture", "the free memory") from error
-    except Exception as error:  # damaged bytes make Pillow raise nearly anything
-        raise _explained(data, error) from error
+        except ImageError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise _huge("the picture", f"{max_pixels:,} pixels") from error
+        except MemoryError as error:
+            raise _huge("the picture", "the free memory") from error
+        except Exception as error:  # damaged bytes make Pillow raise nearly anything
+            raise explained(data, error) from error
 
 
-def _refuse_huge(image: ImageFile, max_pixels: int) -> None:
+def _refuse(image: ImageFile, data: bytes, max_pixels: int) -> None:
+    """Refuse what Pillow would decode, but we do not take."""
     width, height = image.size
     if width * height > max_pixels:
         raise _huge(f"{width}×{height} px", f"{max_pixels:,} pixels")
+    if image.format == "PNG" and is_cut("PNG", data):
+        raise EOFError  # Pillow does not mind if only the last chunk is damaged
 
 
 def _huge(what: str, limit: str) -> ImageError:
@@ -153,67 +150,6 @@ def _huge(what: str, limit: str) -> ImageError:
         code="E-IMG-HUGE",
         remedy="make the picture smaller",
     )
-
-
-def _explained(data: bytes, error: Exception) -> ImageError:
-    """Tell a wrong kind of file from a cut one from a damaged one."""
-    name = next((name for name, start, at in _SIGNATURES if data.startswith(start, at)), None)
-    if name not in FORMATS:
-        return ImageError(
-            f"not a PNG, JPEG, WebP, TIFF or BMP{f' but {name}' if name else ''}",
-            code="E-IMG-FORMAT",
-            remedy="save the picture in one of these formats",
-        )
-    if _is_cut(name, data) or "truncated" in str(error):
-        return ImageError(
-            f"the {name} file is truncated: only its first {len(data):,} bytes are here",
-            code="E-IMG-TRUNCATED",
-            remedy="copy it again",
-        )
-    if isinstance(error, UnidentifiedImageError):
-        reason = "its header makes no sense, or its kind of pixel is unknown"
-    else:
-        reason = str(error) or type(error).__name__
-    return ImageError(
-        f"the {name} file cannot be decoded ({reason})",
-        code="E-IMG-DECODE",
-        remedy="save it again as an ordinary RGB picture of 8 or 16 bits",
-    )
-
-
-# What files begin with: ours, and those people try most often.
-_SIGNATURES = (
-    ("PNG", b"\x89PNG\r\n\x1a\n", 0),
-    ("JPEG", b"\xff\xd8\xff", 0),
-    ("WEBP", b"WEBP", 8),
-    ("TIFF", b"II*\0", 0),
-    ("TIFF", b"MM\0*", 0),
-    ("TIFF", b"II+\0", 0),
-    ("TIFF", b"MM\0+", 0),
-    ("BMP", b"BM", 0),
-    ("a GIF", b"GIF8", 0),
-    ("a PDF", b"%PDF", 0),
-    ("PostScript", b"%!PS", 0),
-    ("a Photoshop document", b"8BPS", 0),
-    ("a HEIC photo", b"ftyphei", 4),
-    ("a HEIC photo", b"ftypmif1", 4),
-    ("an AVIF picture", b"ftypavif", 4),
-    ("a text or web page", b"<", 0),
-)
-
-
-def _is_cut(name: str, data: bytes) -> bool:
-    """Tell whether the end of the file is missing, where the format marks it."""
-    match name:
-        case "PNG":
-            return data.rfind(b"IEND") < 0
-        case "JPEG":
-            return data.rfind(b"\xff\xd9") < 0
-        case "WEBP":
-            return int.from_bytes(data[4:8], "little") + 8 > len(data)
-        case "BMP":
-            return int.from_bytes(data[2:6], "little") > len(data)
-    return False
 
 
 def _format(image: ImageFile) -> str:

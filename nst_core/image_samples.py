@@ -61,7 +61,7 @@ def samples(image: ImageFile, data: bytes) -> Samples:
 
 def _eight_bit(image: ImageFile) -> Samples:
     # What `_byte_order` leaves: CMYK, and compressed TIFFs that keep each channel apart.
-    deep = max(_tiff_tag(image, TiffImagePlugin.BITSPERSAMPLE), default=8) > 8  # noqa: PLR2004
+    deep = max(tiff_tag(image, TiffImagePlugin.BITSPERSAMPLE), default=8) > 8  # noqa: PLR2004
     notes = ("finer samples were read with 8 bits",) if deep else ()
     plain = _plain_mode(image)
     if plain.mode not in ("LA", "RGBA"):
@@ -100,13 +100,13 @@ def _deep_grey(image: ImageFile) -> Samples:
     if image.mode.startswith("I;16"):
         if "transparency" in image.info:
             alpha = (values != image.info["transparency"]).astype(np.float32)
-        bits = max(_tiff_tag(image, TiffImagePlugin.BITSPERSAMPLE), default=16)
+        bits = max(tiff_tag(image, TiffImagePlugin.BITSPERSAMPLE), default=16)
         grey = values.astype(np.float32) / np.float32(2**bits - 1)
     else:
-        if image.mode == "I" and _tiff_tag(image, TiffImagePlugin.SAMPLEFORMAT) in ((), (1,)):
+        if image.mode == "I" and tiff_tag(image, TiffImagePlugin.SAMPLEFORMAT) in ((), (1,)):
             values = values.view(np.uint32)
         grey, notes = _own_range(values)
-    if _tiff_tag(image, TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == (0,):
+    if tiff_tag(image, TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == (0,):
         grey = 1 - grey  # white is zero, which Pillow minds with 8 bits only
     return Samples(grey[:, :, None], alpha, notes)
 
@@ -135,7 +135,7 @@ def _byte_order(image: ImageFile) -> str | None:
     if image.mode not in ("RGB", "RGBA"):
         return None
     rawmode = _rawmode(image)
-    if len(rawmode) == 1 and 16 in _tiff_tag(image, TiffImagePlugin.BITSPERSAMPLE):  # noqa: PLR2004
+    if len(rawmode) == 1 and 16 in tiff_tag(image, TiffImagePlugin.BITSPERSAMPLE):  # noqa: PLR2004
         # An uncompressed TIFF that keeps each channel apart.
         return "L" if cast("TiffImageFile", image).tag_v2.prefix == b"II" else "B"
     _, deep, order = rawmode.partition(";16")
@@ -191,7 +191,7 @@ def _rawmode(image: ImageFile) -> str:
     return str(args[0] if isinstance(args, tuple) else args)
 
 
-def _tiff_tag(image: ImageFile, tag: int) -> tuple[int, ...]:
+def tiff_tag(image: ImageFile, tag: int) -> tuple[int, ...]:
     """Return the values of a TIFF's tag; nothing if it has none, or for other formats."""
     value = getattr(image, "tag_v2", {}).get(tag, ())
     return value if isinstance(value, tuple) else (value,)

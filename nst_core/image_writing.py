@@ -73,7 +73,9 @@ def encode(
         return image_containers.png(values, profile=profile, text=named, dpi=dpi)
     if format == "tiff":
         return image_containers.tiff(values, profile=profile, text=text, dpi=dpi)
-    options: dict[str, object] = {"quality": quality, "exif": _exif(text, dpi)}
+    options: dict[str, object] = {"quality": quality}
+    if text is not None or dpi is not None:
+        options["exif"] = _exif(text, dpi)
     if format == "webp":
         options["method"] = 6
     else:

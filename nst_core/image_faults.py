@@ -1,0 +1,107 @@
+"""What is wrong with a file that cannot be decoded, told so that a person can act.
+
+E-IMG-EMPTY       no bytes at all
+E-IMG-FORMAT      not one of the formats we take
+E-IMG-TRUNCATED   the end is missing
+E-IMG-DECODE      damaged, or an unknown kind of pixel
+E-IMG-HUGE        more pixels than allowed, or than fit (found by `image_reading`)
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Literal
+
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+
+from nst_core.errors import ImageError
+from nst_core.image_samples import tiff_tag
+
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
+
+# What files begin with: ours, and those people try most often.
+_SIGNATURES = (
+    ("PNG", b"\x89PNG\r\n\x1a\n", 0),
+    ("JPEG", b"\xff\xd8\xff", 0),
+    ("WEBP", b"WEBP", 8),
+    ("TIFF", b"II*\0", 0),
+    ("TIFF", b"MM\0*", 0),
+    ("TIFF", b"II+\0", 0),
+    ("TIFF", b"MM\0+", 0),
+    ("BMP", b"BM", 0),
+    ("a GIF", b"GIF8", 0),
+    ("a PDF", b"%PDF", 0),
+    ("PostScript", b"%!PS", 0),
+    ("a Photoshop document", b"8BPS", 0),
+    ("a HEIC photo", b"ftyphei", 4),
+    ("a HEIC photo", b"ftypmif1", 4),
+    ("an AVIF picture", b"ftypavif", 4),
+    ("a text or web page", b"<", 0),
+)
+
+_PNG_END = b"IEND\xaeB`\x82"
+
+# The tags of where a TIFF's strips and tiles start, and of how many bytes they have.
+_TIFF_PARTS = (
+    (TiffImagePlugin.STRIPOFFSETS, TiffImagePlugin.STRIPBYTECOUNTS),
+    (TiffImagePlugin.TILEOFFSETS, TiffImagePlugin.TILEBYTECOUNTS),
+)
+
+
+def explained(data: bytes, error: Exception) -> ImageError:
+    """Return what is wrong with the bytes on which Pillow raised this error."""
+    if not data:
+        return ImageError("the file is empty", code="E-IMG-EMPTY", remedy="copy it again")
+    name = next((name for name, start, at in _SIGNATURES if data.startswith(start, at)), None)
+    if name not in FORMATS:
+        return ImageError(
+            f"not a PNG, JPEG, WebP, TIFF or BMP{f' but {name}' if name else ''}",
+            code="E-IMG-FORMAT",
+            remedy="save the picture in one of these formats",
+        )
+    if "truncated" in str(error) or is_cut(name, data):
+        return ImageError(
+            f"the {name} file is truncated: only its first {len(data):,} bytes are here",
+            code="E-IMG-TRUNCATED",
+            remedy="copy it again",
+        )
+    if isinstance(error, UnidentifiedImageError):
+        reason = "its header is damaged, or its kind of pixel unknown"
+    else:
+        reason = str(error) or type(error).__name__
+    return ImageError(
+        f"the {name} file cannot be decoded ({reason})",
+        code="E-IMG-DECODE",
+        remedy="save it again as an ordinary RGB picture of 8 or 16 bits",
+    )
+
+
+def is_cut(name: str, data: bytes) -> bool:
+    """Tell whether the end of a file of one of our formats is missing."""
+    match name:
+        case "PNG":
+            return data.rfind(_PNG_END) < 0
+        case "JPEG":
+            return data.rfind(b"\xff\xd9") < 0
+        case "WEBP":
+            return int.from_bytes(data[4:8], "little") + 8 > len(data)
+        case "BMP":
+            return int.from_bytes(data[2:6], "little") > len(data)
+    return _is_cut_tiff(data)
+
+
+def _is_cut_tiff(data: bytes) -> bool:
+    """Tell whether the tags, or the pixels they point to, lie beyond the end."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+            ends = [
+                start + size
+                for starts, sizes in _TIFF_PARTS
+                for start, size in zip(
+                    tiff_tag(image, starts), tiff_tag(image, sizes), strict=False
+                )
+            ]
+    except Exception:  # noqa: BLE001  damaged bytes make Pillow raise nearly anything
+        order: Literal["little", "big"] = "little" if data.startswith(b"II") else "big"
+        ends = [int.from_bytes(data[4:8], order) + 2]
+    return max(ends, default=0) > len(data)
