@@ -106,6 +106,7 @@ def _converted(
     profile: bytes | None,
     flags: ImageCms.Flags = ImageCms.Flags.NONE,
 ) -> Image.Image:
+    """Return the picture in sRGB as Little CMS has it; without a profile it is CIELAB."""
     source = ImageCms.ImageCmsProfile(
         io.BytesIO(profile) if profile else ImageCms.createProfile("LAB")
     )

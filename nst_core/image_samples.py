@@ -60,6 +60,7 @@ def samples(image: ImageFile, data: bytes) -> Samples:
 
 
 def _eight_bit(image: ImageFile) -> Samples:
+    """Return what Pillow gives with 8 bits per channel."""
     # What `_byte_order` leaves: CMYK, and compressed TIFFs that keep each channel apart.
     deep = max(tiff_tag(image, TiffImagePlugin.BITSPERSAMPLE), default=8) > 8  # noqa: PLR2004
     notes = ("finer samples were read with 8 bits",) if deep else ()
@@ -118,12 +119,12 @@ def _own_range(values: NDArray[np.generic]) -> tuple[Floats, tuple[str, ...]]:
         raise ImageError("no pixel holds a finite number", code="E-IMG-DECODE")
     low, high = float(exact[finite].min()), float(exact[finite].max())
     notes: tuple[str, ...] = ()
-    if not finite.all():
-        notes = ("pixels that hold no finite number were made black",)
-        exact[~finite] = low
     if low < 0 or high > 1:
-        notes += (f"values from {low:.4g} to {high:.4g} were scaled to 0…1",)
+        notes = (f"values from {low:.4g} to {high:.4g} were scaled to 0…1",)
         exact = (exact - low) / ((high - low) or 1.0)
+    if not finite.all():
+        notes += ("pixels that hold no finite number became 0",)
+        exact[~finite] = 0
     return exact.astype(np.float32), notes
 
 

@@ -63,6 +63,8 @@ def encode(
         raise _refused(f"no format '{format}'{did_you_mean(format, _DEEPEST)}", f"take {known}")
     if bits not in (8, 16) or bits > _DEEPEST[format]:
         raise _refused(f"{format} with {bits} bits per channel", "take 8, or 16 for png and tiff")
+    if not 1 <= quality <= 100:  # noqa: PLR2004
+        raise _refused(f"with quality {quality}", "take 1 to 100")
     values = _quantized(pixels, bits)
     text = None
     if provenance is not None:
@@ -73,20 +75,15 @@ def encode(
         return image_containers.png(values, profile=profile, text=named, dpi=dpi)
     if format == "tiff":
         return image_containers.tiff(values, profile=profile, text=text, dpi=dpi)
-    options: dict[str, object] = {"quality": quality}
-    if text is not None or dpi is not None:
-        options["exif"] = _exif(text, dpi)
+    options: dict[str, object] = {"exif": _exif(text, dpi), "quality": quality}
     if format == "webp":
-        options["method"] = 6
-    else:
-        options |= {"subsampling": "4:4:4", "optimize": True}
-        if dpi is not None:
-            options["dpi"] = (dpi, dpi)
-    return _saved([values], format, **options)
+        return _saved([values], format, method=6, **options)
+    options["dpi"] = (dpi or 0, dpi or 0)
+    return _saved([values], format, subsampling="4:4:4", optimize=True, **options)
 
 
 def animate(frames: Sequence[Tensor], *, milliseconds: int = 120) -> bytes:
-    """Return an animated WebP that plays for ever.
+    """Return an animated WebP of quality 90 that plays for ever.
 
     Args:
         frames: Pictures of one size as for `encode`, at least one.
@@ -128,7 +125,7 @@ def read_provenance(data: bytes) -> dict[str, object] | None:
 
 
 def _quantized(pixels: Tensor, bits: int) -> NDArray[np.generic]:
-    """Return (H, W, 3) whole numbers."""
+    """Return (H, W, 3) whole numbers, a half rounded up."""
     if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or not pixels.numel():  # noqa: PLR2004
         raise _refused(f"pixels of shape {tuple(pixels.shape)}", "give (1, 3, height, width)")
     values: NDArray[np.float32] = pixels.detach()[0].permute(1, 2, 0).float().cpu().numpy()
@@ -138,14 +135,16 @@ def _quantized(pixels: Tensor, bits: int) -> NDArray[np.generic]:
     return (np.clip(values, 0, 1) * np.iinfo(kind).max + np.float32(0.5)).astype(kind)
 
 
-def _exif(text: str | None, dpi: int | None) -> Image.Exif:
+def _exif(text: str | None, dpi: int | None) -> bytes:
+    if text is None and dpi is None:
+        return b""
     exif = Image.Exif()
     if text is not None:
         exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _ASCII + text.encode()
     if dpi is not None:
         exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = dpi
         exif[ExifTags.Base.ResolutionUnit] = 2  # inch
-    return exif
+    return exif.tobytes()
 
 
 def _saved(frames: Sequence[NDArray[np.generic]], format: str, **options: object) -> bytes:  # noqa: A002

@@ -19,6 +19,7 @@ from nst_core.color_profiles import to_srgb, to_srgb_deep
 from nst_core.errors import ImageError
 from nst_core.image_reading import MAX_PIXELS, Header, inspect, read
 from nst_core.image_writing import Format, animate, encode, read_provenance
+from nst_core.octaves import Size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,9 +37,6 @@ __all__ = [
     "read_provenance",
     "resize",
 ]
-
-Size = tuple[int, int]
-"""(height, width) in pixels."""
 
 Resampling = Literal["bicubic", "bilinear", "lanczos"]
 
@@ -81,7 +79,7 @@ def decode(data: bytes, *, background: str = "white", max_pixels: int = MAX_PIXE
         max_pixels: Larger pictures are refused from their header.
 
     Raises:
-        ImageError: Nothing else, whatever the bytes; the codes are those of `image_reading`, and
+        ImageError: Nothing else, whatever the bytes; the codes are those of `image_faults`, and
             E-IMG-BACKGROUND.
     """
     behind = _color(background)

@@ -192,9 +192,9 @@ def test_damage_in_the_middle_is_called_damage():
 
 
 def test_unknown_kinds_of_pixel_are_refused_with_a_way_out():
-    """A TIFF of three floats per pixel, which Pillow does not read, is told how to be saved."""
+    """A TIFF of three 32-bit numbers per pixel, which Pillow lacks, is told how to be saved."""
     data = file_of("RGB", "TIFF").replace(
-        struct.pack("<HHI", 0x0102, 3, 3), struct.pack("<HHI", 0x0102, 3, 2)
+        struct.pack("<3H", 8, 8, 8), struct.pack("<3H", *[32] * 3)
     )
 
     with pytest.raises(ImageError, match="save it again as an ordinary RGB picture"):

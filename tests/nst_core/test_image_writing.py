@@ -260,6 +260,7 @@ def test_one_frame_is_a_picture():
     [
         ({"format": "jpg"}, "no format 'jpg'; did you mean 'jpeg'?; take png, jpeg, webp, tiff"),
         ({"format": "jpeg", "bits": 16}, "jpeg with 16 bits"),
+        ({"format": "jpeg", "quality": 0}, "with quality 0; take 1 to 100"),
         ({"format": "webp", "bits": 16}, "webp with 16 bits"),
         ({"bits": 12}, "png with 12 bits per channel; take 8, or 16 for png and tiff"),
         ({"format": "jpeg", "provenance": {"long": "x" * 70_000}}, "64 kB of provenance; take png"),

@@ -334,13 +334,13 @@ def test_whole_numbers_without_a_scale_are_scaled_by_their_range(samples, number
 
 
 def test_pixels_that_are_no_number_become_black():
-    """A hole in a float picture is black, and a warning says so."""
+    """A hole in a float picture is zero, and a warning says so."""
     samples = np.array([[[np.nan], [0.5], [np.inf]]], np.float32)
 
     found = decode(tiff_file(samples, photometric=1, numbers=3))
 
-    assert found.pixels[0, 0, 0].tolist() == [0.5, 0.5, 0.5]
-    assert found.warnings == ("pixels that hold no finite number were made black",)
+    assert found.pixels[0, 0, 0].tolist() == [0, 0.5, 0]
+    assert found.warnings == ("pixels that hold no finite number became 0",)
 
 
 def test_a_picture_without_any_number_is_refused():
