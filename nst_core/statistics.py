@@ -38,6 +38,21 @@ def gram_matrix(maps: Tensor) -> Tensor:
     return moments(maps)[1]
 
 
+def mean_squared_difference(one: Tensor, other: Tensor) -> Tensor:
+    """Return the mean squared difference of all values, a scalar summed over the batch.
+
+    Args:
+        one: (B, ...).
+        other: (B, ...) or (1, ...).
+
+    Returns:
+        A scalar, at least fp32 whatever the values' dtype.
+    """
+    accumulated = torch.promote_types(one.dtype, torch.float32)
+    difference = one.to(accumulated) - other.to(accumulated)
+    return difference.square().flatten(1).mean(1).sum()
+
+
 def covariance(mean: Tensor, second: Tensor, *, ridge: float = 0.0) -> Tensor:
     """Return second - mean·meanᵀ + ridge·I, (B, C, C).
 
@@ -55,11 +70,12 @@ def covariance(mean: Tensor, second: Tensor, *, ridge: float = 0.0) -> Tensor:
 def symmetric_root(matrix: Tensor) -> Tensor:
     """Return the symmetric square root of a positive semi-definite matrix, (B, C, C).
 
-    Computed in float64: it is taken once per style, and small eigenvalues matter.
+    Computed in float64, since small eigenvalues matter, and on the CPU, since not every device has
+    float64; it is taken once per style.
     """
-    values, vectors = torch.linalg.eigh(matrix.double())
+    values, vectors = torch.linalg.eigh(matrix.cpu().double())
     root: Tensor = (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
-    return root.to(matrix.dtype)
+    return root.to(matrix)
 
 
 def wasserstein_floor(spread: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
@@ -76,16 +92,17 @@ def wasserstein_floor(spread: Tensor, smoothing: float) -> tuple[Tensor, Tensor]
     Returns:
         Two (B,) tensors.
     """
-    values = torch.linalg.eigvalsh(spread.double()).clamp_min(torch.finfo(torch.float64).tiny)
+    values = torch.linalg.eigvalsh(spread.cpu().double())
+    values = values.clamp_min(torch.finfo(torch.float64).tiny)
     floor = smoothing * torch.linalg.vector_norm(values.square(), dim=-1, keepdim=True)
     reached = torch.where(values.square() > floor, -floor / values, values - 2 * floor.sqrt())
-    return floor[..., 0].to(spread.dtype), reached.sum(-1).to(spread.dtype)
+    return floor[..., 0].to(spread), reached.sum(-1).to(spread)
 
 
 def total_variation(pixels: Tensor, stencil: Literal["nine-point", "squared"]) -> Tensor:
     """Return how much neighbouring pixels differ, a scalar summed over the batch.
 
-    ``nine-point``: 2·(Δx²/3 + Δy²/3 + Δ↘²/12 + Δ↙²/12), each a mean, edges repeated (crowsonkb).
+    ``nine-point``: 2·(Δx²/3 + Δy²/3 + Δ↘²/12 + Δ↗²/12), each a mean, edges repeated (crowsonkb).
     ``squared``: ½·Σ(Δx² + Δy²) in 0..255 units (Johnson's neural-style).
 
     Args:
@@ -97,11 +114,8 @@ def total_variation(pixels: Tensor, stencil: Literal["nine-point", "squared"]) -
         down = (pixels[..., 1:, :] - pixels[..., :-1, :]).square().sum()
         return (across + down) * (255**2 / 2)
     padded = functional.pad(pixels, (1, 1, 1, 1), "replicate")
-    middle = padded[..., 1:-1, 1:-1]
-
-    def step(y: int, x: int) -> Tensor:
-        height, width = pixels.shape[-2:]
-        moved = padded[..., 1 + y : 1 + y + height, 1 + x : 1 + x + width]
-        return (moved - middle).square().flatten(1).mean(1).sum()
-
-    return 2 * ((step(0, 1) + step(1, 0)) / 3 + (step(1, 1) + step(1, -1)) / 12)
+    across = mean_squared_difference(padded[..., 1:-1, 2:], pixels)
+    down = mean_squared_difference(padded[..., 2:, 1:-1], pixels)
+    falling = mean_squared_difference(padded[..., 1:, 1:], padded[..., :-1, :-1])
+    rising = mean_squared_difference(padded[..., :-1, 1:], padded[..., 1:, :-1])
+    return 2 * ((across + down) / 3 + (falling + rising) / 12)

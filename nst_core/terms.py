@@ -56,8 +56,9 @@ class Content:
 
     def loss(self, measured: Measurement, target: Measurement) -> Tensor:
         """Return the mean squared difference, a scalar summed over the batch."""
-        difference = measured[0].float() - target[0].float()
-        return difference.square().flatten(1).mean(1).sum()
+        from nst_core.statistics import mean_squared_difference
+
+        return mean_squared_difference(measured[0], target[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +96,9 @@ class Gram:
 
     def loss(self, measured: Measurement, target: Measurement) -> Tensor:
         """Return the mean squared difference, a scalar summed over the batch."""
-        return (measured[0] - target[0]).square().flatten(1).mean(1).sum()
+        from nst_core.statistics import mean_squared_difference
+
+        return mean_squared_difference(measured[0], target[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,9 +227,11 @@ class Gamut:
 
     def loss(self, measured: Measurement, target: Measurement) -> Tensor:
         """Return the mean squared violation, a scalar summed over the batch."""
+        from nst_core.statistics import mean_squared_difference
+
         del target
         (pixels,) = measured
-        return (pixels - pixels.detach().clamp(0, 1)).square().flatten(1).mean(1).sum()
+        return mean_squared_difference(pixels, pixels.detach().clamp(0, 1))
 
 
 Term = Content | Gram | Wasserstein | TotalVariation | Gamut

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nst_core.kernels import Moments, _by_newton_schulz, trace_of_root
+from tests.nst_core.toy import noise
+
+
+def covariances(count=2, channels=4, seed=0):
+    """Give positive definite matrices."""
+    factor = noise(count, channels, channels + 2, seed=seed)
+    return factor @ factor.mT / channels
+
+
+def plain_moments(maps):
+    """The twin that autograd differentiates."""
+    vectors = maps.flatten(2)
+    return vectors.mean(2), vectors @ vectors.mT / vectors.shape[2]
+
+
+def plain_trace_of_root(spread, root, floor):
+    """The twin that autograd differentiates."""
+    between = root @ ((spread + spread.mT) / 2) @ root
+    return (torch.linalg.eigvalsh(between) + floor[:, None]).sqrt().sum(-1)
+
+
+def test_moments_are_those_of_the_plain_twin():
+    """The fused moments have the plain ones' values."""
+    maps = noise(2, 3, 4, 5)
+
+    torch.testing.assert_close(Moments.apply(maps), plain_moments(maps))
+
+
+def test_gradient_of_moments_is_the_plain_twins():
+    """Both moments send back together what autograd would send one by one."""
+    maps, to_mean, to_second = noise(2, 3, 4, 5), noise(2, 3, seed=1), noise(2, 3, 3, seed=2)
+    fused, plain = (
+        torch.autograd.grad(moments(leaf), leaf, (to_mean, to_second))
+        for moments, leaf in (
+            (Moments.apply, maps.clone().requires_grad_()),
+            (plain_moments, maps.clone().requires_grad_()),
+        )
+    )
+
+    torch.testing.assert_close(fused, plain)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_moments_pass_gradcheck(layout: torch.memory_format):
+    """The gradient of both moments is exact in either layout."""
+    maps = noise(2, 3, 4, 5).contiguous(memory_format=layout).requires_grad_()
+
+    assert torch.autograd.gradcheck(Moments.apply, maps)
+
+
+def test_gradient_of_moments_has_the_dtype_of_the_maps():
+    """What goes back into a bf16 network is bf16."""
+    maps = noise(1, 3, 4, 5).bfloat16().requires_grad_()
+    mean, second = Moments.apply(maps)
+    (gradient,) = torch.autograd.grad(mean.sum() + second.sum(), maps)
+
+    assert (mean.dtype, second.dtype, gradient.dtype) == (
+        torch.float32,
+        torch.float32,
+        torch.bfloat16,
+    )
+
+
+def test_trace_of_root_is_that_of_the_plain_twin():
+    """The trace is the sum of the roots of the floored eigenvalues."""
+    spread, root, floor = covariances(), covariances(seed=1), torch.tensor([0.1, 0.0]).double()
+
+    torch.testing.assert_close(
+        trace_of_root(spread, root, floor), plain_trace_of_root(spread, root, floor)
+    )
+
+
+def test_gradient_of_trace_of_root_is_the_plain_twins():
+    """The closed form is what autograd finds through the eigenvalues."""
+    root, floor, to_trace = covariances(seed=1), torch.tensor([0.1, 0.01]).double(), noise(2)
+    closed, derived = (
+        torch.autograd.grad(function(leaf, root, floor), leaf, to_trace)
+        for function, leaf in (
+            (trace_of_root, covariances().requires_grad_()),
+            (plain_trace_of_root, covariances().requires_grad_()),
+        )
+    )
+
+    torch.testing.assert_close(closed, derived)
+
+
+def test_trace_of_root_passes_gradcheck():
+    """The gradient is exact, also to entries that are changed without their mirror image."""
+    spread, root = covariances().requires_grad_(), covariances(seed=1)
+    floor = torch.tensor([0.1, 1e-3], dtype=torch.float64)
+
+    assert torch.autograd.gradcheck(lambda matrix: trace_of_root(matrix, root, floor), spread)
+
+
+def test_floor_keeps_the_gradient_of_a_singular_covariance_bounded():
+    """A canvas that does not vary at all is pulled with the force that the floor allows."""
+    spread = torch.zeros(1, 4, 4, dtype=torch.float64, requires_grad=True)
+    root, floor = torch.eye(4, dtype=torch.float64)[None], torch.tensor([0.25]).double()
+    (gradient,) = torch.autograd.grad(trace_of_root(spread, root, floor).sum(), spread)
+
+    torch.testing.assert_close(gradient, root / (2 * 0.25**0.5))
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_what_is_not_finite_stays_visible(bad: float):
+    """An infinite covariance gives NaN, for the loop to report, instead of an error of LAPACK."""
+    spread = torch.full((1, 3, 3), bad)
+
+    assert trace_of_root(spread, torch.eye(3)[None], torch.ones(1)).isnan().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_newton_schulz_agrees_with_the_eigendecomposition(dtype: torch.dtype):
+    """At the condition that the house's smoothing allows, products find what eigenvalues give."""
+    vectors, _ = torch.linalg.qr(noise(1, 64, 64))
+    values = torch.logspace(0, -7, 64, dtype=torch.float64)
+    matrix = vectors @ torch.diag(values) @ vectors.mT
+    floor = 2e-5 * values.norm()
+    exact = vectors @ torch.diag((values + floor).rsqrt()) @ vectors.mT
+    trace, inverse = _by_newton_schulz(matrix.to(dtype), floor[None].to(dtype))
+
+    tolerance = 1e-9 if dtype == torch.float64 else 2e-3
+    torch.testing.assert_close(
+        trace.double(), (values + floor).sqrt().sum()[None], rtol=tolerance, atol=0
+    )
+    assert (inverse - exact).norm() < tolerance * exact.norm()

@@ -1,0 +1,74 @@
+"""A two-layer network with seeded weights, and small pictures: enough to paint in milliseconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from nst_core.networks import Network, PackageFile
+from nst_core.objective import Style
+from nst_core.octaves import Octaves
+from nst_core.recipe import Recipe
+from nst_core.studio import Studio
+from nst_core.terms import Content, Gram
+
+TOY = Network(
+    name="toy",
+    title="two convolutions with seeded weights",
+    blocks=(1, 1),
+    source=PackageFile(package="toy", file="toy.bin", sha256="0" * 64),
+    mean=(120.0, 125.0, 130.0),
+    std=(60.0, 65.0, 70.0),
+)
+_CHANNELS = ((3, 6), (6, 8))
+
+
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    """Give seeded normal numbers in float64."""
+    seeded = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=seeded, dtype=torch.float64)
+
+
+def convolutions(network: Network) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Give the toy network's weights, scaled so that activations keep their size."""
+    assert network == TOY
+    seeded = torch.Generator().manual_seed(19)
+    return [
+        (
+            torch.randn(after, before, 3, 3, generator=seeded) * (2 / (9 * before)) ** 0.5,
+            torch.randn(after, generator=seeded) / 10,
+        )
+        for before, after in _CHANNELS
+    ]
+
+
+def toy_studio(**arguments: Any) -> Studio:
+    """Give a studio on the CPU that knows the toy network alone."""
+    return Studio(load=convolutions, **arguments)
+
+
+def toy_recipe(**changes: Any) -> Recipe:
+    """Give a style transfer of 16 px in three steps, with some fields changed."""
+    plain: dict[str, Any] = {
+        "network": "toy",
+        "terms": (Content(layer="relu2_1"), Gram(layer="relu1_1")),
+        "octaves": Octaves(size=16, steps=(3,)),
+        "precision": "fp32",
+        "log_every": 1,
+    }
+    return Recipe(**plain | changes)
+
+
+def picture(seed: int, height: int = 12, width: int = 16) -> torch.Tensor:
+    """Give a picture with broad forms, some grain and colours of its own, within [0.1, 0.9]."""
+    seeded = torch.Generator().manual_seed(seed)
+    forms = torch.rand(1, 3, 3, 4, generator=seeded)
+    broad = torch.nn.functional.interpolate(forms, (height, width), mode="bilinear")
+    grain = torch.randn(1, 3, height, width, generator=seeded) / 20
+    return (0.1 + 0.8 * broad + grain).clamp(0.1, 0.9)
+
+
+def style(seed: int, *, weight: float = 1.0, height: int = 14, width: int = 14) -> Style:
+    """Give a style picture under a key of its own."""
+    return Style(picture(seed, height, width), key=f"style {seed}", weight=weight)
