@@ -85,8 +85,9 @@ class LBFGSDescent:
         if self._gradient is None or self._moved is None:
             return
         change = gradient - self._gradient
-        # A pair without positive curvature would make the direction climb.
-        if (change * self._moved).sum() > 1e-10 * change.square().sum().clamp_min(1e-20):
+        # A pair without positive curvature would make the direction climb. The bound has no unit:
+        # an objective means the same whatever its weights are multiplied by.
+        if (change * self._moved).sum() > 1e-8 * change.norm() * self._moved.norm():
             self._steps.append(self._moved)
             self._changes.append(change)
             if len(self._steps) > self._method.history:

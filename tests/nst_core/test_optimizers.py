@@ -1,0 +1,249 @@
+"""The descent methods, checked against their textbooks on problems with known solutions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nst_core.canvases import Pixels
+from nst_core.optimizers import LBFGS, Adam
+from tests.nst_core.toy import noise, picture
+
+SIZE = (1, 3, 4, 5)
+BOTH = pytest.mark.parametrize("optimizer", [LBFGS(), Adam()], ids=str)
+SEEN = pytest.mark.parametrize("canvas", [Pixels(), Pixels(spectral=0.5)], ids=str)
+
+
+def start():
+    """Give a start canvas in float64."""
+    return picture(0, *SIZE[2:]).double()
+
+
+class Quadratic:
+    """½ (x - goal)ᵀ A (x - goal) with a seeded, well-conditioned A."""
+
+    def __init__(self, weight=1.0):
+        factor = torch.randn(60, 60, generator=torch.Generator().manual_seed(5)).double()
+        self.curvature = weight * (factor @ factor.T / 60 + torch.eye(60, dtype=torch.float64))
+        self.goal = picture(1, *SIZE[2:]).double()
+
+    def __call__(self, canvas):
+        """Give the objective and its gradient."""
+        away = (canvas - self.goal.to(canvas)).flatten()
+        gradient = self.curvature.to(canvas) @ away
+        return away @ gradient / 2, gradient.view(SIZE)
+
+
+def walk(descent, evaluate, steps):
+    """Make some steps."""
+    for _ in range(steps):
+        descent.step(evaluate)
+
+
+@SEEN
+def test_lbfgs_finds_the_least_of_a_quadratic(canvas: Pixels):
+    """Some forty evaluations suffice for sixty variables, whichever way pixels are seen."""
+    problem = Quadratic()
+    descent = LBFGS().start(start(), canvas)
+    walk(descent, problem, 40)
+
+    torch.testing.assert_close(descent.picture, problem.goal, rtol=0, atol=1e-4)
+
+
+@SEEN
+def test_first_step_moves_the_canvas_by_its_mean(canvas: Pixels):
+    """The first step is scaled to the mean change asked for, measured in pixels."""
+    descent = LBFGS(first_step=0.003).start(start(), canvas)
+    walk(descent, Quadratic(), 1)
+
+    torch.testing.assert_close(
+        (descent.picture - start()).abs().mean(), torch.tensor(0.003, dtype=torch.float64)
+    )
+
+
+@SEEN
+def test_no_step_moves_a_pixel_further_than_the_largest(canvas: Pixels):
+    """However far the optimum is, each step stays within its bound and reaches it."""
+    problem = Quadratic()
+    problem.goal = problem.goal * 1000
+    descent = LBFGS(largest_step=0.2).start(start(), canvas)
+    before, moves = descent.picture, []
+    for _ in range(5):
+        descent.step(problem)
+        moves.append((descent.picture - before).abs().max().item())
+        before = descent.picture
+
+    assert max(moves) == pytest.approx(0.2)
+
+
+def test_lbfgs_direction_is_the_textbooks():
+    """The two loops give -H·g for the H that eq. 7.19 builds from the same pairs as a matrix."""
+    problem = Quadratic()
+    descent = LBFGS(history=3).start(start(), Pixels())
+    walk(descent, problem, 6)
+    gradient = noise(*SIZE)
+    moves = [move.flatten() for move in descent._steps]
+    changes = [change.flatten() for change in descent._changes]
+
+    identity = torch.eye(60, dtype=torch.float64)
+    inverse = identity * (moves[-1] @ changes[-1]) / (changes[-1] @ changes[-1])
+    for move, change in zip(moves, changes, strict=True):
+        scale = 1 / (change @ move)
+        mixed = identity - scale * torch.outer(change, move)
+        inverse = mixed.T @ inverse @ mixed + scale * torch.outer(move, move)
+
+    assert len(moves) == 3
+    torch.testing.assert_close(
+        descent._direction(gradient).flatten(), -inverse @ gradient.flatten()
+    )
+
+
+@pytest.mark.parametrize("factor", [2.0**-30, 2.0**40])
+def test_lbfgs_does_not_care_for_the_objectives_unit(factor: float):
+    """All weights times a number paint the very same picture."""
+    small, large = (LBFGS().start(start().float(), Pixels()) for _ in range(2))
+    walk(small, Quadratic(), 8)
+    walk(large, Quadratic(factor), 8)
+
+    assert torch.equal(small.picture, large.picture)
+
+
+def test_lbfgs_forgets_what_would_make_it_climb():
+    """A pair without positive curvature is not kept."""
+
+    def hill(canvas):
+        return -canvas.square().sum(), -2 * canvas
+
+    descent = LBFGS().start(start(), Pixels())
+    walk(descent, hill, 4)
+
+    assert not descent._steps
+
+
+def test_lbfgs_keeps_no_more_than_its_history():
+    """The oldest pairs go first."""
+    descent = LBFGS(history=2).start(start(), Pixels())
+    walk(descent, Quadratic(), 4)
+    (second,) = descent._steps[1:]
+    descent.step(Quadratic())
+
+    assert len(descent._steps) == 2
+    assert torch.equal(descent._steps[0], second)
+
+
+def test_lbfgs_restores_into_a_shorter_history():
+    """A state with more pairs than the method keeps gives the latest of them."""
+    long = LBFGS(history=5).start(start(), Pixels())
+    walk(long, Quadratic(), 5)
+    short = LBFGS(history=2).start(start(), Pixels())
+    short.restore(long.state())
+
+    assert all(torch.equal(*pair) for pair in zip(short._steps, long._steps[-2:], strict=True))
+
+
+def test_lbfgs_starts_each_octave_afresh():
+    """Curvature is not carried to another size."""
+    before = LBFGS().start(picture(0, 2, 3).double(), Pixels())
+    after = LBFGS().start(start(), Pixels())
+    after.warm(before)
+
+    assert set(after.state()) == {"canvas"}
+
+
+@SEEN
+def test_adam_is_torchs(canvas: Pixels):
+    """Within the gamut every step is that of torch.optim.Adam on the variables."""
+    problem = Quadratic()
+    descent = Adam(rate=0.004, betas=(0.8, 0.95), average=0).start(start(), canvas)
+    to_pixels = canvas.filter(start())
+    variables = torch.zeros_like(start()).requires_grad_()
+    reference = torch.optim.Adam([variables], lr=0.004, betas=(0.8, 0.95))
+    for _ in range(5):
+        descent.step(problem)
+        _, gradient = problem(start() + to_pixels(variables.detach()))
+        variables.grad = to_pixels(gradient)
+        reference.step()
+
+    torch.testing.assert_close(descent.picture, start() + to_pixels(variables.detach()))
+
+
+def test_adam_stays_in_gamut():
+    """However large the rate, no pixel leaves [0, 1]."""
+    descent = Adam(rate=3.0, average=0).start(start(), Pixels())
+    walk(descent, Quadratic(), 3)
+
+    assert (descent.picture.min(), descent.picture.max()) == (0, 1)
+
+
+def test_adam_delivers_the_average_of_its_iterates():
+    """Each iterate weighs `average` times as much as the one after it, start included."""
+    descent = Adam(average=0.6).start(start(), Pixels())
+    iterates = [descent.canvas]
+    for _ in range(3):
+        descent.step(Quadratic())
+        iterates.append(descent.canvas)
+    weights = torch.tensor([0.6**3, 0.6**2, 0.6, 1], dtype=torch.float64)
+    average = sum(w * x for w, x in zip(weights, iterates, strict=True)) / weights.sum()
+
+    torch.testing.assert_close(descent.picture, average)
+
+
+def test_adam_carries_its_moments_to_the_next_octave():
+    """Both moments are resampled, and the second stays non-negative."""
+    before = Adam().start(picture(0, 2, 3).double(), Pixels())
+    flat = torch.full((1, 3, 2, 3), 0.25, dtype=torch.float64)
+    before.step(lambda canvas: (canvas.sum(), flat))
+    after = Adam().start(start(), Pixels())
+    after.warm(before)
+    state = after.state()
+
+    torch.testing.assert_close(state["first"], torch.full_like(start(), 0.1 * 0.25))
+    torch.testing.assert_close(state["second"], torch.full_like(start(), 0.01 * 0.25**2))
+    assert state["counters"][0] == 1
+
+
+def test_cold_adam_forgets_its_moments():
+    """Without `warm` the next octave starts from nothing."""
+    before = Adam(warm=False).start(picture(0, 2, 3).double(), Pixels())
+    before.step(lambda canvas: (canvas.sum(), torch.ones_like(canvas)))
+    after = Adam(warm=False).start(start(), Pixels())
+    after.warm(before)
+
+    assert not after.state()["first"].any()
+
+
+@BOTH
+def test_step_returns_the_objective_before_the_move(optimizer: LBFGS | Adam):
+    """One step is one evaluation, and its loss belongs to the canvas that was evaluated."""
+    problem = Quadratic()
+    descent = optimizer.start(start(), Pixels())
+    evaluated = []
+    loss = descent.step(lambda canvas: (evaluated.append(canvas), problem(canvas))[1])
+
+    assert len(evaluated) == 1
+    assert torch.equal(evaluated[0], start())
+    assert loss == problem(start())[0]
+
+
+@BOTH
+@SEEN
+@pytest.mark.parametrize("interrupted", [0, 1, 2, 5])
+def test_state_continues_exactly(optimizer: LBFGS | Adam, canvas: Pixels, interrupted: int):
+    """A method restored from a state walks bitwise as the one that was never interrupted."""
+    whole = optimizer.start(start().float(), canvas)
+    walk(whole, Quadratic(), interrupted)
+    restored = optimizer.start(torch.zeros(SIZE), canvas)
+    restored.restore({name: value.clone() for name, value in whole.state().items()})
+    walk(whole, Quadratic(), 3)
+    walk(restored, Quadratic(), 3)
+
+    assert torch.equal(restored.picture, whole.picture)
+
+
+@BOTH
+def test_start_picture_is_left_alone(optimizer: LBFGS | Adam):
+    """The caller's picture is not the canvas."""
+    given = start()
+    walk(optimizer.start(given, Pixels()), Quadratic(), 3)
+
+    assert torch.equal(given, start())
