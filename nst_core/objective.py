@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from nst_core.colors import match_color
+from nst_core.errors import RecipeError
 from nst_core.images import resize
 from nst_core.terms import term_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -39,9 +40,23 @@ class Style:
     key: str
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse a share that cannot be normalised.
+
+        Raises:
+            RecipeError: A weight that is not positive and finite.
+        """
+        if not 0 < self.weight < math.inf:
+            raise RecipeError(
+                f"a style's weight is {self.weight}; it must be positive", code="E-RECIPE-RANGE"
+            )
+
 
 class Objective:
     """The weighted sum of a recipe's terms for one pair at one octave.
+
+    Attributes:
+        latest: Every term's weighted loss at the last evaluation, to name the term of a divergence.
 
     Args:
         features: The network.
@@ -52,6 +67,7 @@ class Objective:
         self._features = features
         self._terms = terms
         self._layers = frozenset(term.layer for _, term, _ in terms)
+        self.latest: Mapping[str, Tensor] = {}
 
     def parts(self, image: Tensor) -> dict[str, Tensor]:
         """Return every term's weighted loss, by name; they add up to the objective.
@@ -69,8 +85,10 @@ class Objective:
         """Return the objective, a scalar, and its gradient, (B, 3, H, W)."""
         image = image.detach().requires_grad_()
         with torch.enable_grad():
-            total = torch.stack(list(self.parts(image).values())).sum()
+            parts = self.parts(image)
+            total = torch.stack(list(parts.values())).sum()
             (gradient,) = torch.autograd.grad(total, image)
+        self.latest = {name: part.detach() for name, part in parts.items()}
         return total.detach(), gradient
 
 
@@ -205,11 +223,10 @@ class _StyleTargets:
         ]
 
     def _prepared(self, style: Style, size: Size) -> Tensor:
-        pixels = style.pixels.to(self.features.device)
+        pixels = resize(style.pixels.to(self.features.device), size, self.recipe.resampling)
         if self.recipe.color == "match-content" and self.content is not None:
             pixels = match_color(pixels, self.content)
-        resized: Tensor = resize(pixels, size, self.recipe.resampling)
-        return resized
+        return pixels
 
 
 def _layers(recipe: Recipe, reads: str) -> frozenset[str]:

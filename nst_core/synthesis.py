@@ -142,7 +142,7 @@ def synthesize(
             loss = scene.descent.step(scene.objective)
             logged = step % recipe.log_every == 0 or step in {1, octave.steps}
             losses = scene.losses() if logged else {}
-            _require_finite(loss, losses, index, step)
+            _require_finite(scene, loss, step)
             if on_step is not None:
                 on_step(Step(index, step, before + step, planned, octave.size, losses, scene))
     assert scene is not None
@@ -221,14 +221,18 @@ def _require_pictures(recipe: Recipe, pictures: Pictures) -> None:
         )
 
 
-def _require_finite(loss: Tensor, losses: Mapping[str, float], octave: int, step: int) -> None:
-    bad = [name for name, value in losses.items() if not math.isfinite(value)]
-    if bad or not torch.isfinite(loss):
-        raise DivergedError(
-            f"loss became {loss.item()} in octave {octave + 1}, step {step}"
-            + (f", term {bad[0]}" if bad else ""),
-            remedy="lower that term's weight or the optimiser's largest step",
-        )
+def _require_finite(scene: _Scene, loss: Tensor, step: int) -> None:
+    """Raise before an observer could keep a canvas that no finite number can come from again."""
+    if torch.isfinite(loss + scene.descent.canvas.sum()):
+        return
+    wrong = [name for name, part in scene.objective.latest.items() if not torch.isfinite(part)]
+    total = loss.item()
+    what = "canvas left the finite numbers" if math.isfinite(total) else f"loss became {total}"
+    where = f"octave {scene.index + 1}, step {step}" + (f", term {wrong[0]}" if wrong else "")
+    raise DivergedError(
+        f"{what} in {where}",
+        remedy="lower that term's weight or the optimiser's step",
+    )
 
 
 def _first_canvas(
