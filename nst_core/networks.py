@@ -176,8 +176,9 @@ def network(name: str) -> Network:
         RecipeError: Naming the nearest network.
     """
     if name not in NETWORKS:
+        hint = did_you_mean(name, NETWORKS) or f"; known: {', '.join(NETWORKS)}"
         raise RecipeError(
-            f"no network '{name}'{did_you_mean(name, NETWORKS)} Known: {', '.join(NETWORKS)}",
+            f"no network '{name}'{hint}",
             code="E-RECIPE-NETWORK",
         )
     return NETWORKS[name]

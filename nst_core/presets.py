@@ -190,8 +190,9 @@ def preset(name: str) -> Preset:
         RecipeError: Naming the nearest preset.
     """
     if name not in PRESETS:
+        hint = did_you_mean(name, PRESETS) or f"; known: {', '.join(PRESETS)}"
         raise RecipeError(
-            f"no preset '{name}'{did_you_mean(name, PRESETS)} Known: {', '.join(PRESETS)}",
+            f"no preset '{name}'{hint}",
             code="E-RECIPE-PRESET",
         )
     return PRESETS[name]

@@ -22,15 +22,27 @@ ALGORITHM_VERSION = 1
 """Raised by hand whenever the same recipe would paint other pixels."""
 
 _RANGES: dict[str, tuple[float, float]] = {
-    "weight": (0, 1e12),
-    "steps": (1, 100_000),
-    "size": (16, 32_768),  # pixels
-    "ratio": (1.1, 16),
-    "smallest": (16, 32_768),  # pixels
+    "noise": (0, 10),
     "style_scale": (0.05, 20),
     "seed": (0, 2**63 - 1),
     "log_every": (1, 100_000),
-    "noise": (0, 10),
+    # terms
+    "weight": (0, 1e12),
+    "ridge": (0, 1),
+    "smoothing": (0, 1),
+    # canvas and octaves; sizes in pixels
+    "spectral": (0, 4),
+    "size": (16, 32_768),
+    "smallest": (16, 32_768),
+    "ratio": (1.1, 16),
+    "steps": (1, 100_000),
+    # optimisers
+    "history": (1, 1000),
+    "first_step": (1e-6, 1),
+    "largest_step": (1e-6, 10),
+    "rate": (1e-6, 10),
+    "betas": (0, 0.999999),
+    "average": (0, 0.999999),
 }
 
 Start = Literal["content", "noise", "picture"]
@@ -97,27 +109,10 @@ class Recipe:
                 row.require_layer(term.layer)
         if not any(term.weight for term in self.terms):
             raise RecipeError("terms are empty; a recipe needs at least one with a weight")
-        octaves = self.octaves
-        if not octaves.steps:
+        if not self.octaves.steps:
             raise RecipeError("steps are empty; a recipe needs at least one number")
-        numbers = [
-            *(("weight", term.weight) for term in self.terms),
-            *(("steps", steps) for steps in octaves.steps),
-            ("size", octaves.size),
-            ("ratio", octaves.ratio),
-            ("smallest", octaves.size if octaves.smallest is None else octaves.smallest),
-            ("style_scale", self.style_scale),
-            ("seed", self.seed),
-            ("log_every", self.log_every),
-            ("noise", self.noise),
-        ]
-        for name, value in numbers:
-            low, high = _RANGES[name]
-            if not low <= value <= high:
-                raise RecipeError(
-                    f"{name} is {value}; it must lie between {low} and {high}",
-                    code="E-RECIPE-RANGE",
-                )
+        for part in (self, *self.terms, self.canvas, self.octaves, self.optimizer):
+            _require_ranges(part)
 
     @property
     def reads(self) -> frozenset[str]:
@@ -134,3 +129,14 @@ class Recipe:
         """Return every parameter as plain lists, dicts, numbers and text, defaults included."""
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), allow_nan=False))
         return plain
+
+
+def _require_ranges(part: Recipe | Term | Pixels | Octaves | Optimizer) -> None:
+    for name, (low, high) in _RANGES.items():
+        given = getattr(part, name, None)
+        for value in given if isinstance(given, tuple) else (given,):
+            if value is not None and not low <= value <= high:
+                raise RecipeError(
+                    f"{name} is {value}; it must lie between {low} and {high}",
+                    code="E-RECIPE-RANGE",
+                )
