@@ -32,9 +32,9 @@ def match_color(picture: Tensor, model: Tensor) -> Tensor:
     root = symmetric_root(spread)
     inverse = torch.linalg.inv(root)
     transport = inverse @ symmetric_root(root @ model_spread @ root) @ inverse
-    flat = picture.flatten(2)[0].double() - mean[:, None]
+    flat = picture.flatten(2)[0].cpu().double() - mean[:, None]
     moved: Tensor = (transport @ flat + model_mean[:, None]).clamp(0, 1)
-    return moved.to(picture.dtype).view_as(picture)
+    return moved.to(picture).view_as(picture)
 
 
 def keep_chroma(painting: Tensor, content: Tensor) -> Tensor:
@@ -53,10 +53,11 @@ def keep_chroma(painting: Tensor, content: Tensor) -> Tensor:
 
 
 def _color_moments(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean (3,) and covariance (3, 3) in float64; a grey picture gets a small spread."""
-    flat = picture.flatten(2)[0].double()
+    """Return mean (3,) and covariance (3, 3) in float64; a grey picture gets a small spread.
+
+    On the CPU: not every device has float64.
+    """
+    flat = picture.flatten(2)[0].cpu().double()
     mean = flat.mean(1)
     centred = flat - mean[:, None]
-    return mean, centred @ centred.T / flat.shape[1] + 1e-5 * torch.eye(
-        3, dtype=torch.float64, device=flat.device
-    )
+    return mean, centred @ centred.T / flat.shape[1] + 1e-5 * torch.eye(3, dtype=torch.float64)
