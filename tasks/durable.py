@@ -242,6 +242,8 @@ def recover(root: Path, *, disk: Disk = DISK) -> int:
     Raises:
         OutputError: A leftover could not be removed, or a folder not synced.
     """
+    if not root.is_dir():
+        return 0
     removed = 0
     for name, _, files in os.walk(root):
         folder = Path(name)
@@ -252,6 +254,8 @@ def recover(root: Path, *, disk: Disk = DISK) -> int:
                     disk.unlink(folder / leftover)
                     removed += 1
             disk.fsync_dir(folder)
+    with explained(root), suppress(PermissionError):  # the folder above may be another person's
+        disk.fsync_dir(root.parent)
     return removed
 
 
