@@ -137,6 +137,6 @@ def _require_ranges(part: Recipe | Term | Pixels | Octaves | Optimizer) -> None:
         for value in given if isinstance(given, tuple) else (given,):
             if value is not None and not low <= value <= high:
                 raise RecipeError(
-                    f"{name} is {value}; it must lie between {low} and {high}",
+                    f"{name} is {value}; it must lie between {low:g} and {high:g}",
                     code="E-RECIPE-RANGE",
                 )

@@ -72,3 +72,15 @@ def picture(seed: int, height: int = 12, width: int = 16) -> torch.Tensor:
 def style(seed: int, *, weight: float = 1.0, height: int = 14, width: int = 14) -> Style:
     """Give a style picture under a key of its own."""
     return Style(picture(seed, height, width), key=f"style {seed}", weight=weight)
+
+
+def natural(seed: int, height: int = 96, width: int = 96) -> torch.Tensor:
+    """Give a picture with the falling spectrum and the muted colours of photographs."""
+    seeded = torch.Generator().manual_seed(seed)
+    color = torch.randn(1, 3, height, width, generator=seeded)
+    light = torch.randn(1, 1, height, width, generator=seeded)
+    vertical = torch.fft.fftfreq(height)[:, None]
+    frequency = (vertical.square() + torch.fft.rfftfreq(width).square()).sqrt()
+    falling = frequency.clamp_min(1 / height) ** -1.3
+    values = torch.fft.irfft2(torch.fft.rfft2(light + 0.35 * color) * falling, s=(height, width))
+    return (0.45 + 0.22 * (values - values.mean()) / values.std()).clamp(0, 1)

