@@ -71,9 +71,13 @@ class Failures:
     def forget(self, record: Record) -> None:
         """Remove what was said of a pair that is now finished, with these inputs or older ones.
 
+        A draft removes nothing: its painting may still fail as before.
+
         Raises:
             OutputError: Some of it may still be there.
         """
+        if record.draft:
+            return
         with self._guard:
             known = self._read()
             for path in [path for path, failure in known.items() if _is_about(failure, record)]:

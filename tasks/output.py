@@ -4,6 +4,7 @@
     OUT/<collection>/<stem>.json                            the record: written last
     OUT/failed/<stem>.json                                  what failed, and what to do
     OUT/ledger.jsonl                                        the story
+    OUT/assets/                                             what the gallery page shows
     OUT/.work/                                              what runs need among themselves
 
 A pair is finished if, and only if, its record reads, is that pair's, and every file it lists is
@@ -39,7 +40,7 @@ from tasks.durable import (
 )
 from tasks.failures import Failures
 from tasks.ledger import Ledger, done, hashes
-from tasks.records import Painting, Record, RecordError, is_sealed, now
+from tasks.records import RESERVED, Painting, Record, RecordError, is_sealed, now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -124,7 +125,7 @@ class Output:
         Raises:
             NewerRecordError: The record was written by a later version of this product.
         """
-        for path in sorted(self._places_of(pair_id)):
+        for path in self._places_of(pair_id):
             if collection in {None, path.parent.name}:
                 record = self._read(path)
                 if record and record.pair_id == pair_id and self.is_finished(record, rehash=rehash):
@@ -163,7 +164,7 @@ class Output:
             return []
         folders = (path for path in self.root.iterdir() if path.is_dir())
         return sorted(
-            path for path in folders if path.name != "failed" and not path.name.startswith(".")
+            path for path in folders if path.name not in RESERVED and not path.name.startswith(".")
         )
 
     def publish(
@@ -193,25 +194,24 @@ class Output:
             DiskFullError: No room; what was there before is still there, or set aside.
             OutputError: The pair may or may not be finished; publishing it again finds out.
             PictureError: The picture's bytes are no picture.
+            NewerRecordError: A later version of this product finished the pair.
         """
         finished = self.record_of(painting.pair_id, collection=painting.collection)
         if finished and (painting.draft or not finished.draft):
             return finished
-        ending, width, height = _inspect(picture)
-        contents = {ending: picture, "losses.csv": losses, **(extras or {})}
-        entries = [
-            _entry(f"{painting.collection}/{painting.stem}.{ending}", data)
-            for ending, data in contents.items()
-        ]
-        entries[0] = replace(entries[0], width=width, height=height)
-        roles = ["picture", *(ending.partition(".")[0] for ending in list(contents)[1:])]
-        files = dict(zip(roles, entries, strict=True))
+        kind, width, height = _inspect(picture)
+        parts = {"picture": (kind, picture), "losses": ("losses.csv", losses)}
+        for ending, data in (extras or {}).items():
+            parts[ending.partition(".")[0]] = (ending, data)
+        stem = f"{painting.collection}/{painting.stem}"
+        files = {role: _entry(f"{stem}.{ending}", data) for role, (ending, data) in parts.items()}
+        files["picture"] = replace(files["picture"], width=width, height=height)
         record = Record(**dict(painting), files=files, finished=now())
 
         self._make_way(record)
-        self.ledger.note("pair_publish", pair_id=record.pair_id, files=hashes(entries))
-        for entry, data in zip(entries, contents.values(), strict=True):
-            write_atomic(self.root / entry.file, data, disk=self._disk)
+        self.ledger.note("pair_publish", pair_id=record.pair_id, files=hashes(files.values()))
+        for role, (_, data) in parts.items():
+            write_atomic(self.root / files[role].file, data, disk=self._disk)
         self._write_record(record)
         self.ledger.note("pair_done", **done(record))
         self._failures.forget(record)

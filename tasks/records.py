@@ -31,6 +31,8 @@ from tasks.durable import FileEntry, OutputError
 
 SCHEMA_VERSION: Final = 1
 PRODUCT_VERSION = version("nst-gallery")
+# Folders of an output that are no collections.
+RESERVED = frozenset({"failed", "assets"})
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Stem = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*--[0-9a-f]{10,64}$")]
@@ -110,8 +112,8 @@ class _Pair(_Frozen):
     def _named_for_its_pair(self) -> Self:
         if not self.pair_id.startswith(self.stem.rpartition("--")[2]):
             raise ValueError(f"stem {self.stem!r} is not that of pair {self.pair_id[:10]}")
-        if self.collection.casefold() == "failed":
-            raise ValueError("a collection cannot be called 'failed': that folder is taken")
+        if self.collection.casefold() in RESERVED:
+            raise ValueError(f"a collection cannot be called {self.collection!r}: that is taken")
         return self
 
     def encode(self) -> bytes:

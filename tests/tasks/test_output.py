@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import pytest
@@ -206,6 +207,7 @@ def test_folders_of_the_output_itself_are_no_collections(output):
     pair.publish(output)
     output.fail(painted(2).failed(DivergedError("x")))
     output.probe()
+    (output.root / "assets").mkdir()
 
     assert [folder.name for folder in output.collections()] == ["spring"]
 
@@ -378,6 +380,17 @@ def test_success_removes_the_failure(output):
     assert files(output.root)[0].startswith("spring/")
 
 
+def test_a_draft_forgives_nothing(output):
+    """What kept the pair from being painted still holds after a draft."""
+    failure = painted(1).failed(DivergedError("NaN"))
+    output.fail(failure)
+
+    painted(1, draft=True).publish(output)
+    output.recover()
+
+    assert output.failures() == [failure]
+
+
 def test_success_with_mended_bytes_removes_the_failure(output):
     """The failure of the same pictures by name goes even though the identity changed."""
     mended = painted(2, content="/photos/1.jpg")
@@ -442,6 +455,16 @@ def test_the_probe_finds_a_file_in_the_outputs_place(tmp_path):
 
     with pytest.raises(NotWritableError):
         Output(tmp_path / "out").probe()
+
+
+def test_threads_share_an_output(output):
+    """Pairs published from eight threads are all finished, told of and found."""
+    with ThreadPoolExecutor(8) as threads:
+        records = list(threads.map(lambda n: painted(n).publish(output), range(40)))
+
+    assert [output.record_of(record.pair_id) for record in records] == records
+    events = [event["event"] for event in output.ledger.events()]
+    assert (events.count("pair_publish"), events.count("pair_done")) == (40, 40)
 
 
 def test_a_failing_ledger_loses_no_picture(tmp_path):

@@ -166,7 +166,7 @@ def test_a_record_names_only_files_of_its_own(file):
         record(files={"picture": FileEntry(file, "4" * 64, 1000)})
 
 
-@pytest.mark.parametrize("collection", ["../up", ".work", "a/b", "", "Failed", "a\nb"])
+@pytest.mark.parametrize("collection", ["../up", ".work", "a/b", "", "Failed", "assets", "a\nb"])
 def test_a_collection_is_one_plain_folder(collection):
     """A name that would leave the output, or take one of its own folders, is refused."""
     with pytest.raises(ValidationError):
