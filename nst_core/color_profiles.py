@@ -111,6 +111,10 @@ def _converted(
         io.BytesIO(profile) if profile else ImageCms.createProfile("LAB")
     )
     mode = _MODES[source.profile.xcolor_space.strip()]
+    if (image.mode, mode) == ("L", "RGB"):
+        image = image.convert("RGB")
+    if image.mode != mode:
+        raise ValueError(f"a profile of {mode} for a picture of {image.mode}")
     transform = ImageCms.buildTransform(
         source,
         ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")),
@@ -119,9 +123,7 @@ def _converted(
         ImageCms.Intent.RELATIVE_COLORIMETRIC,
         flags | ImageCms.Flags.BLACKPOINTCOMPENSATION,
     )
-    if (image.mode, mode) == ("L", "RGB"):
-        image = image.convert("RGB")
-    converted = ImageCms.applyTransform(image, transform)  # raises for another mode
+    converted = ImageCms.applyTransform(image, transform)
     assert converted is not None
     return converted
 

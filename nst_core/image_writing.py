@@ -140,7 +140,7 @@ def _exif(text: str | None, dpi: int | None) -> bytes:
         return b""
     exif = Image.Exif()
     if text is not None:
-        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _ASCII + text.encode()
+        exif[ExifTags.IFD.Exif] = {ExifTags.Base.UserComment: _ASCII + text.encode()}
     if dpi is not None:
         exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = dpi
         exif[ExifTags.Base.ResolutionUnit] = 2  # inch

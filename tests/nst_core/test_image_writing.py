@@ -203,7 +203,7 @@ def test_provenance_can_be_left_out(kind):
 def test_other_peoples_descriptions_are_no_provenance(text):
     """A picture of another origin has no provenance of ours."""
     exif = Image.Exif()
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = text.encode("latin-1")
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.UserComment: text.encode("latin-1")}
     file = io.BytesIO()
     Image.new("RGB", (2, 2)).save(file, "JPEG", exif=exif)
 
@@ -225,7 +225,7 @@ def test_metadata_of_inputs_does_not_leak(source, kind):
     """A photo's place, camera and comments are not in what is made of it."""
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "SECRETCAMERA"
-    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSMapDatum] = "SECRETPLACE"
+    exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSMapDatum: "SECRETPLACE"}
     exif.load(exif.tobytes())  # Pillow writes a TIFF's places only if they were read
     file = io.BytesIO()
     Image.new("RGB", (8, 8), "teal").save(file, source, exif=exif)
