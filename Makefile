@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install gallery test test-all lint bench
+.PHONY: help install gallery test test-slow lint bench
 
 help:
 	@echo "make gallery   install, then paint the six pictures of the quickstart into out/quickstart"
 	@echo "make test      install with the test extras, then run the tests"
-	@echo "make test-all  the same with the longer proofs"
+	@echo "make test-slow the longer proofs"
 	@echo "make lint      ruff, mypy and the import contracts"
 	@echo "make bench     race the peers and time the parts (benchmarks/)"
 
@@ -33,8 +33,8 @@ gallery: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
