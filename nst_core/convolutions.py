@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -48,11 +49,15 @@ class WinogradConvolution(DirectConvolution):
         border: See :class:`DirectConvolution`; only ``zeros`` is computed the fast way.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, border: str = "zeros") -> None:
-        super().__init__(weight, bias, border)
-        self._forward = winograd.transformed_kernel(weight)
+    # Transformed at first use: layers deeper than any term looks cost neither time nor memory.
+    @cached_property
+    def _forward(self) -> Tensor:
+        return winograd.transformed_kernel(self._weight)
+
+    @cached_property
+    def _backward(self) -> Tensor:
         # The gradient of a convolution is a convolution with the mirrored, transposed kernel.
-        self._backward = winograd.transformed_kernel(weight.flip(2, 3).transpose(0, 1))
+        return winograd.transformed_kernel(self._weight.flip(2, 3).transpose(0, 1))
 
     def rectified(self, maps: Tensor) -> Tensor:
         """Return the convolution's positive part."""

@@ -56,8 +56,10 @@ def transformed_kernel(weight: Tensor) -> Tensor:
         weight: (C_out, C_in, 3, 3). Transformed in float64 and rounded once.
     """
     side = torch.tensor(_KERNEL, dtype=torch.float64, device=weight.device)
-    spread = torch.einsum("ij,ocjk,lk->ilco", side, weight.double(), side)
-    return spread.reshape(_TILE**2, weight.shape[1], weight.shape[0]).to(weight.dtype).contiguous()
+    out_channels, channels = weight.shape[:2]
+    kernels = weight.transpose(0, 1).reshape(channels * out_channels, 9).double()
+    spread = torch.kron(side, side) @ kernels.mT
+    return spread.view(_TILE**2, channels, out_channels).to(weight.dtype)
 
 
 def convolve(maps: Tensor, kernel: Tensor) -> Tensor:
