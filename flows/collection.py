@@ -11,13 +11,14 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.night import title
 from nst_core.errors import NSTError
 from tasks.jobs import Stopped
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from prefect.client.schemas.objects import State
+    from prefect.futures import PrefectFuture
 
     from flows.night import Night
 
@@ -46,8 +48,8 @@ def render(name: str, pair_id: str) -> None:  # noqa: ARG001
 
 
 @task(task_run_name="publish {name}", cache_policy=NO_CACHE, persist_result=False)
-def publish(name: str, pair_id: str, rendered: None) -> None:  # noqa: ARG001
-    """Put one painted pair into the output; comes after its rendering."""
+def publish(name: str, pair_id: str) -> None:  # noqa: ARG001
+    """Put one painted pair into the output."""
     _TONIGHT.get().publish(pair_id)
 
 
@@ -63,11 +65,15 @@ def collection(name: str, manifest: str, output: str) -> State[None]:  # noqa: A
     night = _TONIGHT.get()
     for future in [fetch.submit(_last(where), where) for where in night.locations]:
         future.wait()
-    under_way = []
-    for ticket in night.queue():
-        rendered = render.submit(ticket.name, ticket.pair_id)
+    under_way: list[PrefectFuture[None]] = []
+    for planned in night.queue():
+        name = title(planned)
+        rendered = render.submit(name, planned.pair_id)
         under_way = [future for future in under_way if not future.state.is_final()]
-        under_way.append(publish.submit(ticket.name, ticket.pair_id, rendered))
+        published = publish.submit(  # type: ignore[call-overload] # wait_for is not a parameter
+            name=name, pair_id=planned.pair_id, wait_for=[rendered]
+        )
+        under_way.append(published)
     for future in under_way:
         future.wait()
     return _verdict(night)
@@ -81,7 +87,7 @@ def paint(night: Night, *, manifest: str) -> None:
         manifest: Where it is written, for whoever watches.
     """
     # A pair takes up to two threads: its publishing waits in one while it is painted in another.
-    runner = ThreadPoolTaskRunner(max_workers=2 * night.places + 1)
+    runner: Any = ThreadPoolTaskRunner(max_workers=2 * night.places + 1)
     with _tonight(night):
         try:
             collection.with_options(task_runner=runner)(
@@ -104,8 +110,8 @@ def without_prefect(night: Night) -> None:
             _attempt(night.publish, pair_id)
 
     with ThreadPoolExecutor(night.places) as threads:
-        for ticket in night.queue():
-            threads.submit(copy_context().run, pair, ticket.pair_id)
+        for planned in night.queue():
+            threads.submit(copy_context().run, pair, planned.pair_id)
 
 
 def _attempt(step: Callable[[str], object], key: str) -> bool:

@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from flows.night import Watcher
+from flows.night import Watcher, title
 from tasks.printable import printable
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from flows.night import Night, Outcome, Ticket
+    from flows.night import Night, Outcome
+    from manifests.comparing import Planned
 
 _MARKS = {
     "complete": "[green]✓[/]",
@@ -50,7 +51,7 @@ class Tally:
     """How the night stands, from events; both displays read it."""
 
     def __init__(self) -> None:
-        self.easels: dict[str, tuple[Ticket, _Easel]] = {}
+        self.easels: dict[str, tuple[Planned, _Easel]] = {}
         self.counts = dict.fromkeys(_MARKS, 0)
         self.planned = 0
         self._began = time.monotonic()
@@ -59,13 +60,13 @@ class Tally:
 
     def open(self, night: Night) -> None:
         """Take over the plan."""
-        self.planned = len(night.tickets)
+        self.planned = len(night.planned)
         self._slots = night.renderer.slots
         self._began = time.monotonic()
 
-    def event(self, ticket: Ticket, event: dict[str, Any]) -> _Easel:
+    def event(self, planned: Planned, event: dict[str, Any]) -> _Easel:
         """Take over a painter's event."""
-        _, easel = self.easels.setdefault(ticket.pair_id, (ticket, _Easel(time.monotonic())))
+        _, easel = self.easels.setdefault(planned.pair_id, (planned, _Easel(time.monotonic())))
         if event["kind"] == "progress":
             easel.stage = "{1}×{0} px".format(*event["size"])
             easel.done, easel.planned = event["done"], event["planned"]
@@ -78,7 +79,7 @@ class Tally:
 
     def end(self, outcome: Outcome) -> None:
         """Take over a pair's end."""
-        self.easels.pop(outcome.ticket.pair_id, None)
+        self.easels.pop(outcome.planned.pair_id, None)
         self.counts[outcome.state] += 1
 
     @property
@@ -133,10 +134,10 @@ class LiveDisplay(Watcher):
         if kept:
             self._live.console.print(f"[dim]= kept {kept}, finished in earlier runs[/]")
 
-    def event(self, ticket: Ticket, event: dict[str, Any]) -> None:
+    def event(self, planned: Planned, event: dict[str, Any]) -> None:
         """A pair under way reported something."""
         with self._guard:
-            self._tally.event(ticket, event)
+            self._tally.event(planned, event)
 
     def ended(self, outcome: Outcome) -> None:
         """A pair came to its end."""
@@ -157,12 +158,12 @@ class LiveDisplay(Watcher):
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         table.add_column(width=20)
         table.add_column(width=20, no_wrap=True, justify="right")
-        for ticket, easel in tally.easels.values():
+        for planned, easel in tally.easels.values():
             shown = easel.stage
             if not math.isnan(easel.total):
                 shown = f"{shown}  loss {easel.total:.3g}"
             table.add_row(
-                Text(f"  {printable(ticket.name)}"),
+                Text(f"  {printable(title(planned))}"),
                 ProgressBar(total=max(1, easel.planned), completed=easel.done, width=20),
                 Text(shown, style="dim"),
             )
@@ -214,25 +215,25 @@ class LineDisplay(Watcher):
             counts = self._tally.counts
         waiting = len(night.left)
         self._say(
-            f"{night.manifest.collection}: {len(night.tickets)} pairs, kept {counts['kept']},"
+            f"{night.manifest.collection}: {len(night.planned)} pairs, kept {counts['kept']},"
             f" {waiting} to paint in {night.renderer.slots} slots"
         )
 
-    def event(self, ticket: Ticket, event: dict[str, Any]) -> None:
+    def event(self, planned: Planned, event: dict[str, Any]) -> None:
         """A pair under way reported something."""
         with self._guard:
-            easel = self._tally.event(ticket, event)
+            easel = self._tally.event(planned, event)
             now = time.monotonic()
             if event["kind"] == "progress" and now - easel.told < _SECONDS_BETWEEN_LINES:
                 return
             easel.told = now
         if easel.planned:
             self._say(
-                f"{ticket.name}: {easel.stage}, step {easel.done} of {easel.planned},"
+                f"{title(planned)}: {easel.stage}, step {easel.done} of {easel.planned},"
                 f" loss {easel.total:.4g}"
             )
         else:
-            self._say(f"{ticket.name}: {easel.stage}")
+            self._say(f"{title(planned)}: {easel.stage}")
 
     def ended(self, outcome: Outcome) -> None:
         """A pair came to its end."""
@@ -261,7 +262,7 @@ def display(*, quiet: bool = False) -> LiveDisplay | LineDisplay:
 
 def describe(outcome: Outcome) -> str:
     """Return one line on a pair's end."""
-    name = printable(outcome.ticket.name)
+    name = printable(title(outcome.planned))
     if outcome.record is not None:
         files = outcome.record.files["picture"]
         degraded = f", {', '.join(outcome.record.degraded)}" if outcome.record.degraded else ""

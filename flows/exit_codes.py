@@ -6,7 +6,6 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from manifests.problems import ManifestError
-
 from nst_core.errors import NSTError, RecipeError
 from tasks.lock import OutputLockedError
 

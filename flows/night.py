@@ -12,10 +12,12 @@ import math
 import shutil
 import threading
 import time
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from manifests.comparing import identify
 from nst_core.errors import NSTError
 from nst_core.recipe import ALGORITHM_VERSION
 from tasks.attempts import CircuitBreaker
@@ -24,19 +26,20 @@ from tasks.fetching import Fetched, fetch
 from tasks.jobs import SlotError, Stopped
 from tasks.lock import hold
 from tasks.output import Output
-from tasks.records import Failure, Painting, Record, StyleSource
-from tasks.render import PaintJob, Renderer, RenderError
+from tasks.records import PRODUCT_VERSION, Failure, Painting, Record, StyleSource
+from tasks.render import PaintJob, Renderer
 from tasks.slots import SlotPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from manifests.planning import Pair
+    from manifests.comparing import Planned
+    from manifests.pairs import Pair
     from manifests.schema import Manifest
-
     from tasks.records import Stage
     from tasks.render import Rendered
+    from tasks.report import State
     from tasks.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -44,38 +47,13 @@ _log = logging.getLogger(__name__)
 # Pairs under way beyond those that are painted: one is being published, one waits for a slot.
 _AHEAD = 2
 
-State = Literal["complete", "kept", "failed", "left"]
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """A pair with its identity.
-
-    Args:
-        pair: What and how.
-        pair_id: 64 hex digits over everything that shapes the picture.
-    """
-
-    pair: Pair
-    pair_id: str
-
-    @property
-    def stem(self) -> str:
-        """File name of everything about the pair, without ending."""
-        return self.pair.stem(self.pair_id)
-
-    @property
-    def name(self) -> str:
-        """For people: content × style."""
-        return " × ".join(filter(None, (self.pair.content_name, self.pair.style_name)))
-
 
 @dataclass(frozen=True)
 class Outcome:
     """What became of a pair.
 
     Args:
-        ticket: The pair.
+        planned: The pair.
         state: ``complete``: painted in this run; ``kept``: it was finished already; ``failed``;
             ``left`` for the next run.
         record: Of a finished pair.
@@ -83,11 +61,16 @@ class Outcome:
         seconds: Painted in this run.
     """
 
-    ticket: Ticket
+    planned: Planned
     state: State
     record: Record | None = None
     failure: Failure | None = None
     seconds: float = 0.0
+
+
+def title(planned: Planned) -> str:
+    """Return what people call a pair: content × style."""
+    return " × ".join(filter(None, (planned.pair.content_name, planned.pair.style_name)))
 
 
 class Watcher:
@@ -96,7 +79,7 @@ class Watcher:
     def opened(self, night: Night) -> None:
         """The night knows its pairs; painting begins."""
 
-    def event(self, ticket: Ticket, event: dict[str, Any]) -> None:
+    def event(self, planned: Planned, event: dict[str, Any]) -> None:
         """A pair under way reported something; called from several threads."""
 
     def ended(self, outcome: Outcome) -> None:
@@ -113,9 +96,10 @@ class Night:
         output: Where finished pairs go.
         settings: The machine's facts.
         renderer: Paints.
-        watcher: Is told what happens.
+        watchers: Are told what happens.
         deadline: Moment of ``time.monotonic()`` at which everything must be saved.
         retry_failed: Whether pairs that failed in an earlier night are tried again.
+        rehash: Whether finished files are read again before they count.
 
     Attributes:
         breaker: Ends the night when the machine is at fault.
@@ -128,9 +112,10 @@ class Night:
     output: Output
     settings: Settings
     renderer: Renderer
-    watcher: Watcher
+    watchers: list[Watcher]
     deadline: float = math.inf
     retry_failed: bool = False
+    rehash: bool = False
 
     def __post_init__(self) -> None:
         self.breaker = CircuitBreaker()
@@ -141,7 +126,7 @@ class Night:
         self._begun: set[str] = set()
         self._rendered: dict[str, Rendered] = {}
         self._inputs: dict[str, Fetched | NSTError] = {}
-        self._tickets: dict[str, Ticket] = {}
+        self._planned: dict[str, Planned] = {}
         self._outcomes: dict[str, Outcome] = {}
 
     @property
@@ -150,17 +135,17 @@ class Night:
         return list(dict.fromkeys(where for pair in self.pairs for where in pair.locations))
 
     @property
-    def tickets(self) -> list[Ticket]:
+    def planned(self) -> list[Planned]:
         """All pairs, known after :meth:`plan`."""
-        return list(self._tickets.values())
+        return list(self._planned.values())
 
     @property
     def outcomes(self) -> list[Outcome]:
         """What became of every pair so far; pairs without an end are ``left``."""
         with self._guard:
             return [
-                self._outcomes.get(ticket.pair_id, Outcome(ticket, "left"))
-                for ticket in self._tickets.values()
+                self._outcomes.get(planned.pair_id, Outcome(planned, "left"))
+                for planned in self._planned.values()
             ]
 
     @property
@@ -173,10 +158,10 @@ class Night:
         )
 
     @property
-    def left(self) -> list[Ticket]:
+    def left(self) -> list[Planned]:
         """The pairs that still have no end."""
         with self._guard:
-            return [ticket for key, ticket in self._tickets.items() if key not in self._outcomes]
+            return [planned for key, planned in self._planned.items() if key not in self._outcomes]
 
     def fetch(self, location: str) -> None:
         """Bring one picture to this machine; what goes wrong is held against the pairs it is for.
@@ -200,25 +185,25 @@ class Night:
         with self._guard:
             return location in self._inputs
 
-    def plan(self) -> list[Ticket]:
+    def plan(self) -> list[Planned]:
         """Give every pair its identity, settle those that need no painting, return all."""
         digests = {
-            location: found.sha256 if isinstance(found, Fetched) else _unreadable(location)
+            location: found.sha256 if isinstance(found, Fetched) else unreadable(location)
             for location, found in self._inputs.items()
         }
-        tickets = [Ticket(pair, pair.pair_id(digests)) for pair in self.pairs]
-        self._tickets = {ticket.pair_id: ticket for ticket in tickets}
-        for ticket in self.tickets:
-            self._settle(ticket)
-        self.watcher.opened(self)
-        return self.tickets
+        self._planned = {one.pair_id: one for one in identify(self.pairs, digests)}
+        for planned in self.planned:
+            self._settle(planned)
+        for watcher in self.watchers:
+            watcher.opened(self)
+        return self.planned
 
-    def queue(self) -> Iterator[Ticket]:
+    def queue(self) -> Iterator[Planned]:
         """Yield the pairs to paint, each as soon as there is room for it; ends with the night."""
-        if not self._tickets:
+        if not self._planned:
             self.plan()
-        for ticket in self.left:
-            if ticket.pair_id in self._begun:
+        for planned in self.left:
+            if planned.pair_id in self._begun:
                 continue
             while not self._room.acquire(timeout=0.5):
                 if self.is_over:
@@ -226,8 +211,8 @@ class Night:
             if self.is_over:
                 self._room.release()
                 return
-            self._begun.add(ticket.pair_id)
-            yield ticket
+            self._begun.add(planned.pair_id)
+            yield planned
 
     def render(self, pair_id: str) -> None:
         """Paint a pair that the queue gave.
@@ -236,17 +221,17 @@ class Night:
             NSTError: It failed, and that is recorded.
             Stopped: The run ends; what was painted of it is saved.
         """
-        ticket = self._tickets[pair_id]
+        planned = self._planned[pair_id]
         try:
             self._rendered[pair_id] = self.renderer.render(
-                self._job(ticket), lambda event: self.watcher.event(ticket, event)
+                self._job(planned), lambda event: self._tell(planned, event)
             )
         except Stopped:
             self._room.release()
             raise
         except NSTError as error:
             self._room.release()
-            self._fail(ticket, "render", error)
+            self._fail(planned, "render", error)
             raise
 
     def publish(self, pair_id: str) -> None:
@@ -255,29 +240,29 @@ class Night:
         Raises:
             NSTError: It could not be written, and that is recorded.
         """
-        ticket, rendered = self._tickets[pair_id], self._rendered.pop(pair_id)
+        planned, rendered = self._planned[pair_id], self._rendered.pop(pair_id)
         result = rendered.result
         try:
             record = self.output.publish(
-                self._painting(ticket, rendered),
+                self._painting(planned, rendered),
                 picture=result["picture"].read_bytes(),
                 losses=result["losses"].read_bytes(),
                 extras={name: path.read_bytes() for name, path in result["extras"].items()},
             )
         except NSTError as error:
-            self._fail(ticket, "publish", error)
+            self._fail(planned, "publish", error)
             raise
         else:
             self.breaker.succeeded()
-            self._end(Outcome(ticket, "complete", record=record, seconds=record.seconds))
-            self._clear(ticket)
+            self._end(Outcome(planned, "complete", record=record, seconds=record.seconds))
+            self._clear(planned)
         finally:
             self._room.release()
 
-    def _painting(self, ticket: Ticket, rendered: Rendered) -> Painting:
-        pair, result = ticket.pair, rendered.result
+    def _painting(self, planned: Planned, rendered: Rendered) -> Painting:
+        pair, result = planned.pair, rendered.result
         return Painting(
-            **self._names(ticket),
+            **self._names(planned),
             content_sha256=self._sha256(pair.content),
             styles=tuple(
                 StyleSource(
@@ -292,7 +277,7 @@ class Night:
             weights_sha256=result["weights_sha256"],
             algorithm_version=ALGORITHM_VERSION,
             output=pair.output.parameters(),
-            labels=pair.labels,
+            labels=dict(pair.labels),
             credits=pair.credits,
             objective=result["objective"],
             steps=result["steps"],
@@ -304,51 +289,52 @@ class Night:
             environment=result["environment"],
         )
 
-    def _settle(self, ticket: Ticket) -> None:
+    def _settle(self, planned: Planned) -> None:
         """End a pair that is finished, quarantined, or cannot be read."""
         collection = self.manifest.collection
-        record = self.output.record_of(ticket.pair_id, collection=collection)
-        elsewhere = record or self.output.record_of(ticket.pair_id)
-        if record is None and elsewhere is not None:
-            record = self.output.copy(elsewhere, **self._names(ticket))
+        record = self.output.record_of(planned.pair_id, collection=collection, rehash=self.rehash)
+        if record is None and (twin := self.output.record_of(planned.pair_id, rehash=True)):
+            record = self.output.copy(
+                twin, **self._names(planned), labels=dict(planned.pair.labels)
+            )
         if record is not None:
-            self._end(Outcome(ticket, "kept", record=record))
+            self._end(Outcome(planned, "kept", record=record))
             return
-        failure = self.output.quarantined(ticket.pair_id)
+        failure = self.output.quarantined(planned.pair_id)
         if failure is not None and not self.retry_failed:
-            self._end(Outcome(ticket, "failed", failure=failure))
+            self._end(Outcome(planned, "failed", failure=failure))
             return
-        for location in ticket.pair.locations:
+        for location in planned.pair.locations:
             found = self._inputs[location]
             if isinstance(found, NSTError):
-                self._fail(ticket, "fetch", found)
+                self._fail(planned, "fetch", found)
                 return
 
-    def _job(self, ticket: Ticket) -> PaintJob:
-        pair = ticket.pair
-        folder = self.output.work / "painting" / ticket.pair_id
+    def _job(self, planned: Planned) -> PaintJob:
+        pair = planned.pair
+        folder = self.output.work / "painting" / planned.pair_id
         return PaintJob(
-            pair_id=ticket.pair_id,
+            pair_id=planned.pair_id,
             recipe=pair.recipe,
             content=self._fetched(pair.content),
             styles=tuple((self._require(s.location), s.weight) for s in pair.styles),
             start=self._fetched(pair.start),
-            background=self.manifest.background,
+            background=pair.output.background,
             max_pixels=self.settings.max_pixels,
             format=pair.output.format,
             bits=pair.output.bits,
             quality=pair.output.quality,
-            provenance=self._provenance(ticket) if pair.output.provenance else None,
+            provenance=self._provenance(planned) if pair.output.provenance else None,
             frames_every=pair.output.frames,
             folder=folder,
             checkpoints=self.output.work / "checkpoints",
         )
 
-    def _provenance(self, ticket: Ticket) -> dict[str, Any]:
+    def _provenance(self, planned: Planned) -> dict[str, Any]:
         """Return what is embedded in the picture: how it came to be, without paths."""
-        pair = ticket.pair
+        pair = planned.pair
         return {
-            "pair_id": ticket.pair_id,
+            "pair_id": planned.pair_id,
             "collection": self.manifest.collection,
             "content": pair.content_name,
             "content_sha256": self._sha256(pair.content),
@@ -360,7 +346,7 @@ class Night:
             "credits": list(pair.credits),
         }
 
-    def _fail(self, ticket: Ticket, stage: Stage, error: NSTError) -> None:
+    def _fail(self, planned: Planned, stage: Stage, error: NSTError) -> None:
         """Record a failure; one of the machine leaves the pair for the next run instead."""
         self.breaker.failed(error)
         told: dict[str, Any] = {"attempts": getattr(error, "attempts", 1)}
@@ -368,34 +354,39 @@ class Night:
             told["traceback"] = error.details
         failure = Failure.of(
             error,
-            **self._names(ticket),
-            styles=tuple(style.location for style in ticket.pair.styles),
+            **self._names(planned),
+            styles=tuple(style.location for style in planned.pair.styles),
             stage=stage,
             **told,
         )
         if error.kind == "environment":
-            _log.warning("%s is left: %s", ticket.name, error)
-            self._end(Outcome(ticket, "left", failure=failure))
+            _log.warning("%s is left: %s", title(planned), error)
+            self._end(Outcome(planned, "left", failure=failure))
             return
         self.output.fail(failure)
-        self._end(Outcome(ticket, "failed", failure=failure))
+        self._end(Outcome(planned, "failed", failure=failure))
+
+    def _tell(self, planned: Planned, event: dict[str, Any]) -> None:
+        for watcher in self.watchers:
+            watcher.event(planned, event)
 
     def _end(self, outcome: Outcome) -> None:
         with self._guard:
-            self._outcomes[outcome.ticket.pair_id] = outcome
-        self.watcher.ended(outcome)
+            self._outcomes[outcome.planned.pair_id] = outcome
+        for watcher in self.watchers:
+            watcher.ended(outcome)
 
-    def _clear(self, ticket: Ticket) -> None:
+    def _clear(self, planned: Planned) -> None:
         """Remove what helped to paint a pair that is published."""
         for folder in ("painting", "checkpoints"):
-            shutil.rmtree(self.output.work / folder / ticket.pair_id, ignore_errors=True)
+            shutil.rmtree(self.output.work / folder / planned.pair_id, ignore_errors=True)
 
-    def _names(self, ticket: Ticket) -> dict[str, Any]:
-        pair = ticket.pair
+    def _names(self, planned: Planned) -> dict[str, Any]:
+        pair = planned.pair
         return {
             "collection": self.manifest.collection,
-            "stem": ticket.stem,
-            "pair_id": ticket.pair_id,
+            "stem": planned.stem,
+            "pair_id": planned.pair_id,
             "content_name": pair.content_name,
             "style_name": pair.style_name,
             "recipe_name": pair.recipe_name,
@@ -447,27 +438,34 @@ def opened(
     output = Output(root)
     with ExitStack() as stack:
         stack.enter_context(hold(output.work, manifest=source))
+        # After a kill or a power cut sizes do not suffice: every finished file is read again.
+        rehash = not output.ledger.ended_cleanly()
         output.recover()
+        output.ledger.note("run_start", manifest=source, product=PRODUCT_VERSION)
         specs = detect_slots(settings.device, slots=settings.slots, threads=settings.torch_threads)
         pool = stack.enter_context(
             SlotPool(specs[: max(1, len(pairs))], logs=output.work / "slots")
         )
         renderer = Renderer(pool, deadline=deadline)
-        yield Night(
+        night = Night(
             manifest=manifest,
             pairs=pairs,
             output=output,
             settings=settings,
             renderer=renderer,
-            watcher=watcher,
+            watchers=[watcher],
             deadline=deadline,
             retry_failed=retry_failed,
+            rehash=rehash,
         )
+        yield night
+        output.ledger.note("run_end", **_counts(night))
 
 
-def _unreadable(location: str) -> str:
+def _counts(night: Night) -> dict[str, int]:
+    return dict(Counter(outcome.state for outcome in night.outcomes))
+
+
+def unreadable(location: str) -> str:
     """Return a stand-in for the hash of a picture that cannot be read."""
     return hashlib.sha256(f"unreadable: {location}".encode()).hexdigest()
-
-
-__all__ = ["Night", "Outcome", "RenderError", "State", "Ticket", "Watcher", "opened"]

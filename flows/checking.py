@@ -1,0 +1,118 @@
+"""`nst check`: everything that would go wrong in the night, before the night."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.inputs import fetch_all
+from flows.run import resolve_output
+from manifests.planning import expand
+from manifests.problems import ManifestError
+from manifests.reader import read
+from nst_core.errors import NSTError
+from nst_core.image_reading import inspect
+from nst_core.networks import NETWORKS
+from tasks.calibration import file_bytes
+from tasks.devices import detect_slots
+from tasks.locations import is_remote
+from tasks.output import Output
+from tasks.probe import probe
+from tasks.settings import Settings
+from tasks.storage import find, store_for
+from tasks.upload import staging
+from tasks.weights import require_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from manifests.pairs import Pair
+    from manifests.schema import Manifest
+
+_TYPICAL = (3, 4)
+
+
+def check(path: Path, *, output: str | None = None) -> list[dict[str, Any]]:
+    """Return every problem, each with ``code``, ``kind`` and ``message``; none if all is well.
+
+    Args:
+        path: The manifest.
+        output: In place of the manifest's output.
+    """
+    problems: list[dict[str, Any]] = []
+    pairs: Sequence[Pair] = ()
+    try:
+        manifest = read(path)
+        settings = Settings.from_environment()
+        pairs = expand(
+            manifest, find, on_warning=lambda problem: problems.append(_told(problem.code, problem))
+        )
+    except ManifestError as error:
+        return [_told(problem.code, problem) for problem in error.problems]
+    except NSTError as error:
+        return [*problems, _of_error(error)]
+    for step in _steps(manifest, pairs, settings, output):
+        try:
+            step()
+        except NSTError as error:
+            problems.append(_of_error(error))
+    return problems
+
+
+def _steps(
+    manifest: Manifest, pairs: Sequence[Pair], settings: Settings, output: str | None
+) -> Iterator[Callable[[], object]]:
+    """Yield looks at one thing each; what is wrong with it is raised."""
+    for name in sorted({pair.recipe.network for pair in pairs} & NETWORKS.keys()):
+        yield lambda name=name: require_weights([name])  # type: ignore[misc]
+    for location, found in fetch_all(pairs, settings).items():
+        if isinstance(found, NSTError):
+            yield _raising(found)
+        else:
+            data = found.read()
+            yield lambda location=location, data=data: _look(location, data, settings)  # type: ignore[misc]
+    target = resolve_output(manifest, output)
+    needed = int(sum(file_bytes(pair.recipe, _TYPICAL) for pair in pairs))
+    if is_remote(target):
+        yield lambda: probe(store_for(target, settings), target)
+        yield lambda: Output(staging(target, settings.scratch)).probe(needed=needed)
+    else:
+        yield lambda: _probe_folder(Path(target), needed)
+    yield lambda: detect_slots(settings.device)
+
+
+def _look(location: str, data: bytes, settings: Settings) -> None:
+    """Look at a picture's header."""
+    try:
+        inspect(data, max_pixels=settings.max_pixels)
+    except NSTError as error:
+        raise type(error)(
+            f"{location}: {error.message}", code=error.code, remedy=error.remedy
+        ) from error
+
+
+def _probe_folder(root: Path, needed: int) -> None:
+    """Find out whether a folder can be written, and leave none that was not there."""
+    existed = root.exists()
+    Output(root).probe(needed=needed)
+    if not existed:
+        with suppress(OSError):
+            (root / ".work").rmdir()
+            root.rmdir()
+
+
+def _raising(error: NSTError) -> Callable[[], object]:
+    def step() -> None:
+        raise error
+
+    return step
+
+
+def _of_error(error: NSTError) -> dict[str, Any]:
+    return {"code": error.code, "kind": error.kind, "message": str(error)}
+
+
+def _told(code: str, problem: object) -> dict[str, Any]:
+    text = str(problem).removeprefix(f"{code} ")
+    return {"code": code, "kind": "warning" if code.startswith("W-") else "input", "message": text}

@@ -1,0 +1,80 @@
+"""`nst doctor`: what this machine has, and how fast it paints."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from datetime import datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from nst_core.dials import Dials, turn
+from nst_core.errors import NSTError
+from nst_core.networks import NETWORKS
+from nst_core.presets import preset
+from tasks.calibration import memory, speed
+from tasks.devices import count_cards, count_cores, detect_slots
+from tasks.weights import weights_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tasks.settings import Settings
+
+_SIZES = (384, 512, 1024)
+_LANDSCAPE = (3, 4)
+
+
+def examine(settings: Settings, *, measure: bool = True) -> dict[str, Any]:
+    """Return everything there is to say, as plain values.
+
+    Args:
+        settings: The machine's facts.
+        measure: Whether to paint a few steps to find out the speed.
+    """
+    scratch = settings.scratch
+    scratch.mkdir(parents=True, exist_ok=True)
+    report: dict[str, Any] = {
+        "versions": {
+            name: version(name)
+            for name in ("nst-gallery", "prefect", "torch", "torchvision", "pillow", "boto3")
+        }
+        | {"python": platform.python_version()},
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "cores": count_cores(),
+            "cards": count_cards(),
+            "clock": datetime.now().astimezone().isoformat(timespec="seconds"),
+        },
+        "scratch": {"folder": str(scratch), "free_bytes": shutil.disk_usage(scratch).free},
+        "weights": {name: weights_state(row).state for name, row in NETWORKS.items()},
+        "store": settings.s3_endpoint or "as boto3 is configured",
+    }
+    try:
+        specs = detect_slots(settings.device, slots=settings.slots, threads=settings.torch_threads)
+    except NSTError as error:
+        return report | {"slots": [], "problem": str(error)}
+    report["slots"] = [
+        {"name": spec.name, "device": spec.device, "threads": spec.threads} for spec in specs
+    ]
+    if measure:
+        found = speed(specs, scratch, again=True)
+        report["speed"] = {
+            "per_step_seconds": found.per_step,
+            "per_megapixel_step_seconds": found.per_pixel * 1e6,
+            "forecast": list(_forecast(found, len(specs))),
+        }
+    return report
+
+
+def _forecast(found: Any, slots: int) -> Iterator[dict[str, Any]]:
+    for size in _SIZES:
+        recipe = turn(preset("gallery").recipe, Dials(size=size))
+        picture = (size * _LANDSCAPE[0] // _LANDSCAPE[1], size)
+        seconds = found.seconds(recipe, picture)
+        yield {
+            "size": size,
+            "seconds": seconds,
+            "pictures_per_hour": 3600 / seconds * slots,
+            "memory_bytes": memory(recipe, picture),
+        }

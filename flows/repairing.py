@@ -1,0 +1,67 @@
+"""`nst verify`: is everything in an output as it was published, and if not, paint it again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.exit_codes import ExitCode
+from flows.run import RunOptions, run
+from tasks.durable import OutputError, explained
+from tasks.lock import hold
+from tasks.output import Output
+from tasks.verify import take_damaged_aside, verify
+
+if TYPE_CHECKING:
+    from tasks.verify import Verification
+
+
+def verified(root: Path) -> dict[str, Any]:
+    """Return what a look at every byte of an output found, as plain values.
+
+    Raises:
+        OutputError: There is no output.
+    """
+    found = _look(root)
+    return {
+        "pairs": found.pairs,
+        "files": found.files,
+        "bytes": found.bytes,
+        "damaged": list(found.damaged),
+        "findings": [asdict(finding) for finding in found.findings],
+    }
+
+
+def repaired(root: Path, *, quiet: bool = False) -> ExitCode:
+    """Set damaged pairs aside and paint them again, by the manifest of the last run.
+
+    Args:
+        root: The output.
+        quiet: Plain lines even on a terminal.
+
+    Raises:
+        OutputError: Nobody knows any more by which manifest it was painted.
+        ManifestError: That manifest is gone or wrong.
+    """
+    place = root / ".work" / "plan.json"
+    try:
+        with explained(place):
+            plan = json.loads(place.read_bytes())
+    except (OutputError, ValueError) as error:
+        raise OutputError(
+            f"{place} does not tell by which manifest {root} was painted",
+            remedy="run 'nst run MANIFEST' instead: it paints what is damaged again",
+        ) from error
+    with hold(root / ".work", manifest="nst verify --repair"):
+        take_damaged_aside(Output(root), _look(root))
+    options = RunOptions(output=plan["output"], overrides=tuple(plan["overrides"]), quiet=quiet)
+    code, _ = run(Path(plan["manifest"]), options)
+    return code
+
+
+def _look(root: Path) -> Verification:
+    if not (root / "ledger.jsonl").is_file():
+        raise OutputError(f"there is no output in {root}", code="E-OUT-MISSING")
+    return verify(Output(root))

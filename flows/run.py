@@ -1,0 +1,217 @@
+"""`nst run`: from a manifest to a finished output, an exit code and a summary."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.deadlines import deadline
+from flows.display import display
+from flows.exit_codes import ExitCode, gravest
+from flows.night import opened, title
+from flows.prefect_server import PrefectServer
+from flows.signals import Signals
+from flows.uploading import Uploading
+from manifests.planning import expand, only
+from manifests.reader import read
+from tasks.durable import write_atomic
+from tasks.gallery import build
+from tasks.report import Report, ReportedPair, write_report
+from tasks.settings import Settings
+from tasks.storage import find
+from tasks.upload import staging
+from tasks.weights import require_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flows.night import Night
+    from manifests.pairs import Pair
+    from manifests.problems import Problem
+    from manifests.schema import Manifest
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the command line may say beside the manifest.
+
+    Args:
+        output: In place of the manifest's output.
+        only: Pairs whose path or name fits this glob.
+        device: In place of ``NST_DEVICE``.
+        stop_at: Time of day at which everything must be saved, ``07:00 [time zone]``.
+        max_hours: The same as a duration.
+        retry_failed: Try pairs again that failed in an earlier night.
+        overrides: ``recipe.NAME.field=value``, in place of the manifest's.
+        quiet: Plain lines even on a terminal.
+    """
+
+    output: str | None = None
+    only: str | None = None
+    device: str | None = None
+    stop_at: str | None = None
+    max_hours: float | None = None
+    retry_failed: bool = False
+    overrides: Sequence[str] = ()
+    quiet: bool = False
+
+
+def run(path: Path, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
+    """Paint what a manifest asks for and is not finished yet.
+
+    Returns:
+        How it ended, and the summary as `summary.json` holds it.
+
+    Raises:
+        ManifestError: The manifest is wrong; nothing was begun.
+        OutputLockedError: Another run holds the output.
+        NSTError: The machine is not fit for it: weights, disk, device.
+    """
+    manifest = read(path, overrides=options.overrides)
+    pairs = only(expand(manifest, find, on_warning=_warn), options.only)
+    return paint_pairs(manifest, pairs, source=path, options=options)
+
+
+def paint_pairs(
+    manifest: Manifest, pairs: Sequence[Pair], *, source: Path, options: RunOptions
+) -> tuple[ExitCode, dict[str, Any]]:
+    """Paint pairs of a manifest; see :func:`run`.
+
+    Args:
+        manifest: Where they come from.
+        pairs: What to paint.
+        source: The manifest's path, for people.
+        options: See :class:`RunOptions`.
+    """
+    settings = Settings.from_environment()
+    if options.device:
+        settings = replace(settings, device=options.device)
+    require_weights({pair.recipe.network for pair in pairs})
+    target = resolve_output(manifest, options.output)
+    root = staging(target, settings.scratch) if target.startswith("s3://") else Path(target)
+    ends = deadline([options.stop_at, manifest.finish_by], options.max_hours)
+    with (
+        display(quiet=options.quiet) as watcher,
+        opened(
+            manifest,
+            pairs,
+            root=root,
+            settings=settings,
+            watcher=watcher,
+            source=str(source),
+            deadline=ends,
+            retry_failed=options.retry_failed,
+        ) as night,
+        Uploading(night, target, source=str(source)) as uploading,
+    ):
+        _remember(night, source, target, options)
+        caught = _paint(night, str(source))
+        drained = uploading.finish()
+        command = shlex.join(["nst", "run", str(source)])
+        report = reported(night, command=command, waiting=len(drained.waiting))
+        summary = write_report(night.output, report)
+        build(root)
+        uploading.pages()
+    return gravest(_codes(night, caught, waiting=len(drained.waiting))), summary
+
+
+def resolve_output(manifest: Manifest, chosen: str | None) -> str:
+    """Return where finished pictures go: an absolute folder or ``s3://bucket/prefix``.
+
+    Args:
+        manifest: Its output counts from its own folder.
+        chosen: The command line's, which counts from the working directory.
+    """
+    if chosen is None:
+        return manifest.location(manifest.output)
+    return chosen if chosen.startswith("s3://") else str(Path(chosen).expanduser().resolve())
+
+
+def reported(night: Night, *, command: str, waiting: int = 0) -> Report:
+    """Return how an open night stands.
+
+    Args:
+        night: Planned.
+        command: What continues it.
+        waiting: Finished pictures that are not uploaded yet.
+    """
+    return Report(
+        collection=night.manifest.collection,
+        pairs=[
+            ReportedPair(
+                pair_id=outcome.planned.pair_id,
+                name=title(outcome.planned),
+                content=outcome.planned.pair.content,
+                style=tuple(style.location for style in outcome.planned.pair.styles),
+                recipe=outcome.planned.pair.recipe_name,
+                state=outcome.state,
+                record=outcome.record,
+                failure=outcome.failure,
+                seconds=outcome.seconds,
+            )
+            for outcome in night.outcomes
+        ],
+        seconds=time.monotonic() - night.began,
+        command=command,
+        waiting=waiting,
+    )
+
+
+def _remember(night: Night, source: Path, target: str, options: RunOptions) -> None:
+    """Note by which manifest an output is painted, for whoever repairs it."""
+    told = {
+        "manifest": str(source.resolve()),
+        "output": target,
+        "overrides": list(options.overrides),
+    }
+    write_atomic(night.output.work / "plan.json", json.dumps(told).encode())
+
+
+def _warn(problem: Problem) -> None:
+    _log.warning("%s", problem)
+
+
+def _paint(night: Night, source: str) -> ExitCode | None:
+    """Paint in a thread of its own; the main thread is there for signals. Return their code."""
+    server = PrefectServer.start(night.output.work / "prefect")
+    painting = threading.Thread(target=_with_prefect, args=(night, source, server), name="flow")
+    with Signals(leave=night.renderer.stop, kill=night.renderer.stop) as signals:
+        painting.start()
+        while painting.is_alive():
+            painting.join(0.2)
+    server.stop()
+    return signals.code
+
+
+def _with_prefect(night: Night, source: str, server: PrefectServer) -> None:
+    # Imported here: it takes seconds, in which the slots warm up.
+    from flows import collection  # noqa: PLC0415
+
+    if server.is_ready():
+        collection.paint(night, manifest=source)
+    else:
+        _log.warning("Prefect did not come up; painting goes on without it")
+        collection.without_prefect(night)
+
+
+def _codes(night: Night, caught: ExitCode | None, *, waiting: int) -> list[ExitCode]:
+    """Return every code that applies."""
+    states = [outcome.state for outcome in night.outcomes]
+    codes = [caught] if caught else []
+    if night.breaker.reason is not None:
+        codes.append(ExitCode.ENVIRONMENT)
+    if waiting:
+        codes.append(ExitCode.NOT_UPLOADED)
+    if "left" in states and not codes:
+        codes.append(ExitCode.DEADLINE if night.is_over else ExitCode.ENVIRONMENT)
+    if "failed" in states:
+        codes.append(ExitCode.FAILED_PAIRS)
+    return codes

@@ -1,0 +1,107 @@
+"""`nst paint`: one picture, through the same path as a collection, without a manifest."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.exit_codes import ExitCode
+from flows.run import RunOptions, paint_pairs
+from manifests.planning import expand
+from manifests.reader import parse
+from nst_core.errors import RecipeError, did_you_mean
+from tasks.durable import write_atomic
+from tasks.locations import is_remote
+from tasks.settings import Settings
+from tasks.storage import find
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_FORMATS = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".webp": "webp",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+}
+
+
+def paint_one(
+    content: str,
+    styles: Sequence[str],
+    picture: Path,
+    *,
+    dials: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    device: str | None = None,
+    quiet: bool = False,
+) -> tuple[ExitCode, dict[str, Any]]:
+    """Paint one picture; interrupted, the same call continues.
+
+    Args:
+        content: The photo, a path or s3:// address.
+        styles: The painting; several are blended.
+        picture: Where the result goes; its ending decides the format.
+        dials: Of the recipe, as a manifest writes them.
+        overrides: ``field=value`` of the recipe.
+        device: In place of ``NST_DEVICE``.
+        quiet: Plain lines even on a terminal.
+
+    Returns:
+        How it ended, and the pair as `summary.json` tells it, with ``picture`` where it lies.
+
+    Raises:
+        ManifestError: A dial is wrong, or a picture does not exist.
+        RecipeError: The ending is of no format that can be written.
+    """
+    suffix = picture.suffix.lower()
+    if suffix not in _FORMATS:
+        raise RecipeError(
+            f"no picture format ends in '{suffix}'{did_you_mean(suffix, _FORMATS)}",
+            code="E-RECIPE-FORMAT",
+            remedy=f"end the picture's name in one of {', '.join(_FORMATS)}",
+        )
+    wanted = {
+        "content": _absolute(content),
+        "styles": [_absolute(style) for style in styles],
+        "recipe": {**dials, "format": _FORMATS[suffix]},
+        "overrides": list(overrides),
+    }
+    digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
+    folder = Settings.from_environment().scratch / "paint" / digest
+    text = json.dumps(
+        {
+            "collection": "paint",
+            "output": str(folder),
+            "content_sets": {"photo": [wanted["content"]]},
+            "style_sets": {"style": {"images": wanted["styles"], "blend": len(styles) > 1}},
+            "recipes": {"dials": wanted["recipe"]},
+            "pairings": [{"content": "photo", "style": "style", "recipe": "dials"}],
+        }
+    )
+    manifest = parse(
+        text,
+        name="nst paint",
+        folder=str(Path.cwd()),
+        overrides=[f"recipe.dials.{override}" for override in overrides],
+    )
+    pairs = expand(manifest, find)
+    options = RunOptions(device=device, quiet=quiet)
+    code, summary = paint_pairs(manifest, pairs, source=Path("nst paint"), options=options)
+    told: dict[str, Any] = {**summary["pairs"][0]}
+    if told["picture"]:
+        write_atomic(picture.resolve(), (folder / told["picture"]).read_bytes())
+        told |= {"picture": str(picture), "losses": None, "record": None}
+        shutil.rmtree(folder)
+    return code, told
+
+
+def _absolute(location: str) -> str:
+    """Return a location that means this one picture, whatever characters are in its name."""
+    return location if is_remote(location) else glob.escape(str(Path(location).resolve()))

@@ -1,0 +1,162 @@
+"""The way to a bucket, beside the painting: what is finished goes out while the rest is painted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+from flows.night import Watcher
+from tasks.durable import write_atomic
+from tasks.lease import Lease
+from tasks.locations import S3Location, is_remote, join
+from tasks.lock import hold
+from tasks.output import Output
+from tasks.patience import Patience, insist
+from tasks.settings import Settings
+from tasks.storage import store_for
+from tasks.storage_errors import StorageError
+from tasks.upload import GRACE, Drained, Spool, remote_records, staging
+
+if TYPE_CHECKING:
+    from flows.night import Night, Outcome
+    from tasks.storage import Store
+
+_log = logging.getLogger(__name__)
+
+_PAGES = ("summary.json", "summary.md", "collection.csv", "ledger.jsonl", "index.html")
+
+
+class Uploading(Watcher):
+    """Uploads an open night's output if it goes to a bucket; does nothing if it stays here.
+
+    Args:
+        night: Whose output.
+        target: ``s3://bucket/prefix``, or the folder that the output is.
+        source: The manifest's name, for whoever meets the lease.
+    """
+
+    def __init__(self, night: Night, target: str, *, source: str) -> None:
+        self._night = night
+        self._target = target
+        self._source = source
+        self._stack = ExitStack()
+        self._hurry = threading.Event()
+        self._spool: Spool | None = None
+        self._drained = Drained()
+        self._thread = threading.Thread(target=self._follow, name="upload", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Take the lease, bring back what is only in the bucket, begin to upload.
+
+        Raises:
+            OutputLockedError: Another run holds the prefix.
+            StorageError: The bucket is not to be had.
+        """
+        if not is_remote(self._target):
+            return self
+        output = self._night.output
+        store = store_for(self._target, self._night.settings)
+        lease = self._stack.enter_context(
+            Lease(store, self._target, work=output.work, manifest=self._source)
+        )
+        restore(output, store, self._target)
+        self._spool = Spool(
+            output,
+            store,
+            self._target,
+            patience=Patience(deadline=self._night.deadline, called_off=self._hurry),
+            guard=lease.check,
+        )
+        self._night.watchers.append(self)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop uploading and give the lease back; what waits goes out with the next run."""
+        self._hurry.set()
+        if self._spool is not None:
+            self._spool.finish(0.0)
+            self._thread.join()
+        self._stack.close()
+
+    def ended(self, outcome: Outcome) -> None:
+        """Another pair may be ready to go out."""
+        if self._spool is not None and outcome.state == "complete":
+            self._spool.wake()
+
+    def finish(self) -> Drained:
+        """Wait until all is uploaded, time is up, or the store refuses for good."""
+        if self._spool is not None:
+            if self._night.renderer.is_stopping:  # a signal: leave soon
+                self._hurry.set()
+            self._spool.finish(GRACE)
+            self._thread.join()
+        return self._drained
+
+    def pages(self) -> None:
+        """Upload the gallery page and the reports; a page is no picture, so failing only warns."""
+        if self._spool is None or self._hurry.is_set():
+            return
+        root = self._night.output.root
+        names = [name for name in _PAGES if (root / name).is_file()]
+        for folder in ("assets", "failed"):
+            names += sorted(f"{folder}/{path.name}" for path in (root / folder).glob("*.*"))
+        try:
+            # The page comes last: it names the assets.
+            self._spool.publish_pages(sorted(names, key=lambda name: name == "index.html"))
+        except StorageError as error:
+            _log.warning("the gallery page is not uploaded: %s", error)
+
+    def _follow(self) -> None:
+        assert self._spool is not None
+        self._drained = self._spool.follow()
+
+
+def drain(target: str) -> Drained:
+    """Bring what is painted and waits for a bucket there, without painting anything.
+
+    Args:
+        target: ``s3://bucket/prefix`` of the output.
+
+    Raises:
+        InputError: That is no bucket's address.
+        OutputLockedError: A run is painting into it.
+        StorageError: The bucket is not to be had.
+    """
+    settings = Settings.from_environment()
+    place = str(S3Location.parse(target.rstrip("/")))
+    output = Output(staging(place, settings.scratch))
+    store = store_for(place, settings)
+    with (
+        hold(output.work, manifest="nst upload"),
+        Lease(store, place, work=output.work, manifest="nst upload") as lease,
+    ):
+        patience = Patience.lasting(GRACE)
+        return Spool(output, store, place, patience=patience, guard=lease.check).drain()
+
+
+def restore(output: Output, store: Store, target: str) -> int:
+    """Bring finished pairs back that are in the bucket and not here, and return how many.
+
+    So a night continues on another machine, or after the local folder is gone, without painting
+    anything twice.
+
+    Raises:
+        StorageError: The bucket cannot be read.
+        OutputError: The folder cannot be written.
+    """
+    patience = Patience.lasting(600.0)
+    known = {record.pair_id for record in output.records()}
+    missing = [
+        record
+        for record in insist(lambda: remote_records(store, target), store, patience)
+        if record.pair_id not in known
+    ]
+    for record in missing:
+        for name in (*(entry.file for entry in record.files.values()), record.file):
+            location = join(target, name)
+            data = insist(lambda: store.read(location), store, patience)  # noqa: B023 # called now
+            write_atomic(output.root / name, data)
+    return len(missing)
