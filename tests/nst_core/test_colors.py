@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nst_core.colors import keep_chroma, match_color
+from tests.nst_core.toy import natural, picture
+
+LUMA = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+
+
+def moments(pixels):
+    """Give mean and covariance of a picture's colours."""
+    flat = pixels.flatten(2)[0].double()
+    return flat.mean(1), torch.cov(flat, correction=0)
+
+
+def test_matched_picture_has_the_models_colours():
+    """Mean and covariance of the colours become those of the model."""
+    model = 0.4 + 0.2 * picture(1, 20, 31)  # of low contrast: nothing is clamped
+    matched = match_color(picture(0, 24, 18), model)
+
+    assert matched.shape == (1, 3, 24, 18)
+    torch.testing.assert_close(moments(matched), moments(model), rtol=0.02, atol=1e-4)
+
+
+def test_picture_matched_to_itself_is_unchanged():
+    """No colour moves when there is nothing to match."""
+    pixels = picture(0, 24, 18)
+
+    torch.testing.assert_close(match_color(pixels, pixels), pixels)
+
+
+def test_matching_moves_colours_least():
+    """A change of contrast alone moves no hue: every channel is stretched, none turned."""
+    model = 0.5 + 0.5 * (picture(0, 24, 18) - 0.5)
+    matched = match_color(picture(0, 24, 18), model)
+
+    torch.testing.assert_close(matched, model, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("flat", [0.0, 0.5, 1.0])
+def test_grey_pictures_can_be_matched(flat: float):
+    """A picture without any colour takes the model's mean, and gives one."""
+    grey, model = torch.full((1, 3, 8, 8), flat), picture(1, 20, 31)
+    towards, away = match_color(grey, model), match_color(model, grey)
+
+    torch.testing.assert_close(
+        towards.mean((2, 3))[0].double(), moments(model)[0], rtol=0, atol=1e-3
+    )
+    torch.testing.assert_close(away, grey.new_full(model.shape, flat), rtol=0, atol=0.03)
+
+
+def test_matched_colours_stay_in_gamut():
+    """Colours that the map would send outside are clamped."""
+    matched = match_color(natural(0, 20, 20), 3 * (natural(1, 20, 20) - 0.5) + 0.5)
+
+    assert matched.min() >= 0
+    assert matched.max() <= 1
+
+
+def test_kept_chroma_is_the_contents_under_the_paintings_light():
+    """Luminance is the painting's; differences between channels are the content's."""
+    painting, content = 0.3 + 0.4 * picture(0), 0.3 + 0.4 * picture(1)
+    kept = keep_chroma(painting, content)
+
+    torch.testing.assert_close((kept * LUMA).sum(1), (painting * LUMA).sum(1))
+    torch.testing.assert_close(kept - kept[:, :1], content - content[:, :1])
+
+
+def test_content_keeps_its_own_chroma():
+    """A painting that is the content stays the content."""
+    torch.testing.assert_close(keep_chroma(picture(0), picture(0)), picture(0))
+
+
+def test_kept_chroma_stays_in_gamut():
+    """A bright painting of a saturated content is clamped."""
+    content = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
+    kept = keep_chroma(torch.ones(1, 3, 1, 1), content)
+
+    torch.testing.assert_close(kept.flatten(), torch.tensor([1.0, 0.701, 0.701]))
