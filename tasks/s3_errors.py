@@ -7,6 +7,7 @@ name an error in, so its bare status stands for the usual meaning.
 from __future__ import annotations
 
 import os
+import re
 from http import HTTPStatus
 
 from botocore import exceptions as boto
@@ -55,6 +56,7 @@ _BUSY = {
     "XAmzContentSHA256Mismatch",
 }
 _UNSUPPORTED = {"NotImplemented", "501"}
+_CONDITION = re.compile(r"(?i)(unsupported|unknown) header\W+if-(none-)?match")
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -80,8 +82,9 @@ _BROKEN_LINE = (
 
 
 def is_unsupported(error: ClientError) -> bool:
-    """Tell whether a store says that it does not know a header we sent."""
-    return error.response["Error"]["Code"] in _UNSUPPORTED
+    """Tell whether a store says that it does not know a condition we sent."""
+    said = error.response["Error"]
+    return said["Code"] in _UNSUPPORTED or bool(_CONDITION.search(said.get("Message", "")))
 
 
 def translated(error: Exception, location: str) -> StorageError:
@@ -120,7 +123,9 @@ def _from_answer(error: ClientError, location: str) -> StorageError:
         return ExpiredError(said, remedy="renew the credentials; uploads go on by themselves")
     if code in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return BusyError(said)
-    word, remedy = "E-S3-REQUEST", None
+    word, remedy = "E-S3-REQUEST", "check that the endpoint is an S3 service"
+    if "x-amz-checksum" in said:
+        remedy = "set AWS_REQUEST_CHECKSUM_CALCULATION=when_required for this store"
     if code in _BUCKET:
         word, remedy = "E-S3-BUCKET", "check the bucket's name and region"
     elif status in _FORBIDDEN or code == "InvalidToken":

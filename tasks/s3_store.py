@@ -50,6 +50,9 @@ _CONTENT_TYPES = {
     ".csv": "text/csv; charset=utf-8",
     ".md": "text/markdown; charset=utf-8",
     ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
 
 
@@ -86,7 +89,7 @@ class S3Store:
                         yield ObjectInfo(
                             f"s3://{place.bucket}/{entry['Key']}",
                             entry["Size"],
-                            entry["ETag"],
+                            entry.get("ETag", ""),
                             _age(page, entry["LastModified"]),
                         )
 
@@ -101,7 +104,10 @@ class S3Store:
                     return None
                 raise
         return ObjectInfo(
-            location, answer["ContentLength"], answer["ETag"], _age(answer, answer["LastModified"])
+            location,
+            answer["ContentLength"],
+            answer.get("ETag", ""),
+            _age(answer, answer["LastModified"]),
         )
 
     def read(self, location: str, *, etag: str | None = None) -> bytes:
@@ -134,7 +140,7 @@ class S3Store:
                         remedy="raise NST_MAX_INPUT if that is meant",
                     )
                 data = body.read()
-        said = answer["ETag"].strip('"')
+        said = answer.get("ETag", "").strip('"')
         if _md5(data) == said:
             return data, True
         encrypted = "ServerSideEncryption" in answer or "SSECustomerAlgorithm" in answer
@@ -169,7 +175,7 @@ class S3Store:
             **_headers(place, data),
             **condition,
         )
-        return str(answer["ETag"])
+        return str(answer.get("ETag", ""))
 
     def _put_in_parts(
         self, client: Any, place: S3Location, data: bytes, condition: dict[str, Any]
@@ -199,15 +205,17 @@ class S3Store:
             with suppress(BotoCoreError, ClientError):
                 client.abort_multipart_upload(**target, UploadId=upload)
             raise
-        return str(done["ETag"])
+        return str(done.get("ETag", ""))
 
     def _abort_unfinished(self, client: Any, target: dict[str, str]) -> None:
         """Abort uploads of one key that a kill left unfinished: invisible, but paid for."""
         pages = client.get_paginator("list_multipart_uploads")
-        for page in pages.paginate(Bucket=target["Bucket"], Prefix=target["Key"]):
-            for upload in page.get("Uploads", ()):
-                if upload["Key"] == target["Key"]:
-                    client.abort_multipart_upload(**target, UploadId=upload["UploadId"])
+        # Not every store can list them, nor every key; that must not stop an upload.
+        with suppress(ClientError):
+            for page in pages.paginate(Bucket=target["Bucket"], Prefix=target["Key"]):
+                for upload in page.get("Uploads", ()):
+                    if upload["Key"] == target["Key"]:
+                        client.abort_multipart_upload(**target, UploadId=upload["UploadId"])
 
     def holds(self, location: str, data: bytes) -> bool:
         """See `Store.holds`."""

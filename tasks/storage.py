@@ -10,7 +10,7 @@ import hashlib
 import threading
 import time
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +25,7 @@ from tasks.locations import (
     is_remote,
     matches,
 )
+from tasks.patience import Patience, insist
 from tasks.settings import Settings
 from tasks.storage_errors import InputError, TakenError
 
@@ -126,8 +127,14 @@ def _bucket_store(settings: Settings) -> Store:
 
 
 def find(pattern: str) -> list[str]:
-    """Return the pictures that a path, folder, pattern or ``s3://`` address stands for."""
-    return store_for(pattern).find(pattern)
+    """Return the pictures that a path, folder, pattern or ``s3://`` address stands for.
+
+    Raises:
+        InputError: If there are none, or they may not be read.
+        StorageError: If a bucket refuses, or does not answer for a minute.
+    """
+    store = store_for(pattern)
+    return insist(partial(store.find, pattern), store, Patience.lasting(60.0))
 
 
 def find_in_bucket(store: Store, pattern: str) -> list[str]:
@@ -200,24 +207,22 @@ class MemoryStore:
     def listing(self, folder: str, *, deep: bool = True) -> Iterator[ObjectInfo]:
         """See `Store.listing`."""
         for location in sorted(self._objects):
-            below = location.removeprefix(folder)
-            if location.startswith(folder) and (deep or "/" not in below):
-                info = self.head(location)
-                if info:
-                    yield info
+            inside = location.startswith(folder) and (deep or "/" not in location[len(folder) :])
+            if inside and (info := self.head(location)):
+                yield info
 
     def head(self, location: str) -> ObjectInfo | None:
         """See `Store.head`."""
-        if location not in self._objects:
+        if (there := self._objects.get(location)) is None:
             return None
-        data, written = self._objects[location]
+        data, written = there
         return ObjectInfo(location, len(data), _etag(data), self._clock() - written)
 
     def read(self, location: str, *, etag: str | None = None) -> bytes:
         """See `Store.read`."""
-        if location not in self._objects:
+        if (there := self._objects.get(location)) is None:
             raise InputError(f"{location!r} does not exist")
-        data, _ = self._objects[location]
+        data, _ = there
         if etag not in (None, _etag(data)):
             raise InputError(f"{location!r} changed while it was read", code="E-INPUT-CHANGED")
         return data
@@ -236,7 +241,8 @@ class MemoryStore:
 
     def holds(self, location: str, data: bytes) -> bool:
         """See `Store.holds`."""
-        return location in self._objects and self._objects[location][0] == data
+        there = self._objects.get(location)
+        return there is not None and there[0] == data
 
     def delete(self, location: str) -> None:
         """See `Store.delete`."""

@@ -29,6 +29,7 @@ class Fault(Enum):
     SKEWED_CLOCK = "403 RequestTimeTooSkewed"
     ACCESS_DENIED = "403 AccessDenied"
     NOT_IMPLEMENTED = "501 NotImplemented"
+    UNKNOWN_HEADER = "400 InvalidArgument"
     BLACK_HOLE = "the store never answers"
     RESET = "the connection breaks before the request arrives"
     LOST_REPLY = "the request is carried out, the connection breaks before the answer arrives"
@@ -180,9 +181,8 @@ class _Handler(BaseHTTPRequestHandler):
         return response.status, headers, answer
 
     def refuse(self, status: str, code: str) -> None:
-        text = (
-            f"<Error><Code>{code}</Code><Message>as injected</Message></Error>" if code else "Oops"
-        )
+        told = "Unsupported header 'if-none-match'" if code == "InvalidArgument" else "as injected"
+        text = f"<Error><Code>{code}</Code><Message>{told}</Message></Error>" if code else "Oops"
         body = b"" if self.command == "HEAD" else text.encode()
         self.send_response(int(status))
         self.send_header("Content-Type", "application/xml")

@@ -80,6 +80,18 @@ class TestFromTheDisk:
             fetched.read()
         assert caught.value.code == "E-INPUT-CHANGED"
 
+    def test_a_file_that_grew_is_noticed(self, tmp_path: Path):
+        """More bytes are other bytes."""
+        path = tmp_path / "a.png"
+        path.write_bytes(b"")
+        fetched = fetch(str(path), tmp_path / "cache")
+
+        path.write_bytes(LILIES)
+
+        with pytest.raises(InputError) as caught:
+            fetched.read()
+        assert caught.value.code == "E-INPUT-CHANGED"
+
     @pytest.mark.timeout(5)
     def test_a_file_that_became_a_pipe_never_hangs(self, tmp_path: Path):
         """The second reading is as careful as the first."""
@@ -217,6 +229,25 @@ class TestOverABadLine:
 
         assert fetch(f"{bucket}/a.png", tmp_path, patience=patience).read() == LILIES
         assert gets(line) == 4
+
+    def test_a_new_login_is_noticed(
+        self,
+        picture: str,
+        line: FaultProxy,
+        *,
+        patience: Patience,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        """After expired credentials, those that are there by then are used."""
+        line.inject(Fault.EXPIRED_TOKEN, method="GET")
+
+        def log_in(_: float) -> None:
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "SECOND")
+
+        fetch(picture, tmp_path, patience=replace(patience, sleep=log_in))
+
+        assert "Credential=SECOND" in line.seen[-1].headers["authorization"]
 
     def test_patience_ends(
         self, picture: str, line: FaultProxy, patience: Patience, tmp_path: Path

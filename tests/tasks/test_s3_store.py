@@ -113,11 +113,12 @@ class TestWhatIsSent:
         used = [request.headers["authorization"] for request in line.seen]
         assert ["Credential=FIRST" in used[0], "Credential=SECOND" in used[1]] == [True, True]
 
+    @pytest.mark.parametrize("fault", [Fault.NOT_IMPLEMENTED, Fault.UNKNOWN_HEADER])
     def test_a_store_without_conditions_is_asked_without_them(
-        self, store: S3Store, bucket: str, line: FaultProxy
+        self, store: S3Store, bucket: str, line: FaultProxy, fault: Fault
     ):
         """A store that refuses a condition gets the write without it, and no more conditions."""
-        line.inject(Fault.NOT_IMPLEMENTED, method="PUT")
+        line.inject(fault, method="PUT")
 
         store.write(f"{bucket}/a.png", LILIES, create_only=True)
         store.write(f"{bucket}/b.png", LILIES, create_only=True)
@@ -281,6 +282,28 @@ class TestWhatErrorsMean:
 
         assert (type(meaning), meaning.code) == (kind, code)
         assert "s3://bucket/a.png" in str(meaning)
+
+    def test_an_old_store_is_told_how_to_serve(self):
+        """Who does not know our checksums is helped by a setting, which the message names."""
+        error = answer("InvalidArgument", 400)
+        error.response["Error"]["Message"] = "Unsupported header 'x-amz-checksum-sha256'"
+
+        assert "when_required" in str(translated(error, "s3://bucket/a.png"))
+
+    def test_no_password_of_a_configured_address_comes_out(
+        self, s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ):
+        """boto3's own messages repeat the address that its configuration file gives."""
+        password = CANARY.replace("/", "")
+        config = tmp_path / "config"
+        config.write_text(f"[default]\nendpoint_url = http://me:{password}@127.0.0.1:9\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+        monkeypatch.delenv("AWS_ENDPOINT_URL")
+
+        with pytest.raises(BusyError, match=r"\*\*\*@127\.0\.0\.1") as caught:
+            S3Store(Settings.from_environment()).head("s3://bucket/a.png")
+
+        assert "canary" not in "".join(traceback.format_exception(caught.value))
 
     @pytest.mark.parametrize("fault", [None, *Fault])
     def test_no_secret_ever_comes_out(

@@ -11,6 +11,7 @@ from tasks import storage
 from tasks.file_store import FileStore
 from tasks.storage import MemoryStore, Store, store_for
 from tasks.storage_errors import InputError, TakenError
+from tests.tasks.fault_proxy import Fault, FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -218,6 +219,13 @@ class TestStoreFor:
     def test_find_asks_the_right_store(self, bucket: str):
         """`find` takes what a manifest says and asks the store it belongs to."""
         store_for(bucket).write(f"{bucket}/a.png", b"x")
+
+        assert storage.find(f"{bucket}/*.png") == [f"{bucket}/a.png"]
+
+    def test_find_waits_for_a_busy_store(self, bucket: str, line: FaultProxy):
+        """A hiccup while the night is planned is no reason not to begin it."""
+        store_for(bucket).write(f"{bucket}/a.png", b"x")
+        line.inject(Fault.SLOW_DOWN)
 
         assert storage.find(f"{bucket}/*.png") == [f"{bucket}/a.png"]
 

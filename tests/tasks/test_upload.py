@@ -339,6 +339,26 @@ class TestOverABadLine:
         assert sorted(drained.uploaded) == stems(single)
         assert clock.naps == [MINUTE] * 3
 
+    def test_a_new_login_is_noticed(
+        self,
+        single: Output,
+        store: Store,
+        target: str,
+        line: FaultProxy,
+        *,
+        patience: Patience,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        """After a pause, the credentials that are there by then are used."""
+        line.inject(Fault.EXPIRED_TOKEN, method="PUT")
+
+        def log_in(_: float) -> None:
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "SECOND")
+
+        Spool(single, store, target, patience=replace(patience, sleep=log_in)).drain()
+
+        assert "Credential=SECOND" in line.seen[-1].headers["authorization"]
+
     def test_a_refusal_stops_at_once(
         self,
         single: Output,
@@ -498,6 +518,27 @@ class TestOthersInTheBucket:
         assert isinstance(conflict, ConflictError)
         assert (conflict.code, len(drained.uploaded)) == ("E-S3-CONFLICT", 2)
         assert store.read(place) == b"a note of mine"
+
+    def test_what_comes_between_look_and_write_is_not_overwritten(
+        self, output: Output, clock: VirtualTime, patience: Patience
+    ):
+        """A run that is a moment faster keeps its pair."""
+        picture = f"{TARGET}/{first_record(output).files['picture'].file}"
+
+        class Contested(MemoryStore):
+            def write(self, location: str, data: bytes, **conditions: Any) -> str:
+                if location == picture and self.head(location) is None:
+                    super().write(location, b"of a faster run")
+                return super().write(location, data, **conditions)
+
+        store = Contested(clock=clock)
+
+        drained = Spool(
+            output, store, TARGET, patience=replace(patience, deadline=4 * MINUTE)
+        ).drain()
+
+        assert store.read(picture) == b"of a faster run"
+        assert drained.waiting == (first_record(output).stem,)
 
     def test_two_runs_at_once_never_make_a_record_lie(self, tmp_path: Path):
         """Whoever wins a pair, its record and its files in the bucket are of one run."""
