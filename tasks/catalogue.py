@@ -1,0 +1,307 @@
+"""The gallery as data: everything the page shows, from the records alone.
+
+What many pictures share (a content, a style, a recipe, a machine) is told once and pointed to by
+its number, so that the page of 2,000 pictures stays a few megabytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from os import cpu_count
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import yaml
+
+from tasks.curves import curves
+from tasks.thumbnails import Thumbnails
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tasks.durable import FileEntry
+    from tasks.records import Failure, Record
+    from tasks.thumbnails import Thumbnail
+
+FACETS = ("subject", "movement", "material", "technique")
+_SHOWN_BY_BROWSERS = (".png", ".jpg", ".webp")
+
+
+class _Table:
+    """Rows told once; `number` gives a row's place, adding it if it is new."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self._places: dict[str, int] = {}
+
+    def number(self, row: dict[str, Any]) -> int:
+        key = json.dumps(row, sort_keys=True)
+        if key not in self._places:
+            self._places[key] = len(self.rows)
+            self.rows.append(row)
+        return self._places[key]
+
+
+class Catalogue:
+    """The page's data, gathered record by record.
+
+    Args:
+        root: The output's folder.
+        records: Of the finished pairs.
+        failures: Of the failed ones.
+    """
+
+    def __init__(self, root: Path, records: Sequence[Record], failures: Sequence[Failure]) -> None:
+        self._root = root
+        self._thumbnails = _thumbnails(root, records)
+        self._contents, self._styles = _Table(), _Table()
+        self._recipes, self._environments = _Table(), _Table()
+        self.pictures = [self._picture(record) for record in hung(records)]
+        self.failures = [self._failure(failure) for failure in failures]
+        self.collections = sorted({each["collection"] for each in self.pictures + self.failures})
+
+    def data(self) -> dict[str, Any]:
+        """Return everything as plain JSON, the way `templates/data.js` reads it."""
+        return {
+            "contents": self._contents.rows,
+            "styles": self._styles.rows,
+            "recipes": self._recipes.rows,
+            "environments": self._environments.rows,
+            "collections": self.collections,
+            "facets": self.facets(),
+            "pictures": self.pictures,
+            "failures": self.failures,
+        }
+
+    def facets(self) -> dict[str, list[str]]:
+        """Return what pictures can be chosen by, and the values that occur."""
+        values = {
+            "collection": self.collections,
+            **{
+                name: sorted({p["labels"][name] for p in self.pictures if name in p["labels"]})
+                for name in FACETS
+            },
+            "recipe": sorted({row["recipe_name"] for row in self.pictures + self.failures}),
+            "state": sorted({row["state"] for row in self.pictures + self.failures}),
+        }
+        return {name: found for name, found in values.items() if len(found) > 1}
+
+    def counts(self) -> Counter[str]:
+        """Return how many pictures, contents, styles, failures and drafts there are."""
+        return Counter(
+            pictures=len(self.pictures),
+            contents=len({p["content"] for p in self.pictures if p["content"] is not None}),
+            styles=len({p["style"] for p in self.pictures if p["style"] is not None}),
+            failures=len(self.failures),
+            drafts=sum(p["state"] == "draft" for p in self.pictures),
+        )
+
+    def credits(self) -> list[str]:
+        """Return every line that whoever shows the pictures must show, once."""
+        return list(dict.fromkeys(line for p in self.pictures for line in p["credits"]))
+
+    def _picture(self, record: Record) -> dict[str, Any]:
+        picture, losses = record.files["picture"], record.files.get("losses")
+        thumbnail = self._thumbnails[picture.sha256]
+        frames = sorted(role for role in record.files if role.startswith("frame_"))
+        return {
+            "key": f"{record.collection}/{record.stem}",
+            "title": record.content_name or record.style_name or record.recipe_name,
+            "after": record.style_name if record.content_name else "",
+            "collection": record.collection,
+            "content": self._content(record),
+            "style": self._style(record),
+            "recipe": self._recipe(record),
+            "recipe_name": record.recipe_name,
+            "labels": {name: text for name, text in record.labels.items() if name in FACETS},
+            "tags": [
+                *(record.labels[name] for name in FACETS[1:] if record.labels.get(name)),
+                record.recipe_name,
+            ],
+            "credits": record.credits,
+            "state": "draft" if record.draft else "degraded" if record.degraded else "finished",
+            "degraded": record.degraded,
+            "warnings": record.warnings,
+            "file": _address(picture),
+            "shown": picture.file.endswith(_SHOWN_BY_BROWSERS),
+            "width": picture.width or (thumbnail and thumbnail.width),
+            "height": picture.height or (thumbnail and thumbnail.height),
+            "bytes": picture.bytes,
+            "thumbnail": _plain(thumbnail),
+            "losses": losses and _address(losses),
+            "record": _quoted(record.file),
+            "animation": _address(record.files["frames"]) if "frames" in record.files else None,
+            "frames": [
+                {"step": int(role.removeprefix("frame_")), "file": _address(record.files[role])}
+                for role in frames
+            ],
+            "curves": self._curves(losses),
+            "loss": record.objective.last,
+            "first_loss": record.objective.first,
+            "steps": record.steps,
+            "seconds": record.seconds,
+            "attempts": record.attempts,
+            "resumed_at": record.resumed_at,
+            "finished": record.finished,
+            "pair_id": record.pair_id,
+            "sha256": picture.sha256,
+            "environment": self._environments.number(
+                {
+                    "network": record.network,
+                    "weights_sha256": record.weights_sha256,
+                    "algorithm_version": record.algorithm_version,
+                    "product_version": record.product_version,
+                    **record.environment,
+                }
+            ),
+        }
+
+    def _failure(self, failure: Failure) -> dict[str, Any]:
+        content, style = self._known_content(failure), self._known_style(failure)
+        return {
+            "key": f"failed/{failure.stem}",
+            "title": failure.content_name or failure.style_name or failure.recipe_name,
+            "after": failure.style_name if failure.content_name else "",
+            "collection": failure.collection,
+            "content": content,
+            "style": style,
+            "recipe_name": failure.recipe_name,
+            "labels": {},
+            "state": "failed",
+            "stage": failure.stage,
+            "code": failure.code,
+            "message": failure.message,
+            "remedy": failure.remedy,
+            "attempts": failure.attempts,
+            "traceback": failure.traceback,
+            "when": failure.when,
+            "record": _quoted(f"failed/{failure.stem}.json"),
+        }
+
+    def _content(self, record: Record) -> int | None:
+        if record.content is None or record.content_sha256 is None:
+            return None
+        return self._contents.number(
+            {
+                "name": record.content_name,
+                "location": record.content,
+                "pattern": _pattern(record.content),
+                "sha256": record.content_sha256,
+                "thumbnail": _plain(self._thumbnails[record.content_sha256]),
+            }
+        )
+
+    def _style(self, record: Record) -> int | None:
+        if not record.styles:
+            return None
+        pictures = [
+            {
+                "location": style.location,
+                "pattern": _pattern(style.location),
+                "weight": style.weight,
+                "sha256": style.sha256,
+                "thumbnail": _plain(self._thumbnails[style.sha256]),
+            }
+            for style in record.styles
+        ]
+        return self._styles.number({"name": record.style_name, "pictures": pictures})
+
+    def _recipe(self, record: Record) -> int:
+        text = yaml.safe_dump(_entry(record), sort_keys=False, allow_unicode=True, width=88)
+        return self._recipes.number({"name": record.recipe_name, "yaml": text})
+
+    def _known_content(self, failure: Failure) -> int | None:
+        """Return the failed content's number: that of the painted one in the same place, if any."""
+        if failure.content is None:
+            return None
+        for number, row in enumerate(self._contents.rows):
+            if row["location"] == failure.content:
+                return number
+        return self._contents.number(
+            {
+                "name": failure.content_name,
+                "location": failure.content,
+                "sha256": None,
+                "thumbnail": None,
+            }
+        )
+
+    def _known_style(self, failure: Failure) -> int | None:
+        if not failure.styles:
+            return None
+        for number, row in enumerate(self._styles.rows):
+            if tuple(picture["location"] for picture in row["pictures"]) == failure.styles:
+                return number
+        pictures = [
+            {"location": location, "weight": None, "sha256": None, "thumbnail": None}
+            for location in failure.styles
+        ]
+        return self._styles.number({"name": failure.style_name, "pictures": pictures})
+
+    def _curves(self, losses: FileEntry | None) -> dict[str, Any] | None:
+        return curves((self._root / losses.file).read_bytes()) if losses else None
+
+
+def hung(records: Sequence[Record]) -> list[Record]:
+    """Return records along the diagonals of the grid: neighbours differ in content and style."""
+    contents = {name: i for i, name in enumerate(dict.fromkeys(r.content_name for r in records))}
+    styles = {name: i for i, name in enumerate(sorted({r.style_name for r in records}))}
+
+    def place(record: Record) -> tuple[str, int, int]:
+        row, column = contents[record.content_name], styles[record.style_name]
+        return record.collection, (row + column) % len(styles), row
+
+    return sorted(records, key=place)
+
+
+def _thumbnails(root: Path, records: Sequence[Record]) -> dict[str, Thumbnail | None]:
+    """Return the copies of every picture, content and style, making those that are missing."""
+    places: dict[str, set[str | Path]] = {}
+    for record in records:
+        picture = record.files["picture"]
+        places.setdefault(picture.sha256, set()).add(root / picture.file)
+        originals = [(style.sha256, style.location) for style in record.styles]
+        if record.content is not None and record.content_sha256 is not None:
+            originals.append((record.content_sha256, record.content))
+        for sha256, location in originals:
+            # What came from a bucket lies in the cache, under its hash.
+            places.setdefault(sha256, set()).update({location, root / ".work" / "cache" / sha256})
+    thumbnails = Thumbnails(root)
+    with ThreadPoolExecutor(max_workers=min(4, cpu_count() or 1)) as threads:
+        made = threads.map(thumbnails.of, places, places.values())
+        return dict(zip(places, made, strict=True))
+
+
+def _entry(record: Record) -> dict[str, Any]:
+    """Return what a manifest says to have a record's recipe again, every parameter of it."""
+    entry: dict[str, Any] = dict(record.recipe)
+    if "start" in entry:
+        entry["init"] = entry.pop("start")
+    written = dict(record.output)
+    if frames := written.pop("frames", None):
+        entry["frames"] = {"every": frames}
+    entry["format"] = {"type": written.pop("format", "png"), **written}
+    return entry
+
+
+def _pattern(location: str) -> str:
+    """Return the pattern that finds one location and no other."""
+    return re.sub(r"([*?\[])", r"[\1]", location)
+
+
+def _plain(thumbnail: Thumbnail | None) -> dict[str, Any] | None:
+    return asdict(thumbnail) if thumbnail else None
+
+
+def _address(entry: FileEntry) -> str:
+    return _quoted(entry.file)
+
+
+def _quoted(file: str) -> str:
+    """Return a file's address relative to the page; a name can be no address of its own."""
+    return f"./{quote(file)}"

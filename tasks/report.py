@@ -1,0 +1,273 @@
+"""What became of the night: for scripts, for the person with the coffee, and for a spreadsheet.
+
+OUT/summary.json     every pair and its state; `planned = complete + kept + failed + left`
+OUT/summary.md       at most 40 lines, what to do next included
+OUT/collection.csv   every record of the output, one line each
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Any, Literal
+
+from tasks.durable import write_atomic
+from tasks.printable import printable
+from tasks.suspects import near_duplicates, outliers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tasks.output import Output
+    from tasks.records import Failure, Record
+
+State = Literal["complete", "kept", "failed", "left"]
+STATES: tuple[State, ...] = ("complete", "kept", "failed", "left")
+MAX_LINES = 40
+_NAMES_SHOWN = 3
+_KINDS_SHOWN = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedPair:
+    """One planned pair, after the night.
+
+    Args:
+        pair_id: Its identity; None where its pictures could not be read.
+        name: For people: content × style.
+        content: Its location; none where the recipe needs no content.
+        style: Locations of its style pictures.
+        recipe: The recipe's name.
+        state: What became of it.
+        record: Of a complete or kept pair.
+        failure: Of a failed one.
+        seconds: Spent painting it in this run.
+    """
+
+    pair_id: str | None
+    name: str
+    content: str | None
+    style: tuple[str, ...]
+    recipe: str
+    state: State
+    record: Record | None = None
+    failure: Failure | None = None
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the pair as `summary.json` tells it; files are relative to the output."""
+        files = self.record.files if self.record else {}
+        return {
+            "pair_id": self.pair_id,
+            "content": self.content,
+            "style": list(self.style),
+            "recipe": self.recipe,
+            "state": self.state,
+            "picture": files["picture"].file if "picture" in files else None,
+            "losses": files["losses"].file if "losses" in files else None,
+            "record": self.record.file if self.record else None,
+            "seconds": round(self.seconds, 3),
+            "error": f"{self.failure.code}: {self.failure.message}" if self.failure else None,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A run, after its end or on the way.
+
+    Args:
+        collection: Its name.
+        pairs: Every planned pair.
+        seconds: Wall time of the run so far.
+        command: What continues it, ready to paste.
+        waiting: Finished pictures that are not uploaded yet.
+        notes: Whatever else a person should know, one sentence each.
+    """
+
+    collection: str
+    pairs: Sequence[ReportedPair]
+    seconds: float
+    command: str
+    waiting: int = 0
+    notes: Sequence[str] = field(default=())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many pairs are in each state; together they are all."""
+        found = Counter(pair.state for pair in self.pairs)
+        return {state: found[state] for state in STATES}
+
+    def summary(self) -> dict[str, Any]:
+        """Return the run as `summary.json` tells it."""
+        return {
+            "collection": self.collection,
+            "planned": len(self.pairs),
+            **self.counts,
+            "seconds": round(self.seconds, 3),
+            "pairs": [pair.as_json() for pair in self.pairs],
+        }
+
+
+def write_report(output: Output, report: Report) -> dict[str, Any]:
+    """Write all three files, each whole, and return the summary.
+
+    Raises:
+        NewerRecordError: A record was written by a later version of this product.
+        OutputError: They could not be written.
+    """
+    summary = report.summary()
+    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomic(output.root / "summary.json", f"{text}\n".encode())
+    write_atomic(output.root / "summary.md", markdown(output, report).encode())
+    write_atomic(output.root / "collection.csv", table(output.records()).encode())
+    return summary
+
+
+def markdown(output: Output, report: Report) -> str:
+    """Return the report for people, at most 40 lines of Markdown."""
+    records = [pair.record for pair in report.pairs if pair.record]
+    counts = report.counts
+    lines = [
+        f"# {_text(report.collection)}",
+        "",
+        f"{len(report.pairs)} planned = " + " + ".join(f"{counts[s]} {s}" for s in STATES) + ".",
+        *_pace(report),
+        *_upload(report),
+        *(_text(note) for note in report.notes[:_NAMES_SHOWN]),
+    ]
+    marks = [
+        ("Degraded", [f"{_called(r)}: {', '.join(r.degraded)}" for r in records if r.degraded]),
+        ("Drafts, to be refined by the next run", [_called(r) for r in records if r.draft]),
+        (
+            "Near-duplicates",
+            [" = ".join(map(_called, group)) for group in near_duplicates(output.root, records)],
+        ),
+        (
+            "Loss out of line with its style set",
+            [f"{_called(r)} ({times:.1f} × the median)" for r, times in outliers(records)],
+        ),
+    ]
+    for title, names in marks:
+        if names:
+            lines += ["", f"**{title}** ({len(names)}): {_few(names)}"]
+    lines += _failures([pair for pair in report.pairs if pair.failure])
+    if counts["left"] or counts["failed"] or report.waiting:
+        lines += ["", "To continue:", "", f"    {printable(report.command)}"]
+    assert len(lines) <= MAX_LINES, lines
+    return "\n".join(lines) + "\n"
+
+
+def _pace(report: Report) -> list[str]:
+    """Return time per pair and throughput, where something was painted."""
+    times = sorted(pair.seconds for pair in report.pairs if pair.state == "complete")
+    if not times:
+        return [f"Nothing new was painted in {_duration(report.seconds)}."]
+    rate = 3600 * len(times) / max(report.seconds, 1e-9)
+    slowest = times[min(len(times) - 1, int(0.9 * len(times)))]
+    within = f"{_duration(median(times))} per pair in the middle, 9 of 10 in {_duration(slowest)}"
+    return [f"{_duration(report.seconds)} in all; {within}; {rate:.0f} pairs an hour."]
+
+
+def _upload(report: Report) -> list[str]:
+    return [f"{report.waiting} pictures are not uploaded yet."] if report.waiting else []
+
+
+def _failures(failed: Sequence[ReportedPair]) -> list[str]:
+    """Return one line for each code: how many, an example, and what to do."""
+    if not failed:
+        return []
+    by_code: dict[str, list[ReportedPair]] = {}
+    for pair in failed:
+        assert pair.failure
+        by_code.setdefault(pair.failure.code, []).append(pair)
+    ranked = sorted(by_code.items(), key=lambda item: -len(item[1]))
+    lines = ["", "## Failed", ""]
+    for code, pairs in ranked[:_KINDS_SHOWN]:
+        failure = pairs[0].failure
+        assert failure
+        advice = f" **{_text(failure.remedy)}.**" if failure.remedy else ""
+        names = _few([_text(pair.name) for pair in pairs])
+        lines.append(
+            f"- {len(pairs)} × `{printable(code)}` in {failure.stage}: {_text(failure.message)}."
+            f"{advice} ({names})"
+        )
+    if rest := sum(len(pairs) for _, pairs in ranked[_KINDS_SHOWN:]):
+        lines.append(f"- {rest} more of other kinds.")
+    return [*lines, "", "Each has a file in `failed/`, with everything that is known of it."]
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _NAMES_SHOWN
+    return "; ".join(names[:_NAMES_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _called(record: Record) -> str:
+    return _text(" × ".join(filter(None, (record.content_name, record.style_name))) or record.stem)
+
+
+def _text(text: str) -> str:
+    """Return foreign text on one line, so that Markdown shows it as it is."""
+    shown = printable(text if len(text) <= 160 else f"{text[:159]}…")  # noqa: PLR2004
+    return "".join(f"\\{c}" if c in "\\`*_[]<>#|!" else c for c in shown)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004
+
+
+_LABELS = ("subject", "movement", "material", "technique", "content_set", "style_set")
+COLUMNS = (
+    *("collection", "pair_id", "content_name", "style_name", "recipe_name", *_LABELS),
+    *("picture", "width", "height", "bytes", "sha256", "losses", "content", "content_sha256"),
+    *("styles", "style_sha256", "network", "weights_sha256", "algorithm_version"),
+    *("first_loss", "last_loss", "steps", "seconds", "attempts", "draft", "degraded"),
+    *("warnings", "credits", "product_version", "finished"),
+)
+
+
+def table(records: Iterable[Record]) -> str:
+    """Return records as CSV: flat columns that are always the same, lists joined by ``" | "``.
+
+    Text that a spreadsheet would take for a formula is given an apostrophe in front.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        row = _row(record)
+        writer.writerow({name: _harmless(value) for name, value in row.items()})
+    return text.getvalue()
+
+
+def _row(record: Record) -> dict[str, Any]:
+    picture = record.files["picture"]
+    own = {name: getattr(record, name) for name in COLUMNS if hasattr(record, name)}
+    return own | {
+        **{name: record.labels.get(name, "") for name in _LABELS},
+        "picture": picture.file,
+        "width": picture.width,
+        "height": picture.height,
+        "bytes": picture.bytes,
+        "sha256": picture.sha256,
+        "losses": record.files["losses"].file if "losses" in record.files else "",
+        "styles": [style.location for style in record.styles],
+        "style_sha256": [style.sha256 for style in record.styles],
+        "first_loss": record.objective.first,
+        "last_loss": record.objective.last,
+        "draft": int(record.draft),
+    }
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        value = " | ".join(value)
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value
