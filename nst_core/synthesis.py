@@ -213,7 +213,8 @@ def _require_pictures(recipe: Recipe, pictures: Pictures) -> None:
         "style": bool(pictures.styles),
         "picture": pictures.start is not None,
     }
-    missing = sorted(name for name in recipe.reads if not given[name])
+    called = {"picture": "start"}
+    missing = sorted(called.get(name, name) for name in recipe.reads if not given[name])
     if missing:
         raise RecipeError(
             f"the recipe reads a {' and a '.join(missing)} picture that was not given",

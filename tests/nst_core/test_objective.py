@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -10,9 +11,11 @@ from nst_core.errors import RecipeError
 from nst_core.images import resize
 from nst_core.objective import Style, bind, style_size
 from nst_core.octaves import Octave
-from nst_core.studio import Studio
 from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein
-from tests.nst_core.toy import convolutions, picture, style, toy_recipe
+from tests.nst_core.toy import WatchedStudio, picture, style, toy_recipe
+
+if TYPE_CHECKING:
+    from nst_core.studio import Studio
 
 OCTAVE = Octave(size=(12, 16), side=16, steps=1)
 FINER = Octave(size=(24, 32), side=32, steps=1)
@@ -23,30 +26,6 @@ EVERY_TERM = (
     TotalVariation(weight=0.25),
     Gamut(weight=7.0),
 )
-
-
-class WatchedStudio(Studio):
-    """A studio that notes the size of every picture that goes through the network."""
-
-    def __init__(self):
-        super().__init__(load=convolutions)
-        self.seen = []
-
-    def features(self, recipe):
-        """Give the network, watched."""
-        return _Watched(super().features(recipe), self.seen)
-
-
-class _Watched:
-    def __init__(self, features, seen):
-        self._features, self._seen = features, seen
-
-    def __call__(self, image, layers):
-        self._seen.append(tuple(image.shape[-2:]))
-        return self._features(image, layers)
-
-    def __getattr__(self, name):
-        return getattr(self._features, name)
 
 
 def losses(recipe, studio, styles, *, octave=OCTAVE, content=None, image=None):

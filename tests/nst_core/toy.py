@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -12,6 +12,11 @@ from nst_core.octaves import Octaves
 from nst_core.recipe import Recipe
 from nst_core.studio import Studio
 from nst_core.terms import Content, Gram
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nst_core.features import Features
 
 TOY = Network(
     name="toy",
@@ -46,6 +51,30 @@ def convolutions(network: Network) -> list[tuple[torch.Tensor, torch.Tensor]]:
 def toy_studio(**arguments: Any) -> Studio:
     """Give a studio on the CPU that knows the toy network alone."""
     return Studio(load=convolutions, **arguments)
+
+
+class WatchedStudio(Studio):
+    """A studio that notes the size of every picture that goes through the network."""
+
+    def __init__(self) -> None:
+        super().__init__(load=convolutions)
+        self.seen: list[tuple[int, int]] = []
+
+    def features(self, recipe: Recipe) -> Any:
+        """Give the network, watched."""
+        return _Watched(super().features(recipe), self.seen)
+
+
+class _Watched:
+    def __init__(self, features: Features, seen: list[tuple[int, int]]) -> None:
+        self._features, self._seen = features, seen
+
+    def __call__(self, image: torch.Tensor, layers: Iterable[str]) -> dict[str, torch.Tensor]:
+        self._seen.append((image.shape[-2], image.shape[-1]))
+        return self._features(image, layers)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._features, name)
 
 
 def toy_recipe(**changes: Any) -> Recipe:

@@ -1,0 +1,458 @@
+"""The loop on a toy network: what it delivers, how it continues, and how it fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import torch
+
+from nst_core.canvases import Pixels
+from nst_core.colors import keep_chroma
+from nst_core.errors import DivergedError, RecipeError
+from nst_core.images import resize
+from nst_core.objective import bind
+from nst_core.octaves import Octaves
+from nst_core.optimizers import LBFGS, Adam
+from nst_core.recipe import ALGORITHM_VERSION
+from nst_core.studio import Studio
+from nst_core.synthesis import Pictures, synthesize
+from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein
+from tests.nst_core.toy import WatchedStudio, convolutions, picture, style, toy_recipe
+
+TERMS = (
+    Content(layer="relu2_1"),
+    Gram(layer="relu1_1"),
+    Gram(layer="relu2_1", divide_by="chw"),
+    Wasserstein(layer="relu1_1"),
+    Wasserstein(layer="relu2_1", smoothing=1e-3),
+    TotalVariation(),
+    TotalVariation(stencil="squared"),
+    Gamut(),
+)
+CANVASES = (Pixels(), Pixels(spectral=0.5))
+OPTIMIZERS = (LBFGS(), Adam(rate=0.01, average=0), Adam(rate=0.02, average=0.5))
+TWO_OCTAVES = Octaves(size=32, smallest=16, ratio=2, steps=(3, 4), carry="change")
+PAIR = Pictures(content=picture(0, 24, 32), styles=(style(1),))
+
+
+def watch(recipe, pictures=PAIR, **arguments):
+    """Paint, and give the synthesis with all that an observer saw."""
+    steps = []
+    arguments = {"studio": Studio(load=convolutions), "on_step": steps.append} | arguments
+    return synthesize(recipe, pictures, **arguments), steps
+
+
+@pytest.mark.parametrize(
+    ("term", "canvas", "optimizer"), [*itertools.product(TERMS, CANVASES, OPTIMIZERS)], ids=str
+)
+def test_every_term_canvas_and_optimizer_lowers_its_loss(studio, term, canvas, optimizer):
+    """Whatever is combined, a few steps from a canvas partly out of gamut lower the loss."""
+    start = 0.5 + 1.6 * (picture(5, 12, 16) - 0.5)
+    recipe = toy_recipe(terms=(term,))
+    (octave,) = recipe.octaves.plan((12, 16))
+    objective = bind(recipe, studio, octave, picture(0, 12, 16), [style(1)])
+    descent = optimizer.start(start, canvas)
+    before, _ = objective(descent.picture)
+    for _ in range(6):
+        descent.step(objective)
+    after, _ = objective(descent.picture)
+
+    assert after < before
+
+
+# Recipes that between them touch every field, and some pixels of what they paint. Whoever changes
+# these on purpose raises ALGORITHM_VERSION, or finished pictures would be taken for up to date.
+GOLDEN_RECIPES = {
+    "gallery": {
+        "terms": (
+            Content(layer="relu2_1", weight=0.015),
+            Wasserstein(layer="relu1_1", weight=0.8),
+            Wasserstein(layer="relu2_1", weight=0.2),
+            TotalVariation(weight=0.2),
+            Gamut(weight=50.0),
+        ),
+        "border": "replicate",
+        "canvas": Pixels(spectral=0.5),
+        "octaves": TWO_OCTAVES,
+    },
+    "noise": {
+        "terms": (
+            Content(layer="relu2_1", weight=0.5),
+            Gram(layer="relu1_1"),
+            Gram(layer="relu2_1", divide_by="chw"),
+            TotalVariation(weight=1e-6, stencil="squared"),
+        ),
+        "start": "noise",
+        "seed": 7,
+        "pooling": "avg",
+        "style_scale": 0.7,
+        "octaves": TWO_OCTAVES,
+    },
+    "adam": {
+        "optimizer": Adam(rate=0.02, average=0.9),
+        "octaves": dataclasses.replace(TWO_OCTAVES, carry="image"),
+        "style_fit": "longest",
+        "enlarge_style": False,
+        "pooling": "l2",
+        "color": "chroma-after",
+    },
+    "matched": {
+        "color": "match-content",
+        "octaves": Octaves(size=24, measure="area", steps=(5,)),
+        "resampling": "lanczos",
+        "start": "picture",
+    },
+}
+GOLDEN = {
+    1: {
+        "gallery": [0.5475, 0.4919, 0.4005, 0.1361, 0.3899, 0.67, 0.4379, 0.4473, 0.4324],
+        "noise": [0.3569, 0.3879, 0.4321, 0.4494, 0.4787, 0.5065, 0.4116, 0.3483, 0.2705],
+        "adam": [0.5179, 0.4174, 0.3391, 0.0989, 0.4193, 0.6176, 0.3351, 0.3514, 0.2551],
+        "matched": [
+            0.6532,
+            0.7046,
+            0.701,
+            0.1412,
+            0.3481,
+            0.5556,
+            0.3804,
+            0.7138,
+            0.9119,
+        ],
+    }
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN_RECIPES)
+def test_pixels_change_only_with_the_algorithm_version(name: str):
+    """The same recipe paints the same pixels, on every machine to a twentieth of a level."""
+    pictures = dataclasses.replace(
+        PAIR, styles=(style(1), style(2, weight=0.5)), start=picture(9, 20, 20)
+    )
+    image = watch(toy_recipe(**GOLDEN_RECIPES[name]), pictures)[0].image
+    chosen = image.flatten()[:: image.numel() // 9]
+
+    assert chosen.tolist() == pytest.approx(GOLDEN[ALGORITHM_VERSION][name], abs=2e-4)
+
+
+INTERRUPTED = {
+    "lbfgs": {"octaves": TWO_OCTAVES},
+    "lbfgs, spectral": {"octaves": TWO_OCTAVES, "canvas": Pixels(spectral=0.5)},
+    "adam": {"octaves": TWO_OCTAVES, "optimizer": Adam(average=0.9)},
+    "adam, cold": {
+        "octaves": dataclasses.replace(TWO_OCTAVES, carry="image"),
+        "optimizer": Adam(average=0, warm=False),
+    },
+    "chroma": {"octaves": TWO_OCTAVES, "color": "chroma-after", "start": "noise"},
+}
+
+
+@pytest.mark.parametrize("name", INTERRUPTED)
+@pytest.mark.parametrize("interrupted", range(1, 8))
+def test_resumed_painting_is_bitwise_the_uninterrupted_one(name: str, interrupted: int):
+    """From the snapshot of any step the same picture, losses and remaining steps come."""
+    recipe, snapshots, whole = toy_recipe(**INTERRUPTED[name]), [], []
+
+    def keep(step):
+        snapshots.append(step.snapshot())
+        whole.append(step)
+
+    finished, _ = watch(recipe, on_step=keep)
+    resumed, rest = watch(recipe, resume=snapshots[interrupted - 1])
+
+    assert torch.equal(resumed.image, finished.image)
+    assert resumed.losses == finished.losses
+    assert [(step.octave, step.step, step.done, step.losses) for step in rest] == [
+        (step.octave, step.step, step.done, step.losses) for step in whole[interrupted:]
+    ]
+
+
+def test_observer_sees_every_step():
+    """Octave, step and progress count from the coarsest octave to the last step."""
+    recipe = toy_recipe(octaves=TWO_OCTAVES, log_every=2)
+    finished, steps = watch(recipe)
+
+    assert [(step.octave, step.step, step.done, step.planned, step.size) for step in steps] == [
+        (0, 1, 1, 7, (12, 16)),
+        (0, 2, 2, 7, (12, 16)),
+        (0, 3, 3, 7, (12, 16)),
+        (1, 1, 4, 7, (24, 32)),
+        (1, 2, 5, 7, (24, 32)),
+        (1, 3, 6, 7, (24, 32)),
+        (1, 4, 7, 7, (24, 32)),
+    ]
+    assert finished.steps == 7
+
+
+def test_losses_are_logged_every_so_many_steps():
+    """First and last step of an octave are always logged, between them one in `log_every`."""
+    _, steps = watch(toy_recipe(octaves=Octaves(size=16, steps=(8,)), log_every=3))
+
+    assert [step.step for step in steps if step.losses] == [1, 3, 6, 8]
+
+
+# One step of this leaves the gamut.
+LEAPING = LBFGS(first_step=0.5, largest_step=5.0)
+
+
+def test_unlogged_steps_cost_one_evaluation():
+    """Between logged steps the network sees the canvas once per step."""
+    studio = WatchedStudio()
+    watch(toy_recipe(octaves=Octaves(size=16, steps=(9,)), log_every=100), studio=studio)
+
+    # Content and style once each, nine steps, and the losses of the first, the last and the result.
+    assert len(studio.seen) == 2 + 9 + 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": LEAPING, "octaves": Octaves(size=16, steps=(1,))},
+        {"optimizer": Adam(rate=0.2)},
+        {"color": "chroma-after"},
+    ],
+    ids=str,
+)
+def test_losses_are_those_of_the_delivered_picture(studio: Studio, changes):
+    """What is logged is what the clipped 8-bit file has, whatever the canvas is."""
+    recipe = toy_recipe(**changes)
+    finished, steps = watch(recipe, studio=studio)
+    file = (finished.image * 255).round().to(torch.uint8)
+    (octave,) = recipe.octaves.plan((24, 32))
+    content = resize(PAIR.content, octave.size)
+    objective = bind(recipe, studio, octave, content, PAIR.styles)
+    delivered = {name: part.item() for name, part in objective.parts(file / 255).items()}
+
+    assert finished.losses == delivered
+    assert steps[-1].losses == delivered
+
+
+def test_canvas_that_left_the_gamut_is_delivered_clipped():
+    """A file cannot hold what lies outside, so nobody is shown it."""
+    recipe = toy_recipe(optimizer=LEAPING, octaves=Octaves(size=16, steps=(1,)))
+    finished, steps = watch(recipe)
+    canvas = steps[-1].snapshot().tensors["canvas"]
+
+    assert canvas.abs().max() > 1
+    assert torch.equal(finished.image, canvas.clamp(0, 1))
+
+
+def test_picture_of_a_step_is_what_would_be_delivered():
+    """The last step's picture is the finished one."""
+    finished, steps = watch(toy_recipe(color="chroma-after"))
+
+    assert torch.equal(steps[-1].picture(), finished.image)
+
+
+def test_finished_picture_has_the_contents_chroma():
+    """With chroma-after only the light is painted."""
+    recipe = toy_recipe(color="chroma-after")
+    plain, _ = watch(dataclasses.replace(recipe, color="style"))
+    finished, _ = watch(recipe)
+
+    assert torch.equal(finished.image, keep_chroma(plain.image, resize(PAIR.content, (12, 16))))
+
+
+# Steps so small that what an octave starts with is what it delivers.
+RESTING = LBFGS(first_step=1e-6, largest_step=1e-6)
+
+
+@pytest.mark.parametrize("start", ["content", "picture"])
+def test_first_canvas_is_the_picture_asked_for(start: str):
+    """The content, or a picture of any size, resized to the first octave."""
+    pictures = dataclasses.replace(PAIR, start=picture(9, 50, 40))
+    expected = PAIR.content if start == "content" else pictures.start
+    finished, _ = watch(toy_recipe(start=start, optimizer=RESTING), pictures)
+
+    torch.testing.assert_close(finished.image, resize(expected, (12, 16)), rtol=0, atol=1e-4)
+
+
+def test_noise_is_seeded_and_around_grey():
+    """The same seed gives the same noise; its spread is the recipe's."""
+    recipe = toy_recipe(start="noise", noise=0.05, optimizer=RESTING)
+    first, again, other = (
+        watch(dataclasses.replace(recipe, seed=seed))[0].image for seed in (4, 4, 5)
+    )
+
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.mean().item() == pytest.approx(0.5, abs=0.01)
+    assert first.std().item() == pytest.approx(0.05, rel=0.1)
+
+
+def test_painting_without_a_content_is_square():
+    """A texture has the recipe's size on both sides."""
+    recipe = toy_recipe(terms=(Gram(layer="relu1_1"),), start="noise")
+    finished, _ = watch(recipe, Pictures(styles=(style(1),)))
+
+    assert finished.image.shape == (1, 3, 16, 16)
+
+
+@pytest.mark.parametrize("carry", ["change", "image"])
+def test_octaves_carry_the_change_or_the_image(carry: str):
+    """The finer octave starts with the enlarged canvas, or with its change of the finer content."""
+    octaves = Octaves(size=32, smallest=16, ratio=2, steps=(1,), carry=carry)
+    recipe = toy_recipe(start="picture", optimizer=RESTING, octaves=octaves)
+    pictures = dataclasses.replace(PAIR, start=picture(9, 24, 32))
+    finished, _ = watch(recipe, pictures)
+    coarse, base = (resize(each, (12, 16)) for each in (pictures.start, PAIR.content))
+
+    def enlarged(pixels):
+        return torch.nn.functional.interpolate(pixels, (24, 32), mode="bicubic")
+
+    expected = (
+        (PAIR.content + enlarged(coarse - base)) if carry == "change" else enlarged(coarse)
+    ).clamp(0, 1)
+    torch.testing.assert_close(finished.image, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(24, 32), (32, 24), (100, 17), (16, 16)])
+def test_finished_picture_has_the_contents_shape(size: tuple[int, int]):
+    """Size is the longest side, and the aspect is kept to the pixel."""
+    recipe = toy_recipe(octaves=Octaves(size=20, steps=(1,)))
+    finished, _ = watch(recipe, dataclasses.replace(PAIR, content=picture(0, *size)))
+    height, width = (max(1, round(side * 20 / max(size))) for side in size)
+
+    assert finished.image.shape == (1, 3, height, width)
+
+
+def test_several_equal_styles_paint_what_one_paints():
+    """A blend of a picture with itself is that picture."""
+    once, _ = watch(toy_recipe())
+    twice, _ = watch(
+        toy_recipe(),
+        dataclasses.replace(PAIR, styles=(style(1, weight=3.0), style(1, weight=1.0))),
+    )
+
+    torch.testing.assert_close(twice.image, once.image, rtol=0, atol=1e-4)
+
+
+def test_remembered_targets_paint_the_same_picture():
+    """A pair does not know whether another pair used its style before."""
+    studio = Studio(load=convolutions)
+    first, _ = watch(toy_recipe(octaves=TWO_OCTAVES), studio=studio)
+    second, _ = watch(toy_recipe(octaves=TWO_OCTAVES), studio=studio)
+
+    assert torch.equal(first.image, second.image)
+
+
+def test_given_pictures_are_left_alone():
+    """Painting changes none of its inputs."""
+    pictures = dataclasses.replace(PAIR, start=picture(9, 12, 16))
+    watch(toy_recipe(start="picture"), pictures)
+
+    assert torch.equal(pictures.start, picture(9, 12, 16))
+    assert torch.equal(pictures.content, picture(0, 24, 32))
+    assert torch.equal(pictures.styles[0].pixels, style(1).pixels)
+
+
+def test_reduced_precision_paints_nearly_the_same():
+    """Maps in bf16 move the canvas in fp32 to within a few levels of the same picture."""
+    full, half = (watch(toy_recipe(precision=each))[0].image for each in ("fp32", "bf16"))
+
+    assert half.dtype == torch.float32
+    assert (half - full).abs().mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("pictures", "missing"),
+    [
+        (Pictures(), "a content and a style picture"),
+        (Pictures(content=PAIR.content), "a style picture"),
+        (Pictures(styles=PAIR.styles), "a content picture"),
+    ],
+)
+def test_missing_pictures_are_named(pictures: Pictures, missing: str):
+    """A recipe that reads a picture it was not given tells which."""
+    with pytest.raises(RecipeError) as refused:
+        watch(toy_recipe(), pictures)
+
+    assert str(refused.value) == f"the recipe reads {missing} that was not given"
+    assert refused.value.code == "E-RECIPE-PICTURES"
+
+
+def test_missing_start_picture_is_named():
+    """The same for a first canvas."""
+    with pytest.raises(RecipeError, match="the recipe reads a start picture that was not given"):
+        watch(toy_recipe(start="picture"))
+
+
+def test_picture_too_small_for_its_network_is_refused():
+    """A ribbon whose coarsest octave has no features ends before anything is painted."""
+    with pytest.raises(RecipeError, match=r"picture is 16×1 px at its coarsest octave; toy up to"):
+        watch(toy_recipe(), dataclasses.replace(PAIR, content=picture(0, 8, 400)))
+
+
+@dataclass(frozen=True)
+class Poison:
+    """Finite until a certain evaluation; then its loss or its gradient is NaN."""
+
+    evaluations: list
+    deadly: int
+    what: str
+    kind: str = "poison"
+    weight: float = 1.0
+
+    layer: ClassVar[str] = "image"
+    reads: ClassVar[str] = "nothing"
+
+    def measure(self, maps):
+        """Give the canvas."""
+        return (maps,)
+
+    def loss(self, measured, target):
+        """Give nothing, or NaN."""
+        pixels = measured[0]
+        if torch.is_grad_enabled():
+            self.evaluations.append(1)
+        if len(self.evaluations) < self.deadly:
+            return pixels.sum() * 0
+        # The root of zero has an infinite slope, times zero.
+        return pixels.sum() * torch.nan if self.what == "loss" else (pixels * 0).sum().sqrt()
+
+
+@pytest.mark.parametrize("log_every", [1, 100])
+def test_divergence_names_octave_step_and_term(log_every: int):
+    """A loss that is no number ends the painting at that step, logged or not."""
+    terms = (Content(layer="relu2_1"), Poison([], deadly=5, what="loss"))
+    seen = []
+    with pytest.raises(DivergedError) as diverged:
+        watch(
+            toy_recipe(terms=terms, octaves=TWO_OCTAVES, log_every=log_every), on_step=seen.append
+        )
+
+    assert str(diverged.value) == (
+        "loss became nan in octave 2, step 2, term poison;"
+        " lower that term's weight or the optimiser's step"
+    )
+    assert diverged.value.kind == "diverged"
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize("optimizer", [LBFGS(), Adam()], ids=str)
+def test_broken_canvas_is_never_shown(optimizer):
+    """A gradient that is no number ends the painting before an observer could keep the canvas."""
+    terms = (Content(layer="relu2_1"), Poison([], deadly=2, what="gradient"))
+    seen = []
+    with pytest.raises(DivergedError, match="canvas left the finite numbers in octave 1, step 2;"):
+        watch(toy_recipe(terms=terms, optimizer=optimizer, log_every=100), on_step=seen.append)
+
+    assert len(seen) == 1
+
+
+def test_observer_stops_the_painting_by_raising():
+    """A deadline is an exception of the caller's own, and it comes through as it is."""
+
+    class Deadline(Exception):  # noqa: N818
+        pass
+
+    def stop(step):
+        if step.done == 2:
+            raise Deadline
+
+    with pytest.raises(Deadline):
+        watch(toy_recipe(), on_step=stop)
