@@ -25,7 +25,7 @@ from tasks.durable import OutputError, write_atomic
 from tasks.locations import S3Location, join
 from tasks.lock import OutputLockedError
 from tasks.patience import Patience, insist
-from tasks.records import Record, RecordError
+from tasks.records import NewerRecordError, Record, RecordError
 from tasks.storage_errors import (
     BusyError,
     ConflictError,
@@ -50,6 +50,8 @@ ABANDONED_AFTER = 300.0
 #: Seconds to go on uploading once the last picture is painted, if no deadline says otherwise.
 GRACE = 3600.0
 
+# Seconds after which `follow` looks for new pairs even if nobody told it of one.
+_LOOK_AROUND = 60.0
 _RECORD = re.compile(r"(?!failed/)[^./][^/]*/[^/]+--[^/]+\.json")
 _ROLES_FIRST = ("picture", "losses")
 
@@ -117,7 +119,7 @@ class Spool:
             uploaded += drained.uploaded
             if last_round or drained.stopped or self._patience.over:
                 return replace(drained, uploaded=uploaded)
-            self._news.wait(timeout=60.0)
+            self._news.wait(timeout=_LOOK_AROUND)
             self._news.clear()
 
     def wake(self) -> None:
@@ -227,6 +229,8 @@ class Spool:
             return None
         try:
             return Record.decode(self._store.read(location, etag=there.etag), name=location)
+        except NewerRecordError:
+            raise
         except RecordError as error:
             raise ConflictError(
                 f"{location!r} is there and cannot be read: {error.message}",
@@ -272,17 +276,18 @@ class Spool:
             raise BusyError(f"{location!r} arrived damaged", code="E-S3-DAMAGED")
 
     def _mark(self, record: Record) -> None:
-        write_atomic(self._markers / record.file, self._fingerprint(record))
+        write_atomic(self._markers / record.file, _fingerprint(record))
         self._output.ledger.note("upload_done", pair_id=record.pair_id, target=self._target)
 
     def _is_marked(self, record: Record) -> bool:
         try:
-            return (self._markers / record.file).read_bytes() == self._fingerprint(record)
+            return (self._markers / record.file).read_bytes() == _fingerprint(record)
         except FileNotFoundError:
             return False
 
-    def _fingerprint(self, record: Record) -> bytes:
-        return hashlib.sha256(record.encode()).hexdigest().encode()
+
+def _fingerprint(record: Record) -> bytes:
+    return hashlib.sha256(record.encode()).hexdigest().encode()
 
 
 def in_order(record: Record) -> list[FileEntry]:
@@ -302,6 +307,7 @@ def remote_records(store: Store, target: str) -> list[Record]:
         Those that can be read and whose files are all there with the size they name.
 
     Raises:
+        NewerRecordError: If a later version of this product wrote there.
         StorageError: If the bucket cannot be read.
     """
     root = f"{target.rstrip('/')}/"
@@ -311,6 +317,8 @@ def remote_records(store: Store, target: str) -> list[Record]:
     def read(name: str) -> Record | None:
         try:
             record = Record.decode(store.read(root + name), name=root + name)
+        except NewerRecordError:
+            raise
         except (RecordError, InputError) as error:
             _log.warning("%s does not count: %s", root + name, error)
             return None

@@ -13,6 +13,7 @@ import pytest
 from tasks.lock import OutputLockedError
 from tasks.output import Output
 from tasks.patience import Patience
+from tasks.records import NewerRecordError
 from tasks.s3_store import S3Store
 from tasks.settings import Settings
 from tasks.storage import MemoryStore, Store, store_for
@@ -632,6 +633,19 @@ class TestWhenTheFolderIsGone:
         store.write(f"{TARGET}/{third.file}", b"{")
 
         assert remote_records(store, TARGET) == []
+
+    def test_a_newer_version_is_respected(self, output: Output):
+        """What a later version has painted is neither repainted nor replaced."""
+        record = first_record(output)
+        newer = record.encode().replace(b'"schema_version": 1', b'"schema_version": 2')
+        store = MemoryStore({f"{TARGET}/{record.file}": newer})
+
+        drained = Spool(output, store, TARGET).drain()
+
+        assert [error.code for error in drained.failed.values()] == ["E-RECORD-NEWER"]
+        assert store.read(f"{TARGET}/{record.file}") == newer
+        with pytest.raises(NewerRecordError):
+            remote_records(store, TARGET)
 
     def test_other_objects_are_passed_over(self, output: Output):
         """Failures, locks and pages are no records."""
