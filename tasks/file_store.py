@@ -42,6 +42,8 @@ class FileStore:
         """See `Store.find`. Patterns follow no link that leads out of their fixed part."""
         with _explained(pattern):
             path = Path(pattern)
+            # With roots, not even the names outside of them are looked at.
+            self._stay_inside(path, path.resolve(), path)
             if path.is_dir():
                 files = [entry.path for entry in _entries(path) if not Path(entry.path).is_dir()]
             elif os.path.lexists(path):

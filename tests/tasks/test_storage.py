@@ -3,9 +3,12 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tasks import storage
 from tasks.file_store import FileStore
@@ -230,6 +233,17 @@ class TestStoreFor:
         assert storage.find(f"{bucket}/*.png") == [f"{bucket}/a.png"]
 
 
+@pytest.fixture(scope="module")
+def fenced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with a picture inside, one outside, and a link that leads out."""
+    folder = tmp_path_factory.mktemp("fenced")
+    (folder / "a.png").write_bytes(b"outside")
+    (folder / "root" / "in").mkdir(parents=True)
+    (folder / "root" / "in" / "a.png").write_bytes(b"inside")
+    (folder / "root" / "out").symlink_to(folder)
+    return folder / "root"
+
+
 class TestFilesThatBite:
     @pytest.mark.timeout(5)
     def test_a_fifo_never_hangs(self, tmp_path: Path):
@@ -325,6 +339,16 @@ class TestFilesThatBite:
             FileStore(roots=[tmp_path / "root"]).read(f"{tmp_path}/root/{name.format(here='root')}")
 
         assert caught.value.code == "E-INPUT-OUTSIDE"
+
+    @settings(max_examples=500)
+    @given(st.lists(st.sampled_from(["..", ".", "in", "out", "~", "", "*", "C:\\"]) | st.text()))
+    def test_no_name_whatsoever_leads_out(self, fenced: Path, parts: list[str]):
+        """Reading any name below a root gives what lies inside, or an input error."""
+        store = FileStore(roots=[fenced])
+
+        for action in (store.read, store.find):
+            with suppress(InputError):
+                assert action(f"{fenced}/{'/'.join(parts)}") in (b"inside", [f"{fenced}/in/a.png"])
 
     def test_a_pattern_does_not_follow_a_folder_out(self, tmp_path: Path):
         """A linked folder that a pattern happens upon does not open the way out."""
