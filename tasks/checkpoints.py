@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 _KEPT = 2
+# A checkpoint is made when so many times the last one's cost has passed.
+_AFFORDABLE = 20
 _SCHEMA = 1
 _NAME = re.compile(r"octave(\d+)-step(\d{6,})\.([0-9a-f]{16})\.safetensors")
 _PAIR_ID = re.compile(r"[0-9a-f]{64}")
@@ -67,6 +69,10 @@ class Checkpoint:
     tensors: Mapping[str, torch.Tensor]
     losses: Sequence[Mapping[str, float]] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _UnusableError(Exception):
+    """A file that is no checkpoint to continue from."""
 
 
 class CheckpointFolder:
@@ -151,8 +157,6 @@ class CheckpointFolder:
             tried.add(path)
             try:
                 return self._read(path)
-            except FileNotFoundError:
-                continue
             except OSError as error:
                 _LOGGER.warning("checkpoint %s is passed over: %s", path.name, error)
             except _UnusableError as error:
@@ -237,13 +241,6 @@ class Pace:
         finally:
             self._saved = self._asked = self._clock()
             self._cost = self._saved - begun
-
-
-_AFFORDABLE = 20
-
-
-class _UnusableError(Exception):
-    """A file that is no checkpoint to continue from."""
 
 
 def _digest(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Which slots this machine has, found out without importing torch here."""
+"""Which slots this machine has, and what of it each one sees; found out without importing torch."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import platform
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from nst_core.errors import FailureKind, NSTError, did_you_mean
-from tasks.supervision import SlotSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 # A card shows as a device node: NVIDIA, NVIDIA under WSL, NVIDIA Tegra, AMD. Without any, asking
 # torch, which takes seconds, can be saved.
@@ -30,6 +30,21 @@ _ASK_TORCH = (
 _SECONDS_FOR_TORCH = 120
 
 _CARD = re.compile(r"cuda:\d+")
+
+
+@dataclass(frozen=True)
+class SlotSpec:
+    """A place where one job at a time can run.
+
+    Args:
+        name: Says which one it is, in messages and as a log's name: ``cpu0``, ``cuda1``.
+        device: ``cpu``, ``mps``, or ``cuda:N``: the N-th card that this process may use.
+        threads: CPU threads for torch.
+    """
+
+    name: str
+    device: str
+    threads: int
 
 
 class DeviceError(NSTError):
@@ -71,6 +86,26 @@ def detect_slots(
         SlotSpec(_label(names[which], None if single else lap), names[which], threads)
         for lap, which in places
     ]
+
+
+def worker_environment(spec: SlotSpec, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment in which a worker shall import torch.
+
+    Args:
+        spec: The worker's slot.
+        environ: The parent's environment, whose own ``CUDA_VISIBLE_DEVICES`` numbers the cards.
+    """
+    threads = str(spec.threads)
+    return dict(environ) | {
+        "CUDA_VISIBLE_DEVICES": _card(spec.device, environ.get("CUDA_VISIBLE_DEVICES")),
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "VECLIB_MAXIMUM_THREADS": threads,
+        # The number of threads decides how sums are rounded: it must not change with the load.
+        "OMP_DYNAMIC": "FALSE",
+        "MKL_DYNAMIC": "FALSE",
+    }
 
 
 def count_cards() -> dict[str, int]:
@@ -179,3 +214,10 @@ def _devices(wanted: str, count: Callable[[], dict[str, int]]) -> list[str]:
 def _label(device: str, lap: int | None) -> str:
     plain = device.replace(":", "")
     return plain if lap is None else f"{plain}-{lap}"
+
+
+def _card(device: str, visible: str | None) -> str:
+    kind, _, number = device.partition(":")
+    if kind != "cuda":
+        return ""
+    return number if visible is None else visible.split(",")[int(number)].strip()

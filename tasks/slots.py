@@ -15,11 +15,13 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from tasks.devices import SlotSpec
 from tasks.jobs import SlotUnusable, Stopped
-from tasks.supervision import SlotSpec, WorkerProcess
+from tasks.supervision import WorkerProcess
 from tasks.worker import HELD_SIGNALS
 
 if TYPE_CHECKING:
@@ -29,13 +31,15 @@ if TYPE_CHECKING:
 
 __all__ = ["SlotPool", "SlotSpec"]
 
+_LOGGER = logging.getLogger(__name__)
 
+
+@dataclass(eq=False)
 class _Slot:
-    """A place and the worker that holds it now."""
+    """A place, and the worker that holds it now or is about to."""
 
-    def __init__(self, spec: SlotSpec, worker: Future[WorkerProcess]) -> None:
-        self.spec = spec
-        self.worker = worker
+    spec: SlotSpec
+    worker: Future[WorkerProcess]
 
 
 class SlotPool:
@@ -80,9 +84,10 @@ class SlotPool:
             1, "slot-nursery", signal.pthread_sigmask, (signal.SIG_BLOCK, HELD_SIGNALS)
         )
         self._changed = threading.Condition()
-        logs.mkdir(parents=True, exist_ok=True)
         for spec in specs:
-            self._log(spec).unlink(missing_ok=True)
+            # Where the folder is not to be written to, the start of a worker says so.
+            with suppress(OSError):
+                self._log(spec).unlink()
         self._slots = [_Slot(spec, self._hatch(spec)) for spec in specs]
         self._idle = deque(self._slots)
 
@@ -201,7 +206,7 @@ class SlotPool:
                     break
                 self._changed.wait(min(left, threading.TIMEOUT_MAX))
             if self._is_stopping or time.monotonic() >= deadline:
-                raise Stopped("the slots were stopped before the job began")
+                raise Stopped("the run ended before a slot took the job")
             slot = wanted or self._idle[0]
             self._idle.remove(slot)
         try:
@@ -213,21 +218,24 @@ class SlotPool:
 
     def _ready_worker(self, slot: _Slot) -> WorkerProcess:
         """Return the worker of a leased slot, able to take a job."""
-        try:
-            worker = slot.worker.result()
-        except OSError as error:
-            slot.worker = self._hatch(slot.spec)
-            raise SlotUnusable(f"no process for slot {slot.spec.name}: {error}") from error
-        if not worker.is_alive and worker.is_fit:
-            _LOGGER.warning("the idle worker of slot %s died; replacing it", slot.spec.name)
+        worker = self._worker(slot)
+        if worker.is_fit and not worker.is_alive:
+            _LOGGER.warning("the idle worker of slot %s died and is replaced", slot.spec.name)
             self._replace(slot, worker)
-            worker = slot.worker.result()
+            worker = self._worker(slot)
         try:
             worker.await_ready(self._start_seconds)
         finally:
             if not worker.is_fit:
                 self._replace(slot, worker)
         return worker
+
+    def _worker(self, slot: _Slot) -> WorkerProcess:
+        try:
+            return slot.worker.result()
+        except OSError as error:
+            slot.worker = self._hatch(slot.spec)
+            raise SlotUnusable(f"no process for slot {slot.spec.name}: {error}") from error
 
     def _replace(self, slot: _Slot, worker: WorkerProcess) -> None:
         worker.discard()
@@ -239,6 +247,7 @@ class SlotPool:
     def _start(self, spec: SlotSpec) -> WorkerProcess:
         if self._is_stopping:
             raise Stopped(f"slot {spec.name} was stopped before it was ready")
+        self._logs.mkdir(parents=True, exist_ok=True)
         return WorkerProcess(spec, self._entry, self._paths, self._log(spec))
 
     def _log(self, spec: SlotSpec) -> Path:
@@ -259,6 +268,3 @@ class SlotPool:
             self._changed.wait_for(lambda: len(self._idle) == len(self._slots), timeout=5.0)
         for worker in self._workers():
             worker.discard()
-
-
-_LOGGER = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ import subprocess
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasks.devices import worker_environment
 from tasks.jobs import JobError, SlotDied, SlotError, SlotStalled, SlotUnusable, Stopped
 from tasks.worker import DUMP_SIGNAL, Assignment
 
@@ -23,30 +23,19 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from nst_core.errors import FailureKind
+    from tasks.devices import SlotSpec
+
+_LOGGER = logging.getLogger(__name__)
 
 _TICK = 0.25
 _LONGEST_DETAILS = 8_000
-_PATIENCE_WITH_THE_KERNEL = 5.0
+_SECONDS_FOR_A_DUMP = 1.0
+_SECONDS_FOR_A_DEATH = 5.0
 
 # Failures that leave a process in doubt: its memory fragmented, its context on the card lost.
 _SPOILING: frozenset[FailureKind] = frozenset({"resource", "crash"})
 
 _BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from tasks.worker import main; main()"
-
-
-@dataclass(frozen=True)
-class SlotSpec:
-    """A place where one job at a time can run.
-
-    Args:
-        name: Says which one it is, in messages and as a log's name: ``cpu0``, ``cuda1``.
-        device: ``cpu``, ``mps``, or ``cuda:N``: the N-th card that this process may use.
-        threads: CPU threads for torch.
-    """
-
-    name: str
-    device: str
-    threads: int
 
 
 class Silence:
@@ -111,20 +100,21 @@ class WorkerProcess:
         # Whether it can take a job: not before it is ready, not while a job's fate is open, and not
         # after a fate that spoils the process.
         self.is_fit = False
-        self._log = log
         self._is_dismissed = False
+        # Held open: a person may clear the folder away while we run.
+        self._log = log.open("a+b")
+        self._job_began = self._log_size()
         self._connection: Connection[Any, Any]
         self._connection, theirs = Pipe()
-        with theirs, log.open("ab") as output:
-            self._log_start = output.tell()
+        with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
                 # -P: a file of the working folder must not stand in for one of our modules.
                 [sys.executable, "-P", "-c", _BOOT, *_arguments(spec, theirs.fileno())],
                 env=worker_environment(spec, os.environ),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                stdout=self._log,
+                stderr=self._log,
             )
         device = "cuda:0" if spec.device.startswith("cuda") else spec.device
         self._send(Assignment(entry, tuple(map(str, paths)), device, spec.threads, os.getpid()))
@@ -170,7 +160,7 @@ class WorkerProcess:
     ) -> dict[str, Any]:
         """Run a job to its end; see `tasks.slots.SlotPool.run`."""
         self.is_fit = False
-        self._log_start = self._log.stat().st_size
+        self._job_began = self._log_size()
         silence = Silence(stall_seconds)
         progress: dict[str, Any] | None = None
         try:
@@ -225,8 +215,9 @@ class WorkerProcess:
     def discard(self) -> None:
         """End the process at once and let go of it; for whoever talks to it."""
         self._connection.close()
+        self._log.close()
         self._process.kill()
-        if not self.wait(_PATIENCE_WITH_THE_KERNEL):
+        if not self.wait(_SECONDS_FOR_A_DEATH):
             _LOGGER.warning("slot %s: process %d cannot be killed", self.spec.name, self.pid)
 
     def _enforce(self, deadline: float, grace: float) -> None:
@@ -283,12 +274,12 @@ class WorkerProcess:
         last_line = tail.strip().rpartition("\n")[2]
         return SlotUnusable(
             f"the worker of slot {self.spec.name} {what}" + (f": {last_line}" if tail else ""),
-            remedy=f"see {self._log}",
+            remedy=f"see {self._log.name}",
             details=tail,
         )
 
     def _manner_of_death(self) -> str:
-        self.wait(_PATIENCE_WITH_THE_KERNEL)
+        self.wait(_SECONDS_FOR_A_DEATH)
         status = self._process.returncode
         if status is None:
             return "closed its pipe"
@@ -301,48 +292,23 @@ class WorkerProcess:
 
     def _dump_stacks(self) -> None:
         """Have faulthandler write the stacks of all threads to the log, Python running or not."""
-        before = self._log.stat().st_size
+        before = size = self._log_size()
         self._process.send_signal(DUMP_SIGNAL)
-        size, deadline = before, time.monotonic() + 1.0
+        deadline = time.monotonic() + _SECONDS_FOR_A_DUMP
         while time.monotonic() < deadline:
             time.sleep(0.05)
-            last, size = size, self._log.stat().st_size
+            last, size = size, self._log_size()
             if before < last == size:
                 break
 
+    def _log_size(self) -> int:
+        return os.fstat(self._log.fileno()).st_size
+
     def _log_tail(self) -> str:
         """Return the end of what the log has received since the current job began."""
-        with self._log.open("rb") as log:
-            size = log.seek(0, os.SEEK_END)
-            log.seek(max(self._log_start, size - _LONGEST_DETAILS))
-            return log.read().decode(errors="replace")
-
-
-def worker_environment(spec: SlotSpec, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment in which a worker shall import torch.
-
-    Args:
-        spec: The worker's slot.
-        environ: The parent's environment, whose own ``CUDA_VISIBLE_DEVICES`` numbers the cards.
-    """
-    threads = str(spec.threads)
-    return dict(environ) | {
-        "CUDA_VISIBLE_DEVICES": _card(spec.device, environ.get("CUDA_VISIBLE_DEVICES")),
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "VECLIB_MAXIMUM_THREADS": threads,
-        # The number of threads decides how sums are rounded: it must not change with the load.
-        "OMP_DYNAMIC": "FALSE",
-        "MKL_DYNAMIC": "FALSE",
-    }
-
-
-def _card(device: str, visible: str | None) -> str:
-    kind, _, number = device.partition(":")
-    if kind != "cuda":
-        return ""
-    return number if visible is None else visible.split(",")[int(number)].strip()
+        end = self._log_size()
+        begin = max(self._job_began, end - _LONGEST_DETAILS)
+        return os.pread(self._log.fileno(), end - begin, begin).decode(errors="replace")
 
 
 def _after(progress: Mapping[str, Any] | None) -> str:
@@ -358,6 +324,3 @@ def _arguments(spec: SlotSpec, descriptor: int) -> list[str]:
     # for people who read process lists.
     folder = Path(__file__).resolve().parent.parent
     return [str(folder), str(descriptor), f"nst-slot-{spec.name}"]
-
-
-_LOGGER = logging.getLogger(__name__)

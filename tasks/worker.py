@@ -19,6 +19,7 @@ import ctypes
 import faulthandler
 import logging
 import os
+import pickle
 import pkgutil
 import queue
 import signal
@@ -91,8 +92,9 @@ class Worker:
         self._assignment = assignment
         self._sending = threading.Lock()
         self._stop = StopFlag()
-        # A job, or None for the wish to leave. The signal handler may put: this queue is reentrant.
-        self._jobs: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        # A pickled job, or None for the wish to leave. The signal handler may put: this queue is
+        # reentrant.
+        self._jobs: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
     def serve(self) -> None:
         """Run jobs until asked to stop."""
@@ -116,7 +118,7 @@ class Worker:
         with self._sending:
             self._connection.send(message)
 
-    def _run(self, entry: Entry, job: dict[str, Any]) -> None:
+    def _run(self, entry: Entry, pickled: bytes) -> None:
         last = time.monotonic()
 
         def emit(event: dict[str, Any]) -> None:
@@ -126,8 +128,9 @@ class Worker:
             last = now
 
         try:
-            # Sent from in here: a result that cannot travel is the job's mistake as well.
-            self.send("done", entry(job | {"device": self._assignment.device}, emit, self._stop))
+            # Unpacked and sent in here: what cannot travel, either way, is the job's mistake.
+            job = pickle.loads(pickled) | {"device": self._assignment.device}  # noqa: S301 - ours
+            self.send("done", entry(job, emit, self._stop))
         except Stopped as stopped:
             self.send("stopped", str(stopped))
         except Exception as error:  # noqa: BLE001 - whatever it is, only this job fails
@@ -136,7 +139,7 @@ class Worker:
     def _read_jobs(self) -> None:
         while True:
             try:
-                self._jobs.put(self._connection.recv())
+                self._jobs.put(self._connection.recv_bytes())
             except (EOFError, OSError):
                 # The parent is gone or has let go of us. Whoever comes next may already be at
                 # work on the same pair, so nothing more is saved.

@@ -4,8 +4,15 @@ import sys
 
 import pytest
 
-from tasks.devices import DeviceError, cgroup_cores, count_cards, count_cores, detect_slots
-from tasks.slots import SlotSpec
+from tasks.devices import (
+    DeviceError,
+    SlotSpec,
+    cgroup_cores,
+    count_cards,
+    count_cores,
+    detect_slots,
+    worker_environment,
+)
 
 
 def cards(cuda=0, mps=0):
@@ -154,3 +161,31 @@ def test_a_containers_share_of_the_cpu_is_known(tmp_path, membership, files, cor
         path.write_text(text)
 
     assert cgroup_cores(tmp_path / "mount", tmp_path / "membership") == cores
+
+
+def test_a_cpu_worker_sees_no_card():
+    """A CPU slot never takes memory on a card."""
+    environ = worker_environment(SlotSpec("cpu", "cpu", 1), {"CUDA_VISIBLE_DEVICES": "0,1"})
+
+    assert environ["CUDA_VISIBLE_DEVICES"] == ""
+
+
+@pytest.mark.parametrize(
+    ("visible", "device", "card"),
+    [(None, "cuda:1", "1"), ("4,6", "cuda:1", "6"), ("GPU-0a, GPU-0b", "cuda:1", "GPU-0b")],
+)
+def test_a_worker_sees_its_own_card_only(visible, device, card):
+    """The N-th card is the N-th of those that a cluster's scheduler gave us."""
+    environ = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+
+    seen = worker_environment(SlotSpec("cuda1", device, 4), environ)["CUDA_VISIBLE_DEVICES"]
+
+    assert seen == card
+
+
+def test_a_worker_counts_its_threads_from_the_start():
+    """The libraries below torch read the number of threads when they are loaded."""
+    environ = worker_environment(SlotSpec("cpu", "cpu", 3), {"OMP_NUM_THREADS": "64", "HOME": "/h"})
+
+    assert (environ["OMP_NUM_THREADS"], environ["MKL_NUM_THREADS"]) == ("3", "3")
+    assert environ["HOME"] == "/h"

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,8 +35,15 @@ def is_gone(pid):
 
 
 @pytest.fixture
-def make_pool(tmp_path):
-    """Make pools of toy slots; they are stopped at the end."""
+def threads():
+    """Threads in the flow's place."""
+    with ThreadPoolExecutor(8) as executor:
+        yield executor
+
+
+@pytest.fixture
+def make_pool(tmp_path, threads):
+    """Make pools of toy slots; at the end they are stopped, and only then the threads joined."""
     pools = []
 
     def make(slots=1, entry="toy_jobs:main", **options):
@@ -48,13 +56,6 @@ def make_pool(tmp_path):
     yield make
     for pool in pools:
         pool.stop(0)
-
-
-@pytest.fixture
-def threads():
-    """Threads in the flow's place."""
-    with ThreadPoolExecutor(8) as executor:
-        yield executor
 
 
 class Heard:
@@ -169,6 +170,27 @@ def test_what_a_worker_prints_is_kept_in_its_log(make_pool, tmp_path):
     )
 
 
+def test_a_log_that_is_cleared_away_costs_no_job(make_pool, tmp_path):
+    """Neither the jobs that follow nor a replacement need the old folder."""
+    pool = make_pool()
+    pool.warm()
+    shutil.rmtree(tmp_path / "logs")
+    with pytest.raises(SlotDied):
+        pool.run({"do": "die", "signal": "SIGKILL"})
+
+    assert pool.run({"do": "echo"})["pid"] in pool.pids
+
+
+def test_a_log_that_cannot_be_written_is_the_environments_fault(make_pool, tmp_path):
+    """Without a place for its log no worker starts."""
+    (tmp_path / "file").write_bytes(b"")
+
+    with pytest.raises(SlotUnusable) as caught:
+        make_pool(logs=tmp_path / "file").run({"do": "echo"})
+
+    assert caught.value.kind == "environment"
+
+
 # Errors
 
 
@@ -239,6 +261,22 @@ def test_a_result_that_cannot_travel_is_a_bug(make_pool):
     """A result that is no plain value fails its job, not the worker."""
     with pytest.raises(JobError, match="pickle") as caught:
         make_pool().run({"do": "return_nonsense"})
+
+    assert caught.value.kind == "bug"
+
+
+class Unreadable:
+    """Can be pickled but not read back."""
+
+    def __reduce__(self):
+        """Return a call that fails."""
+        return int, ("no number",)
+
+
+def test_a_job_that_cannot_be_read_is_a_bug(make_pool):
+    """A job that a worker cannot unpack fails at once, and costs nothing else."""
+    with pytest.raises(JobError, match="no number") as caught:
+        make_pool().run({"do": "echo", "what": Unreadable()})
 
     assert caught.value.kind == "bug"
 
@@ -318,7 +356,7 @@ def test_a_dead_worker_costs_only_its_own_job(make_pool, threads):
     pool = make_pool(slots=2)
     victim = Heard()
     doomed = begin(threads, pool, victim, do="paint")
-    neighbour = begin(threads, pool, do="breathe", steps=50, pause=0.01)
+    neighbour = begin(threads, pool, do="breathe", pauses=[0.01] * 50)
 
     os.kill(victim.events[0]["pid"], signal.SIGKILL)
 
@@ -331,7 +369,7 @@ def test_a_worker_that_died_idle_costs_no_job(make_pool):
     pool = make_pool()
     pid = pool.run({"do": "echo"})["pid"]
     os.kill(pid, signal.SIGKILL)
-    until(lambda: is_gone(pid))
+    until(lambda: not pool.pids)
 
     assert pool.run({"do": "echo"})["pid"] != pid
 
@@ -350,7 +388,7 @@ def test_a_replacement_outlives_the_thread_that_needed_it(make_pool):
     thread.join()
     before = pool.pids
 
-    assert pool.run({"do": "breathe", "steps": 5, "pause": 0.05}) == {}
+    assert pool.run({"do": "breathe", "pauses": [0.05] * 5}) == {}
     assert pool.pids == before
 
 
@@ -414,10 +452,10 @@ def test_a_worker_that_was_halted_is_stuck(make_pool, threads):
 
 
 def test_a_slow_job_is_not_stuck(make_pool):
-    """Each event renews the patience."""
-    pool = make_pool(stall_seconds=0.8)
+    """Each event renews the patience, though all silence together would exhaust it."""
+    pool = make_pool(stall_seconds=1.0)
 
-    assert pool.run({"do": "breathe", "steps": 5, "pause": 0.3}) == {}
+    assert pool.run({"do": "breathe", "pauses": [0] * 20 + [0.3] * 6}) == {}
 
 
 # Stopping
@@ -514,15 +552,17 @@ def test_a_stopped_pool_takes_no_jobs(make_pool):
 
 
 def test_who_waits_for_a_slot_is_told_of_the_stop(make_pool, threads):
-    """A job that has not begun is left, too."""
+    """A job that has not begun is left at once, while those that have still have their grace."""
     pool = make_pool()
-    running = begin(threads, pool, do="paint")
+    running = begin(threads, pool, do="ignore_stop")
     waiting = threads.submit(pool.run, {"do": "echo"})
+    until(waiting.running)
 
-    pool.stop()
+    threads.submit(pool.stop, 60)
 
     assert isinstance(waiting.exception(5), Stopped)
-    assert isinstance(running.exception(5), Stopped)
+    assert not running.done()
+    pool.stop()
 
 
 def test_a_pool_can_be_stopped_before_it_is_warm(make_pool):
@@ -557,7 +597,7 @@ def test_leaving_the_block_waits_for_a_stop_in_progress(make_pool, threads):
 def test_the_terminals_interrupt_does_not_reach_a_job(make_pool, threads):
     """Ctrl-C goes to the whole group; the parent alone decides what it means."""
     pool = make_pool()
-    running = begin(threads, pool, do="breathe", steps=50, pause=0.01)
+    running = begin(threads, pool, do="breathe", pauses=[0.01] * 50)
 
     os.kill(pool.pids[0], signal.SIGINT)
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tasks.supervision import Silence, SlotSpec, WorkerProcess, worker_environment
+from tasks.devices import SlotSpec
+from tasks.supervision import Silence, WorkerProcess
 
 TOYS = Path(__file__).parent
 
@@ -82,31 +83,3 @@ def test_time_in_which_nobody_listened_is_no_silence():
     silence.listened(10_000)
 
     assert silence.seconds < 1
-
-
-def test_a_cpu_worker_sees_no_card():
-    """A CPU slot never takes memory on a card."""
-    environ = worker_environment(SlotSpec("cpu", "cpu", 1), {"CUDA_VISIBLE_DEVICES": "0,1"})
-
-    assert environ["CUDA_VISIBLE_DEVICES"] == ""
-
-
-@pytest.mark.parametrize(
-    ("visible", "device", "card"),
-    [(None, "cuda:1", "1"), ("4,6", "cuda:1", "6"), ("GPU-0a, GPU-0b", "cuda:1", "GPU-0b")],
-)
-def test_a_worker_sees_its_own_card_only(visible, device, card):
-    """The N-th card is the N-th of those that a cluster's scheduler gave us."""
-    environ = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-
-    seen = worker_environment(SlotSpec("cuda1", device, 4), environ)["CUDA_VISIBLE_DEVICES"]
-
-    assert seen == card
-
-
-def test_a_worker_counts_its_threads_from_the_start():
-    """The libraries below torch read the number of threads when they are loaded."""
-    environ = worker_environment(SlotSpec("cpu", "cpu", 3), {"OMP_NUM_THREADS": "64", "HOME": "/h"})
-
-    assert (environ["OMP_NUM_THREADS"], environ["MKL_NUM_THREADS"]) == ("3", "3")
-    assert environ["HOME"] == "/h"

@@ -65,10 +65,10 @@ def hold_the_interpreter(job, emit, stop):
 
 
 def breathe(job, emit, stop):
-    """Emit events with a pause between them."""
-    for step in range(job["steps"]):
+    """Emit an event before each of the pauses."""
+    for step, seconds in enumerate(job["pauses"]):
         emit({"step": step})
-        time.sleep(job["pause"])
+        time.sleep(seconds)
     return {}
 
 
