@@ -93,6 +93,9 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what failed in earlier runs.")
     ] = False,
+    draft: Annotated[
+        bool, typer.Option("--draft", help="Paint every pair small first, then refine.")
+    ] = False,
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
@@ -107,6 +110,7 @@ def run(
         stop_at=stop_at,
         max_hours=max_hours,
         retry_failed=retry_failed,
+        draft=draft,
         overrides=tuple(set_ or ()),
         quiet=as_json,
     )

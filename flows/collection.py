@@ -18,6 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows import history
 from flows.night import title
 from nst_core.errors import NSTError
 from tasks.jobs import Stopped
@@ -79,17 +80,20 @@ def collection(name: str, manifest: str, output: str) -> State[None]:  # noqa: A
     return _verdict(night)
 
 
-def paint(night: Night, *, manifest: str) -> None:
+def paint(night: Night, *, manifest: str, is_ours: bool = True) -> None:
     """Run the flow for an open night; what Prefect drops on the way is painted without it.
 
     Args:
         night: Opened by :func:`flows.night.opened`.
         manifest: Where it is written, for whoever watches.
+        is_ours: Whether the server belongs to this run alone.
     """
     # A pair takes up to two threads: its publishing waits in one while it is painted in another.
     runner: Any = ThreadPoolTaskRunner(max_workers=2 * night.places + 1)
     with _tonight(night):
         try:
+            if is_ours and (killed := history.mark_crashed()):
+                _log.info("%d runs that were killed are marked as crashed", killed)
             collection.with_options(task_runner=runner)(
                 night.manifest.collection, manifest, str(night.output.root), return_state=True
             )
@@ -97,6 +101,10 @@ def paint(night: Night, *, manifest: str) -> None:
             _log.warning("Prefect is gone, painting goes on without it: %s", error)
         if night.left and not night.is_over:
             without_prefect(night)
+        try:
+            history.drain()
+        except Exception as error:  # noqa: BLE001 # its books are not ours
+            _log.debug("Prefect's books were not closed: %s", error)
 
 
 def without_prefect(night: Night) -> None:

@@ -72,7 +72,7 @@ class Tally:
             easel.done, easel.planned = event["done"], event["planned"]
             easel.total = event["total"]
         elif event["kind"] == "stage":
-            easel.stage = event["stage"]
+            easel.stage, easel.planned = event["stage"], 0
         elif event["kind"] == "retry":
             easel.stage = f"attempt {event['attempt']}"
         return easel

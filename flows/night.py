@@ -31,7 +31,7 @@ from tasks.render import PaintJob, Renderer
 from tasks.slots import SlotPool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from manifests.comparing import Planned
@@ -100,6 +100,7 @@ class Night:
         deadline: Moment of ``time.monotonic()`` at which everything must be saved.
         retry_failed: Whether pairs that failed in an earlier night are tried again.
         rehash: Whether finished files are read again before they count.
+        draft: Whether every pair is painted small first, so that all have something.
 
     Attributes:
         breaker: Ends the night when the machine is at fault.
@@ -116,6 +117,7 @@ class Night:
     deadline: float = math.inf
     retry_failed: bool = False
     rehash: bool = False
+    draft: bool = False
 
     def __post_init__(self) -> None:
         self.breaker = CircuitBreaker()
@@ -125,6 +127,8 @@ class Night:
         self._guard = threading.Lock()
         self._begun: set[str] = set()
         self._rendered: dict[str, Rendered] = {}
+        self._drafts: dict[str, Record] = {}
+        self._drafting = False
         self._inputs: dict[str, Fetched | NSTError] = {}
         self._planned: dict[str, Planned] = {}
         self._outcomes: dict[str, Outcome] = {}
@@ -144,7 +148,10 @@ class Night:
         """What became of every pair so far; pairs without an end are ``left``."""
         with self._guard:
             return [
-                self._outcomes.get(planned.pair_id, Outcome(planned, "left"))
+                self._outcomes.get(
+                    planned.pair_id,
+                    Outcome(planned, "left", record=self._drafts.get(planned.pair_id)),
+                )
                 for planned in self._planned.values()
             ]
 
@@ -199,10 +206,27 @@ class Night:
         return self.planned
 
     def queue(self) -> Iterator[Planned]:
-        """Yield the pairs to paint, each as soon as there is room for it; ends with the night."""
+        """Yield the pairs to paint, each as soon as there is room for it; ends with the night.
+
+        With drafts, every pair comes twice: all small ones first, then the promising ones first.
+        """
         if not self._planned:
             self.plan()
-        for planned in self.left:
+        if self.draft:
+            self._drafting = True
+            yield from self._turns(
+                planned
+                for planned in self.left
+                if planned.pair_id not in self._drafts
+                and len(planned.pair.recipe.octaves.sides()) > 1
+            )
+            self._drafting = not self._all_ended()
+            self._begun.clear()
+        if not self._drafting:
+            yield from self._turns(sorted(self.left, key=self._promise))
+
+    def _turns(self, waiting: Iterable[Planned]) -> Iterator[Planned]:
+        for planned in waiting:
             if planned.pair_id in self._begun:
                 continue
             while not self._room.acquire(timeout=0.5):
@@ -213,6 +237,20 @@ class Night:
                 return
             self._begun.add(planned.pair_id)
             yield planned
+
+    def _all_ended(self) -> bool:
+        """Wait until no pair is under way; False if the night ends first."""
+        taken = 0
+        while taken < self.places and not self.is_over:
+            taken += self._room.acquire(timeout=0.5)
+        for _ in range(taken):
+            self._room.release()
+        return taken == self.places
+
+    def _promise(self, planned: Planned) -> float:
+        """Sort pairs by how much of its first objective a draft still has; the least first."""
+        draft = self._drafts.get(planned.pair_id)
+        return draft.objective.last / max(draft.objective.first, 1e-12) if draft else 0.0
 
     def render(self, pair_id: str) -> None:
         """Paint a pair that the queue gave.
@@ -254,8 +292,12 @@ class Night:
             raise
         else:
             self.breaker.succeeded()
-            self._end(Outcome(planned, "complete", record=record, seconds=record.seconds))
-            self._clear(planned)
+            if record.draft:
+                self._drafts[pair_id] = record
+                self._tell(planned, {"kind": "stage", "stage": "draft is published"})
+            else:
+                self._end(Outcome(planned, "complete", record=record, seconds=record.seconds))
+            self._clear(planned, keep_checkpoints=record.draft)
         finally:
             self._room.release()
 
@@ -284,6 +326,7 @@ class Night:
             attempts=rendered.attempts,
             resumed_at=tuple(result["resumed_at"]),
             degraded=rendered.degraded,
+            draft=self._drafting,
             warnings=tuple(result["warnings"]),
             seconds=round(result["seconds"], 3),
             environment=result["environment"],
@@ -297,7 +340,9 @@ class Night:
             record = self.output.copy(
                 twin, **self._names(planned), labels=dict(planned.pair.labels)
             )
-        if record is not None:
+        if record is not None and record.draft:
+            self._drafts[planned.pair_id] = record
+        elif record is not None:
             self._end(Outcome(planned, "kept", record=record))
             return
         failure = self.output.quarantined(planned.pair_id)
@@ -328,6 +373,7 @@ class Night:
             frames_every=pair.output.frames,
             folder=folder,
             checkpoints=self.output.work / "checkpoints",
+            draft=self._drafting,
         )
 
     def _provenance(self, planned: Planned) -> dict[str, Any]:
@@ -376,9 +422,9 @@ class Night:
         for watcher in self.watchers:
             watcher.ended(outcome)
 
-    def _clear(self, planned: Planned) -> None:
+    def _clear(self, planned: Planned, *, keep_checkpoints: bool) -> None:
         """Remove what helped to paint a pair that is published."""
-        for folder in ("painting", "checkpoints"):
+        for folder in ("painting",) if keep_checkpoints else ("painting", "checkpoints"):
             shutil.rmtree(self.output.work / folder / planned.pair_id, ignore_errors=True)
 
     def _names(self, planned: Planned) -> dict[str, Any]:
@@ -417,6 +463,7 @@ def opened(
     source: str,
     deadline: float = math.inf,
     retry_failed: bool = False,
+    draft: bool = False,
 ) -> Iterator[Night]:
     """Hold the output, start the slots, and give the night; stop and let go at the end.
 
@@ -429,6 +476,7 @@ def opened(
         source: The manifest's name, for whoever meets the lock.
         deadline: Moment of ``time.monotonic()`` at which everything must be saved.
         retry_failed: Whether pairs that failed in an earlier night are tried again.
+        draft: Whether every pair is painted small first.
 
     Raises:
         OutputLockedError: Another run holds the output.
@@ -457,6 +505,7 @@ def opened(
             deadline=deadline,
             retry_failed=retry_failed,
             rehash=rehash,
+            draft=draft,
         )
         yield night
         output.ledger.note("run_end", **_counts(night))

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.exit_codes import ExitCode
 from flows.run import RunOptions, run
 from tasks.durable import OutputError, explained
 from tasks.lock import hold
@@ -15,6 +14,7 @@ from tasks.output import Output
 from tasks.verify import take_damaged_aside, verify
 
 if TYPE_CHECKING:
+    from flows.exit_codes import ExitCode
     from tasks.verify import Verification
 
 

@@ -50,6 +50,7 @@ class RunOptions:
         stop_at: Time of day at which everything must be saved, ``07:00 [time zone]``.
         max_hours: The same as a duration.
         retry_failed: Try pairs again that failed in an earlier night.
+        draft: Paint every pair small first, as the manifest's ``draft`` does.
         overrides: ``recipe.NAME.field=value``, in place of the manifest's.
         quiet: Plain lines even on a terminal.
     """
@@ -60,6 +61,7 @@ class RunOptions:
     stop_at: str | None = None
     max_hours: float | None = None
     retry_failed: bool = False
+    draft: bool = False
     overrides: Sequence[str] = ()
     quiet: bool = False
 
@@ -109,6 +111,7 @@ def paint_pairs(
             source=str(source),
             deadline=ends,
             retry_failed=options.retry_failed,
+            draft=manifest.draft or options.draft,
         ) as night,
         Uploading(night, target, source=str(source)) as uploading,
     ):
@@ -195,11 +198,11 @@ def _with_prefect(night: Night, source: str, server: PrefectServer) -> None:
     # Imported here: it takes seconds, in which the slots warm up.
     from flows import collection  # noqa: PLC0415
 
-    if server.is_ready():
-        collection.paint(night, manifest=source)
-    else:
+    if not server.is_ready():
         _log.warning("Prefect did not come up; painting goes on without it")
         collection.without_prefect(night)
+        return
+    collection.paint(night, manifest=source, is_ours=server.process is not None)
 
 
 def _codes(night: Night, caught: ExitCode | None, *, waiting: int) -> list[ExitCode]:

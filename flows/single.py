@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.exit_codes import ExitCode
 from flows.run import RunOptions, paint_pairs
 from manifests.planning import expand
 from manifests.reader import parse
@@ -21,6 +20,8 @@ from tasks.storage import find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from flows.exit_codes import ExitCode
 
 _FORMATS = {
     ".png": "png",

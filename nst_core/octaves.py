@@ -63,13 +63,17 @@ class Octaves:
                 sides.append(side)
         return tuple(reversed(sides))
 
+    def steps_at(self, index: int) -> int:
+        """Return the steps of an octave, counted from the coarsest."""
+        return self.steps[min(index, len(self.steps) - 1)]
+
     def plan(self, picture: Size) -> tuple[Octave, ...]:
         """Return the octaves for a picture of this (height, width), coarsest first."""
         return tuple(
             Octave(
                 size=scaled(picture, side, self.measure),
                 side=side,
-                steps=self.steps[min(index, len(self.steps) - 1)],
+                steps=self.steps_at(index),
             )
             for index, side in enumerate(self.sides())
         )

@@ -11,6 +11,7 @@ import csv
 import io
 import platform
 import time
+from bisect import bisect_right
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from nst_core.objective import Style
 from nst_core.optimizers import LBFGS, Adam
 from nst_core.recipe import ALGORITHM_VERSION
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, Snapshot, synthesize
+from nst_core.synthesis import Pictures, Snapshot, Synthesis, synthesize
 from nst_core.weights_files import weights_sha256
 from tasks.checkpoints import CheckpointFolder, Pace
 from tasks.durable import write_atomic
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from nst_core.images import Picture
     from nst_core.recipe import Recipe
-    from nst_core.synthesis import Step, Synthesis
+    from nst_core.synthesis import Step
     from tasks.fetching import Fetched
     from tasks.jobs import Emit, StopFlag
     from tasks.render import PaintJob
@@ -45,6 +46,17 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_EVENTS = 0.2
 _FRAME_QUALITY = 90
 _SHORT_HISTORY = 8
+# A draft is a picture's own coarse octaves, up to this side in pixels: refining it goes on from
+# there, and ends at the very picture that would have been painted without one.
+_DRAFT_SIDE = 260
+
+
+class _DraftDone(Exception):  # noqa: N818 # the way out of the loop: nothing went wrong
+    """The coarse octaves are painted; what is left is kept in a checkpoint."""
+
+    def __init__(self, synthesis: Synthesis) -> None:
+        super().__init__()
+        self.synthesis = synthesis
 
 
 def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> dict[str, Any]:
@@ -107,13 +119,16 @@ class _Sitting:
             ],
             start=start.pixels if start else None,
         )
-        synthesis = synthesize(
-            self._recipe,
-            pictures,
-            studio=_studio(self._device),
-            on_step=self._on_step,
-            resume=self._resume(),
-        )
+        try:
+            synthesis = synthesize(
+                self._recipe,
+                pictures,
+                studio=_studio(self._device),
+                on_step=self._on_step,
+                resume=self._resume(),
+            )
+        except _DraftDone as done:
+            synthesis = done.synthesis
         _require_painting(synthesis, pictures, self._recipe)
         return self._finish(synthesis)
 
@@ -149,11 +164,21 @@ class _Sitting:
         if every is not None and (step.done % every == 0 or step.done == step.planned):
             data = encode(step.picture(), format="webp", quality=_FRAME_QUALITY)
             write_atomic(self._frame_path(step.done), data)
+        if self._job.draft and self._ends_the_draft(step):
+            self._save(step)
+            raise _DraftDone(Synthesis(step.picture(), step.losses, step.done))
         if self._stop.is_set():
             self._save(step)
             raise Stopped(f"stopped at step {step.done} of {step.planned}")
         if self._pace.is_due() and step.done < step.planned:
             self._save(step)
+
+    def _ends_the_draft(self, step: Step) -> bool:
+        """Whether this is the last step at the size of a draft."""
+        octaves = self._recipe.octaves
+        sides = octaves.sides()
+        last = max(bisect_right(sides[:-1], _DRAFT_SIDE) - 1, 0)
+        return step.octave == last and step.step == octaves.steps_at(last)
 
     def _log(self, step: Step) -> None:
         height, width = step.size

@@ -39,6 +39,7 @@ class PaintJob:
         frames_every: Steps between two intermediate pictures that are kept, or None.
         folder: Where the finished files wait to be published.
         checkpoints: The output's folder of checkpoints.
+        draft: Stop after the coarse octaves; see :mod:`tasks.painter`.
         gentler: How often the optimiser's steps are to be halved, after a divergence.
         frugal: Rungs down the memory ladder; see :mod:`tasks.attempts`.
     """
@@ -57,6 +58,7 @@ class PaintJob:
     frames_every: int | None = None
     folder: Path
     checkpoints: Path
+    draft: bool = False
     gentler: int = 0
     frugal: int = 0
 

@@ -1,0 +1,64 @@
+"""Prefect's own books: closed properly at the end of a run, and put right after a kill."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.events.worker import EventsWorker
+from prefect.states import Crashed
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+_log = logging.getLogger(__name__)
+
+_UNFINISHED = [StateType.PENDING, StateType.RUNNING]
+_POLL_SECONDS = 0.2
+
+
+def mark_crashed() -> int:
+    """Mark flow runs that a killed process left RUNNING as crashed, and return how many.
+
+    Only for a server of our own, and with the output's lock held: then nobody else runs there.
+    """
+    running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED)))
+    with get_client(sync_client=True) as client:
+        left = client.read_flow_runs(flow_run_filter=running)
+        for run in left:
+            client.set_flow_run_state(run.id, Crashed(message="the process was killed"), force=True)
+    return len(left)
+
+
+def drain(seconds: float = 10.0) -> bool:
+    """Wait until the server has written down how the task runs ended; False if it takes longer.
+
+    Task states travel as events behind the run's back; a server that is stopped at once forgets
+    most of them.
+    """
+    EventsWorker.drain_all()
+    end = time.monotonic() + seconds
+    with get_client(sync_client=True) as client:
+        while time.monotonic() < end:
+            if not _unfinished_tasks(client):
+                return True
+            time.sleep(_POLL_SECONDS)
+    _log.debug("Prefect has not noted the end of every task run")
+    return False
+
+
+def _unfinished_tasks(client: SyncPrefectClient) -> int:
+    answer = client.request(
+        "POST",
+        "/task_runs/count",
+        json={"task_runs": {"state": {"type": {"any_": [kind.value for kind in _UNFINISHED]}}}},
+    )
+    return int(answer.json())
