@@ -247,6 +247,14 @@ class Catalogue:
         return curves((self._root / losses.file).read_bytes()) if losses else None
 
 
+def titled(*collections: str) -> str:
+    """Return what the page calls one collection, or several together."""
+    if len(collections) != 1:
+        return "Gallery"
+    words = collections[0].replace("-", " ").replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
 def hung(records: Sequence[Record]) -> list[Record]:
     """Return records along the diagonals of the grid: neighbours differ in content and style."""
     contents = {name: i for i, name in enumerate(dict.fromkeys(r.content_name for r in records))}

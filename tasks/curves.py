@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from typing import Any
 
@@ -22,10 +21,13 @@ def curves(log: bytes, *, points: int = POINTS) -> dict[str, Any] | None:
         ``steps``; ``octaves``, the first step of each; ``series``, from name to one number per
         step or None where it was not finite, ``total`` first.
     """
-    rows = [row for row in csv.DictReader(io.StringIO(log.decode(errors="replace"))) if _whole(row)]
+    lines = log.decode(errors="replace").splitlines()
+    rows = [row for row in csv.DictReader(lines, quoting=csv.QUOTE_NONE) if _whole(row)]
     if len(rows) < 2:  # noqa: PLR2004  a line has two ends
         return None
-    starts = [0] + [i for i in range(1, len(rows)) if rows[i]["octave"] != rows[i - 1]["octave"]]
+    starts = [0] + [
+        i for i in range(1, len(rows)) if rows[i].get("octave") != rows[i - 1].get("octave")
+    ]
     ends = {0, len(rows) - 1, *starts, *(start - 1 for start in starts[1:])}
     stride = max(1, math.ceil(len(rows) / points))
     kept = [rows[i] for i in sorted(ends | set(range(0, len(rows), stride)))]

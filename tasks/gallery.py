@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tasks.catalogue import Catalogue
+from tasks.catalogue import Catalogue, titled
 from tasks.durable import write_atomic
 from tasks.output import Output
 from tasks.records import PRODUCT_VERSION, now
@@ -87,14 +87,6 @@ def rendered(catalogue: Catalogue, *, script: str, style: str) -> str:
         script=script,
         style=style,
     )
-
-
-def titled(*collections: str) -> str:
-    """Return what the page calls one collection, or several together."""
-    if len(collections) != 1:
-        return "Gallery"
-    words = collections[0].replace("-", " ").replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
 
 
 def _template(name: str) -> str:

@@ -20,7 +20,7 @@ const picturePage = (() => {
     stage = makeStage(picture, content, { onSwipe: (way) => step(way) });
     const modes = [['look', 'Picture'], content?.thumbnail && ['compare', 'Before / after'], picture.frames.length > 1 && ['emerge', 'How it emerged']].filter(Boolean);
     const modeButtons = modes.map(([mode, text]) => {
-      const button = make('button', { type: 'button', class: 'plain', 'data-mode': mode, 'aria-pressed': mode === 'look' }, text);
+      const button = make('button', { type: 'button', class: 'plain', 'data-mode': mode, 'aria-pressed': String(mode === 'look') }, text);
       button.addEventListener('click', () => setMode(mode));
       return button;
     });
@@ -44,7 +44,7 @@ const picturePage = (() => {
         picture.degraded.length ? make('p', { class: 'note' }, make('mark', {}, 'degraded'), ` Painted with ${picture.degraded.join(', ')}.`) : null,
         picture.warnings.map((warning) => make('p', { class: 'note' }, warning)),
         make('div', { class: 'actions' },
-          make('button', { type: 'button', class: 'star action', 'aria-pressed': picks.has(picture), 'aria-label': `Pick ${nameOf(picture)}` }),
+          make('button', { type: 'button', class: 'star action', 'aria-pressed': String(picks.has(picture)), 'aria-label': `Pick ${nameOf(picture)}` }),
           make('a', { class: 'action', href: picture.file, download: picture.file.split('/').at(-1) }, `Download ${picture.file.split('.').at(-1).toUpperCase()}, ${size(picture.bytes)}`),
           picture.animation ? make('a', { class: 'action', href: picture.animation }, 'Time-lapse') : null)),
       make('div', { class: 'sources' }, content ? original('Content', content.name, [content]) : null, style ? original('Style', style.name, style.pictures) : null),

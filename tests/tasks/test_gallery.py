@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from tasks import gallery
-from tasks.catalogue import Catalogue
-from tasks.gallery import build, rendered, titled
+from tasks.catalogue import Catalogue, titled
+from tasks.gallery import build, rendered
 from tests.tasks.toy_gallery import hang
 
 if TYPE_CHECKING:

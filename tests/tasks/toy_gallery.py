@@ -76,7 +76,7 @@ def pair(number, content, style, *, collection="spring-show", **changes):
         "style_name": style_name,
         "recipe_name": "evening",
         "content": content_place,
-        "content_sha256": _sha256(content_place),
+        "content_sha256": content_place and _sha256(content_place),
         "styles": (StyleSource(location=style_place, weight=1.0, sha256=_sha256(style_place)),),
         "recipe": RECIPE,
         "network": "vgg19",

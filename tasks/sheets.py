@@ -1,0 +1,319 @@
+"""Sheets to print and to show: contact sheets of a night, and before-and-after sheets for a page.
+
+A contact sheet is an A3 page at 200 dots per inch, contents down and styles across, with the
+originals at the heads; what failed has its reason where its picture would be. A night that does not
+fit goes on over several pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from tasks.catalogue import Catalogue, titled
+from tasks.durable import write_atomic
+from tasks.thumbnails import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tasks.output import Output
+
+FOLDER = "sheets"
+DPI = 200
+A3 = (3307, 2339)  # Landscape, in pixels.
+_MARGIN = 120
+_GAP = 24
+_HEAD = 330  # Of the title and the originals above the columns.
+_SIDE = 330  # Of the originals beside the rows.
+_CAPTION = 34
+_MOST_COLUMNS = 9
+_INK, _SOFT, _RULE, _ALARM = "#1d1b18", "#66615a", "#c9c4ba", "#8f2d1c"
+
+
+def write_contact_sheets(output: Output) -> list[Path]:
+    """Write the contact sheets of every collection into ``OUT/sheets`` and return their paths.
+
+    Args:
+        output: The finished night; small copies of its pictures are made if need be.
+
+    Returns:
+        For each collection ``<collection>-1.png`` and so on, and all its pages in one PDF.
+
+    Raises:
+        NewerRecordError: A record was written by a later version of this product.
+        OutputError: They could not be written.
+    """
+    catalogue = Catalogue(output.root, list(output.records()), output.failures())
+    paths = []
+    for collection in catalogue.collections:
+        pages = list(contact_sheets(output.root, catalogue, collection))
+        stem = output.root / FOLDER / collection
+        for number, page in enumerate(pages, start=1):
+            paths.append(stem.with_name(f"{collection}-{number}.png"))
+            write_atomic(paths[-1], _encoded(page, "PNG", dpi=(DPI, DPI)))
+        paths.append(stem.with_name(f"{collection}.pdf"))
+        pdf = _encoded(
+            pages[0],
+            "PDF",
+            save_all=True,
+            append_images=pages[1:],
+            resolution=float(DPI),
+            title=titled(collection),
+        )
+        write_atomic(paths[-1], pdf)
+    return paths
+
+
+def contact_sheets(root: Path, catalogue: Catalogue, collection: str) -> Iterator[Image.Image]:
+    """Yield a collection's contact sheets, each an A3 page of 3307 × 2339 pixels.
+
+    Args:
+        root: The output's folder.
+        catalogue: Of the output.
+        collection: Which to show.
+    """
+    works = [
+        work
+        for work in [*catalogue.pictures, *catalogue.failures]
+        if work["collection"] == collection
+    ]
+    contents = sorted({work["content"] for work in works}, key=_number)
+    styles = sorted({work["style"] for work in works}, key=_number)
+    cells: dict[tuple[int | None, int | None], list[dict[str, Any]]] = {}
+    for work in works:
+        cells.setdefault((work["content"], work["style"]), []).append(work)
+    recipes = {work["recipe_name"] for work in works}
+
+    across = _evenly(styles, _MOST_COLUMNS)
+    width = (A3[0] - 2 * _MARGIN - _SIDE) // max(3, *map(len, across)) - _GAP
+    height = round(width * 0.72) + _CAPTION
+    down = _evenly(contents, max(1, (A3[1] - 2 * _MARGIN - _HEAD) // (height + _GAP)))
+    data = catalogue.data()
+    number, count = 0, len(across) * len(down)
+    for columns in across:
+        for rows in down:
+            number += 1
+            title = titled(collection) + (f", {number} of {count}" if count > 1 else "")
+            page = _Page(root, title)
+            for x, style in enumerate(columns):
+                left = _MARGIN + _SIDE + x * (width + _GAP)
+                page.original(_style(data, style), (left, _MARGIN + 90, width, _HEAD - 120))
+            for y, content in enumerate(rows):
+                top = _MARGIN + _HEAD + y * (height + _GAP)
+                page.original(_content(data, content), (_MARGIN, top, _SIDE - 50, height))
+                for x, style in enumerate(columns):
+                    left = _MARGIN + _SIDE + x * (width + _GAP)
+                    here = cells.get((content, style), [])
+                    for place, work in enumerate(here):
+                        part = width // len(here)
+                        box = (left + place * part, top, part - (4 if len(here) > 1 else 0), height)
+                        page.work(work, box, with_recipe=len(recipes) > 1)
+            yield page.image
+
+
+class _Page:
+    """One page being laid out; boxes are (left, top, width, height) in pixels."""
+
+    def __init__(self, root: Path, title: str) -> None:
+        self._root = root
+        self.image = Image.new("RGB", A3, "white")
+        self._draw = ImageDraw.Draw(self.image)
+        self._draw.text((_MARGIN, _MARGIN - 40), title, _INK, _font(64))
+
+    def original(self, original: dict[str, Any], box: tuple[int, int, int, int]) -> None:
+        """Show an original (a blend's first two), and its name below."""
+        left, top, width, height = box
+        shown = original["pictures"][:2]
+        for place, picture in enumerate(shown):
+            part = width // len(shown)
+            inner = (left + place * part, top, part - (8 if len(shown) > 1 else 0), height - 80)
+            bottom = self._picture(picture["thumbnail"], inner)
+        lines = wrapped(original["name"], _font(26), width)[:2]
+        below = bottom if shown else top
+        for number, line in enumerate(lines):
+            self._draw.text((left, below + 8 + number * 32), line, _INK, _font(26))
+
+    def work(
+        self, work: dict[str, Any], box: tuple[int, int, int, int], *, with_recipe: bool
+    ) -> None:
+        """Show a picture, or why there is none."""
+        left, top, width, height = box
+        room = (left, top, width, height - _CAPTION)
+        if work["state"] == "failed":
+            self._reason(work, room)
+            return
+        bottom = self._picture(work["thumbnail"], room)
+        words = [work["recipe_name"]] if with_recipe else []
+        words += [work["state"]] if work["state"] != "finished" else []
+        for line in wrapped(" · ".join(words), _font(22), width)[:1]:
+            self._draw.text((left, bottom + 4), line, _SOFT, _font(22))
+
+    def _picture(self, thumbnail: dict[str, Any] | None, box: tuple[int, int, int, int]) -> int:
+        """Show a picture as large as the box allows and return where it ends."""
+        left, top, width, height = box
+        if thumbnail is None:
+            self._draw.rectangle((left, top, left + width, top + height), outline=_RULE)
+            self._draw.text((left + 12, top + 12), "not to be had", _SOFT, _font(22))
+            return top + height
+        name = f"{thumbnail['stem']}-{thumbnail['widths'][min(1, len(thumbnail['widths']) - 1)]}"
+        with Image.open(self._root / f"{name}.webp") as copy:
+            picture = ImageOps.contain(copy.convert("RGB"), (width, height))
+        self.image.paste(picture, (left, top))
+        return top + picture.height
+
+    def _reason(self, failure: dict[str, Any], box: tuple[int, int, int, int]) -> None:
+        left, top, width, height = box
+        self._draw.rectangle((left, top, left + width, top + height), outline=_RULE, width=2)
+        self._draw.text((left + 14, top + 12), "Not painted", _ALARM, _font(26))
+        room = (height - 60) // 30
+        for number, line in enumerate(wrapped(failure["message"], _font(22), width - 28)[:room]):
+            self._draw.text((left + 14, top + 50 + number * 30), line, _SOFT, _font(22))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A picture beside what it was made from.
+
+    Args:
+        picture: The finished picture's file.
+        content: The photo's file; none where the recipe reads no photo.
+        styles: Files of the style pictures.
+        caption: Below the picture.
+    """
+
+    picture: Path
+    content: Path | None = None
+    styles: Sequence[Path] = ()
+    caption: str = ""
+
+
+def comparison_sheet(
+    rows: Sequence[Comparison], *, columns: int = 3, width: int = 400
+) -> Image.Image:
+    """Return a sheet of pictures, each large, with its originals small to its left.
+
+    Args:
+        rows: What to show, line by line.
+        columns: How many in a line.
+        width: Of a finished picture, in pixels; originals are a third as wide.
+
+    Raises:
+        ImageError: A file is no picture.
+    """
+    small, gap = width // 3, max(4, width // 50)
+    blocks = [_block(row, width, small, gap) for row in rows]
+    lines = [blocks[start : start + columns] for start in range(0, len(blocks), columns)]
+    heights = [max(block.height for block in line) for line in lines]
+    step = small + width + 4 * gap
+    sheet = Image.new(
+        "RGB",
+        (columns * step - 3 * gap, sum(heights) + 2 * gap * (len(lines) - 1)),
+        "white",
+    )
+    top = 0
+    for line, height in zip(lines, heights, strict=True):
+        for place, block in enumerate(line):
+            sheet.paste(block, (place * step, top))
+        top += height + 2 * gap
+    return sheet
+
+
+def _block(row: Comparison, width: int, small: int, gap: int) -> Image.Image:
+    picture = _fitted(row.picture, width, width)
+    originals = [
+        _fitted(path, small, max(small, picture.height // 2 - gap))
+        for path in (row.content, *row.styles)
+        if path
+    ]
+    caption = wrapped(row.caption, _font(max(12, width // 24)), width) if row.caption else []
+    line = max(16, width // 18)
+    left_height = sum(original.height + gap for original in originals)
+    block = Image.new(
+        "RGB",
+        (
+            small + gap + width,
+            max(left_height, picture.height + (gap + line * len(caption) if caption else 0)),
+        ),
+        "white",
+    )
+    top = 0
+    for original in originals:
+        block.paste(original, (0, top))
+        top += original.height + gap
+    block.paste(picture, (small + gap, 0))
+    draw = ImageDraw.Draw(block)
+    for number, text in enumerate(caption):
+        place = (small + gap, picture.height + gap // 2 + number * line)
+        draw.text(place, text, _SOFT, _font(max(12, width // 24)))
+    return block
+
+
+def wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Return text in lines that fit; a word that does not fit a line is cut.
+
+    Args:
+        text: Of one paragraph.
+        font: What it will be drawn in.
+        width: Of a line, in pixels.
+    """
+    lines: list[str] = []
+    for word in text.split():
+        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+            continue
+        cut = word
+        while len(cut) > 1 and font.getlength(cut) > width:
+            cut = f"{cut[:-2]}…"
+        lines.append(cut)
+    return lines
+
+
+def _fitted(path: Path, width: int, height: int) -> Image.Image:
+    return ImageOps.contain(
+        decoded(path.read_bytes()), (width, height), method=Image.Resampling.LANCZOS
+    )
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
+    return font
+
+
+def _evenly(things: Sequence[Any], most: int) -> list[list[Any]]:
+    """Return things in as few runs as possible of at most so many, about equally long."""
+    runs = -(-len(things) // most)
+    return [
+        list(things[i * len(things) // runs : (i + 1) * len(things) // runs]) for i in range(runs)
+    ]
+
+
+def _number(place: int | None) -> int:
+    return -1 if place is None else place
+
+
+def _content(data: dict[str, Any], number: int | None) -> dict[str, Any]:
+    if number is None:
+        return {"name": "without a content", "pictures": []}
+    content = data["contents"][number]
+    return {"name": content["name"], "pictures": [content]}
+
+
+def _style(data: dict[str, Any], number: int | None) -> dict[str, Any]:
+    if number is None:
+        return {"name": "without a style", "pictures": []}
+    style: dict[str, Any] = data["styles"][number]
+    return style
+
+
+def _encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    data = BytesIO()
+    image.save(data, kind, **options)
+    return data.getvalue()
