@@ -146,7 +146,8 @@ def main() -> None:
     marks = sorted({*range(10, arguments.steps, 10), arguments.steps})
     print(f"{arguments.size} px, {arguments.threads} thread(s), torch {torch.__version__}")
     print(
-        "pair | peer | its seconds | its delivered objective | ours at that | times sooner | ours ends"
+        "pair | peer | its seconds | its delivered objective | ours at that | times sooner"
+        " | ours ends"
     )
     ratios: dict[str, list[float]] = {}
     for content, style in pairs:
@@ -160,7 +161,8 @@ def main() -> None:
             ratios.setdefault(name, []).append(seconds / reached)
             print(
                 f"{content.stem} × {style.stem} | {name} | {seconds:.0f} | {bar:.0f} |"
-                f" {reached:.1f} s | {seconds / reached:.1f} | {mine[-1][1]:.0f} in {mine[-1][0]:.0f} s",
+                f" {reached:.1f} s | {seconds / reached:.1f} |"
+                f" {mine[-1][1]:.0f} in {mine[-1][0]:.0f} s",
                 flush=True,
             )
     for name, values in ratios.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -78,6 +79,22 @@ def main() -> NoReturn:
         logging.getLogger(__name__).critical("this is a fault of nst-gallery", exc_info=error)
         sys.exit(ExitCode.INTERNAL)
     sys.exit(ExitCode.COMPLETE)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nst-gallery {version('nst-gallery')}")
+        raise typer.Exit
+
+
+@app.callback()
+def nst(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Paint whole galleries overnight: folders of photos times folders of paintings."""
 
 
 @app.command()
@@ -172,23 +189,23 @@ def plan(
 
 @app.command()
 def new(
-    content: Annotated[list[Path], typer.Option("--content", help="Folder of photos.")],
-    style: Annotated[list[Path], typer.Option("--style", help="Folder of paintings.")],
+    content: Annotated[list[str], typer.Option("--content", help="Folder of photos.")],
+    style: Annotated[list[str], typer.Option("--style", help="Folder of paintings.")],
     manifest: Annotated[Path, typer.Option("-o", "--manifest", help="Where to write it.")] = Path(
         "manifest.yaml"
     ),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a manifest.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a commented manifest from folders of photos and of paintings."""
-    from manifests.writing import write_manifest  # noqa: PLC0415
+    from flows.new import write_new  # noqa: PLC0415
 
-    write_manifest(manifest, contents=content, styles=style)
+    write_new(manifest, contents=content, styles=style, overwrite=force)
     if as_json:
         _print_json({"manifest": str(manifest)})
     else:
-        Console().print(
-            f"wrote {printable(str(manifest))}; now: nst run {printable(str(manifest))}"
-        )
+        name = printable(str(manifest))
+        Console().print(f"wrote {name}; now: nst run {name}", markup=False, highlight=False)
 
 
 @app.command()

@@ -14,7 +14,7 @@ does about it, and, where there is one, a ``remedy`` for the person who reads th
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,7 @@ class NSTError(Exception):
     """
 
     code: str = "E-NST"
-    kind: ClassVar[FailureKind] = "bug"
+    kind: FailureKind = "bug"
 
     def __init__(self, message: str, *, code: str | None = None, remedy: str | None = None) -> None:
         super().__init__(message)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from nst_core.errors import FailureKind, NSTError, did_you_mean
 
@@ -51,7 +51,7 @@ class DeviceError(NSTError):
     """A device that was asked for and that torch cannot use on this machine."""
 
     code = "E-DEVICE"
-    kind: ClassVar[FailureKind] = "environment"
+    kind: FailureKind = "environment"
 
 
 def detect_slots(

@@ -16,7 +16,7 @@ import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from nst_core.errors import NSTError
 
@@ -34,7 +34,7 @@ class OutputError(NSTError):
     """The output could not be written or read; trying again may help."""
 
     code = "E-IO"
-    kind: ClassVar[FailureKind] = "io"
+    kind: FailureKind = "io"
 
 
 class DiskFullError(OutputError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from nst_core.errors import FailureKind, NSTError
 
@@ -62,7 +62,7 @@ class SlotError(NSTError):
     """
 
     code = "E-SLOT"
-    kind: ClassVar[FailureKind] = "crash"
+    kind: FailureKind = "crash"
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class JobError(SlotError):
         details: str = "",
     ) -> None:
         super().__init__(message, code=code, remedy=remedy, details=details)
-        self.kind = kind  # type: ignore[misc] # one class carries every kind
+        self.kind = kind
 
 
 class SlotDied(SlotError):  # noqa: N818 - says what happened, like every error of a slot

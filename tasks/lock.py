@@ -13,7 +13,7 @@ import os
 import socket
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, PositiveInt
@@ -54,7 +54,7 @@ class OutputLockedError(OutputError):
     """Another run holds the output; the message names it."""
 
     code = "E-OUT-LOCKED"
-    kind: ClassVar[FailureKind] = "environment"
+    kind: FailureKind = "environment"
 
 
 @contextmanager

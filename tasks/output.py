@@ -21,7 +21,7 @@ import stat
 from dataclasses import replace
 from io import BytesIO
 from threading import Lock
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -57,7 +57,7 @@ class PictureError(OutputError):
     """What was to be published as a picture is none."""
 
     code = "E-PICTURE"
-    kind: ClassVar[FailureKind] = "bug"
+    kind: FailureKind = "bug"
 
 
 class Output:

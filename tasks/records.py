@@ -13,7 +13,7 @@ import re
 from datetime import UTC, datetime
 from importlib.metadata import version
 from traceback import format_exception
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -58,7 +58,7 @@ class NewerRecordError(OutputError):
     """A record was written by a later version of this product than the one that reads it."""
 
     code = "E-RECORD-NEWER"
-    kind: ClassVar[FailureKind] = "environment"
+    kind: FailureKind = "environment"
 
 
 class _Frozen(BaseModel):

@@ -100,7 +100,7 @@ class RenderError(SlotError):
             progress=cause.progress,
             details=cause.details,
         )
-        self.kind = cause.kind  # type: ignore[misc] # one class carries every kind
+        self.kind = cause.kind
         self.attempts = attempts
 
 

@@ -11,7 +11,7 @@ import os
 import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from nst_core.errors import FailureKind, NSTError, did_you_mean
 from tasks.redaction import redact
@@ -24,7 +24,7 @@ class SettingsError(NSTError):
     """An environment variable of ours that says nothing sensible."""
 
     code = "E-SETTINGS"
-    kind: ClassVar[FailureKind] = "environment"
+    kind: FailureKind = "environment"
 
 
 def _fact(variable: str, parse: Callable[[str], object], meaning: str) -> dict[str, Any]:

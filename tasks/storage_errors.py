@@ -11,8 +11,6 @@ StorageError
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from nst_core.errors import FailureKind, NSTError
 
 
@@ -20,14 +18,14 @@ class StorageError(NSTError):
     """A store or a file that does not do what was asked."""
 
     code = "E-STORE"
-    kind: ClassVar[FailureKind] = "io"
+    kind: FailureKind = "io"
 
 
 class InputError(StorageError):
     """An input that cannot be read as asked."""
 
     code = "E-INPUT-MISSING"
-    kind: ClassVar[FailureKind] = "input"
+    kind: FailureKind = "input"
 
 
 class BusyError(StorageError):
@@ -46,7 +44,7 @@ class RefusedError(StorageError):
     """A lasting refusal: wrong bucket, no permission, no credentials."""
 
     code = "E-S3-ACCESS"
-    kind: ClassVar[FailureKind] = "environment"
+    kind: FailureKind = "environment"
 
 
 class TakenError(StorageError):

@@ -1,0 +1,51 @@
+"""`nst new`: a manifest from folders, ready to run and to edit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from manifests.writing import compose
+from nst_core.errors import NSTError
+from tasks.durable import write_atomic
+from tasks.locations import is_remote
+from tasks.storage import find
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def write_new(
+    path: Path, *, contents: Sequence[str], styles: Sequence[str], overwrite: bool = False
+) -> None:
+    """Write a commented manifest that pairs all contents with all styles.
+
+    Args:
+        path: Where to; its name becomes the collection's.
+        contents: Folders or s3:// prefixes of photos.
+        styles: The same of paintings.
+        overwrite: Whether a file that is there may be replaced.
+
+    Raises:
+        ManifestError: A folder holds no pictures.
+        NSTError: There is a file already.
+    """
+    path = path.resolve()
+    if path.exists() and not overwrite:
+        raise NSTError(
+            f"{path} exists already",
+            code="E-MANIFEST-EXISTS",
+            remedy="choose another name, or say --force",
+        )
+    text = compose(
+        [_absolute(folder) for folder in contents],
+        [_absolute(folder) for folder in styles],
+        find=find,
+        folder=str(path.parent),
+        collection=path.stem,
+    )
+    write_atomic(path, text.encode())
+
+
+def _absolute(folder: str) -> str:
+    return folder if is_remote(folder) else str(Path(folder).expanduser().resolve())
