@@ -464,6 +464,7 @@ def opened(
     deadline: float = math.inf,
     retry_failed: bool = False,
     draft: bool = False,
+    painter: str = "tasks.painter:main",
 ) -> Iterator[Night]:
     """Hold the output, start the slots, and give the night; stop and let go at the end.
 
@@ -477,6 +478,7 @@ def opened(
         deadline: Moment of ``time.monotonic()`` at which everything must be saved.
         retry_failed: Whether pairs that failed in an earlier night are tried again.
         draft: Whether every pair is painted small first.
+        painter: What paints in the slots, ``module:function``; a `tasks.jobs.Entry`.
 
     Raises:
         OutputLockedError: Another run holds the output.
@@ -492,7 +494,7 @@ def opened(
         output.ledger.note("run_start", manifest=source, product=PRODUCT_VERSION)
         specs = detect_slots(settings.device, slots=settings.slots, threads=settings.torch_threads)
         pool = stack.enter_context(
-            SlotPool(specs[: max(1, len(pairs))], logs=output.work / "slots")
+            SlotPool(specs[: max(1, len(pairs))], painter, logs=output.work / "slots")
         )
         renderer = Renderer(pool, deadline=deadline)
         night = Night(
