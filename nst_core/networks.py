@@ -17,11 +17,11 @@ Pooling = Literal["max", "avg", "l2"]
 # paintings at 256 px (benchmarks/normalize.py); they spread by a quarter from picture to picture.
 # fmt: off
 _CAFFE_VGG19_MEANS = (
-    22.55, 105.6,
-    132.9, 122.5,
-    138.6, 174.6, 360.8, 541.7,
-    526.1, 341.1, 186.2, 46.27,
-    46.03, 18.73, 7.540, 0.9874,
+    22.60, 105.8,
+    133.3, 122.8,
+    139.1, 175.1, 361.9, 543.7,
+    528.3, 342.5, 187.1, 46.52,
+    46.27, 18.84, 7.578, 0.9931,
 )
 # fmt: on
 
