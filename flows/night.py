@@ -26,6 +26,7 @@ from tasks.fetching import Fetched, fetch
 from tasks.jobs import SlotError, Stopped
 from tasks.lock import hold
 from tasks.output import Output
+from tasks.patience import Patience
 from tasks.records import PRODUCT_VERSION, Failure, Painting, Record, StyleSource
 from tasks.render import PaintJob, Renderer
 from tasks.slots import SlotPool
@@ -178,7 +179,10 @@ class Night:
         """
         try:
             found: Fetched | NSTError = fetch(
-                location, self.settings.scratch / "inputs", settings=self.settings
+                location,
+                self.settings.scratch / "inputs",
+                settings=self.settings,
+                patience=Patience(deadline=self.deadline, called_off=self.renderer.stopping),
             )
         except NSTError as error:
             found = error

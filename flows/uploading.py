@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from flows.night import Watcher
@@ -155,8 +157,12 @@ def restore(output: Output, store: Store, target: str) -> int:
         if record.pair_id not in known
     ]
     for record in missing:
-        for name in (*(entry.file for entry in record.files.values()), record.file):
+        hashes = {entry.file: entry.sha256 for entry in record.files.values()}
+        for name in (*hashes, record.file):
             location = join(target, name)
-            data = insist(lambda: store.read(location), store, patience)  # noqa: B023 # called now
+            data = insist(partial(store.read, location), store, patience)
+            if name in hashes and hashlib.sha256(data).hexdigest() != hashes[name]:
+                _log.warning("%s is damaged in the bucket; its pair is painted again", location)
+                break
             write_atomic(output.root / name, data)
     return len(missing)

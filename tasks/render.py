@@ -110,18 +110,21 @@ class Renderer:
     Args:
         pool: The slots.
         deadline: Moment of ``time.monotonic()`` at which everything must be saved.
+
+    Attributes:
+        stopping: Set once :meth:`stop` was called.
     """
 
     def __init__(self, pool: SlotPool, *, deadline: float = math.inf) -> None:
         self._pool = pool
         self._deadline = deadline
-        self._stopping = threading.Event()
+        self.stopping = threading.Event()
         # What fitted into memory at a size is tried first for the next picture of that size.
         self._rungs: dict[int, int] = {}
 
     def stop(self, grace: float | None = None) -> None:
         """Let all painting save itself and end; a second call ends it at once."""
-        self._stopping.set()
+        self.stopping.set()
         self._pool.stop(grace)
 
     @property
@@ -132,7 +135,7 @@ class Renderer:
     @property
     def is_stopping(self) -> bool:
         """Whether :meth:`stop` was called."""
-        return self._stopping.is_set()
+        return self.stopping.is_set()
 
     def render(self, job: PaintJob, on_event: OnEvent = lambda _: None) -> Rendered:
         """Paint a pair; blocks until it is painted or given up.
@@ -167,7 +170,7 @@ class Renderer:
                     gentler=job.gentler + (decision.action == "gentler"),
                 )
                 on_event({"kind": "retry", "attempt": len(failures) + 1, "why": str(error)})
-                if self._stopping.wait(decision.pause):
+                if self.stopping.wait(decision.pause):
                     raise Stopped("stopped between two attempts") from error
             else:
                 return Rendered(result=result, attempts=len(failures) + 1, degraded=job.degraded)
