@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from flows.inputs import fetch_all
 from flows.run import resolve_output
+from flows.sources import read_manifest
 from manifests.planning import expand
 from manifests.problems import ManifestError
-from manifests.reader import read
 from nst_core.errors import NSTError
 from nst_core.image_reading import inspect
 from nst_core.networks import NETWORKS
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 _TYPICAL = (3, 4)
 
 
-def check(path: Path, *, output: str | None = None) -> list[dict[str, Any]]:
+def check(source: str, *, output: str | None = None) -> list[dict[str, Any]]:
     """Return every problem, each with ``code``, ``kind`` and ``message``; none if all is well.
 
     Args:
-        path: The manifest.
+        source: The manifest: a path or s3:// address.
         output: In place of the manifest's output.
     """
     problems: list[dict[str, Any]] = []
     pairs: Sequence[Pair] = ()
     try:
-        manifest = read(path)
+        manifest = read_manifest(source)
         settings = Settings.from_environment()
         pairs = expand(
             manifest, find, on_warning=lambda problem: problems.append(_told(problem.code, problem))

@@ -39,8 +39,8 @@ app = typer.Typer(
 weights_app = typer.Typer(help="The networks' weights.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
 
-Manifests = Annotated[list[Path], typer.Argument(help="One manifest or several.")]
-OneManifest = Annotated[Path, typer.Argument(help="The manifest.")]
+Manifests = Annotated[list[str], typer.Argument(help="One manifest or several; paths or s3://.")]
+OneManifest = Annotated[str, typer.Argument(help="The manifest, a path or s3:// address.")]
 OutputFolder = Annotated[str, typer.Argument(help="Output folder or s3://bucket/prefix.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 OutputOption = Annotated[
@@ -153,12 +153,12 @@ def check(manifest: OneManifest, output: OutputOption = None, as_json: AsJson = 
 
     problems = examine(manifest, output=output)
     if as_json:
-        _print_json({"manifest": str(manifest), "problems": problems})
+        _print_json({"manifest": manifest, "problems": problems})
     else:
         for problem in problems:
             _complain(f"{problem['code']} {problem['message']}")
         if not problems:
-            Console().print(f"[green]✓[/] {printable(str(manifest))}: nothing is wrong")
+            Console().print(f"[green]✓[/] {printable(manifest)}: nothing is wrong")
     raise typer.Exit(_code_of(problems))
 
 

@@ -2,15 +2,14 @@
 
 Rendering is what takes the night, and the slots are what it waits for; fetching and publishing
 run beside it. Every task only calls a method of the night, so that the decorators could be
-removed: that is what :func:`without_prefect` does when Prefect is not to be had.
+removed: that is what :mod:`flows.threads` does when Prefect is not to be had.
 """
 
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, task
@@ -18,13 +17,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import history
+from flows import history, threads
 from flows.night import title
-from nst_core.errors import NSTError
-from tasks.jobs import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from prefect.client.schemas.objects import State
     from prefect.futures import PrefectFuture
@@ -100,36 +97,11 @@ def paint(night: Night, *, manifest: str, is_ours: bool = True) -> None:
         except Exception as error:  # noqa: BLE001 # whatever Prefect's trouble is, painting goes on
             _log.warning("Prefect is gone, painting goes on without it: %s", error)
         if night.left and not night.is_over:
-            without_prefect(night)
+            threads.paint(night)
         try:
             history.drain()
         except Exception as error:  # noqa: BLE001 # its books are not ours
             _log.debug("Prefect's books were not closed: %s", error)
-
-
-def without_prefect(night: Night) -> None:
-    """Paint what is left of an open night, with threads alone."""
-    for location in night.locations:
-        if not night.has(location):
-            _attempt(night.fetch, location)
-
-    def pair(pair_id: str) -> None:
-        if _attempt(night.render, pair_id):
-            _attempt(night.publish, pair_id)
-
-    with ThreadPoolExecutor(night.places) as threads:
-        for planned in night.queue():
-            threads.submit(copy_context().run, pair, planned.pair_id)
-
-
-def _attempt(step: Callable[[str], object], key: str) -> bool:
-    """Take a step of the night, which has noted by itself what goes wrong."""
-    try:
-        step(key)
-    except (NSTError, Stopped) as error:
-        _log.debug("%s: %s", key, error)
-        return False
-    return True
 
 
 @contextmanager

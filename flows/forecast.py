@@ -10,9 +10,9 @@ from flows.display import span
 from flows.inputs import fetch_all
 from flows.night import title, unreadable
 from flows.run import resolve_output
+from flows.sources import read_manifest
 from manifests.comparing import compare, identify
 from manifests.planning import expand, only
-from manifests.reader import read
 from nst_core.errors import NSTError
 from nst_core.image_reading import inspect
 from tasks.calibration import file_bytes, memory, speed
@@ -36,7 +36,7 @@ _UNKNOWN_SIZE: Size = (3, 4)
 
 
 def forecast(
-    path: Path,
+    source: str,
     *,
     output: str | None = None,
     only_pairs: str | None = None,
@@ -46,7 +46,7 @@ def forecast(
     """Return the plan of a manifest as plain values.
 
     Args:
-        path: The manifest.
+        source: The manifest: a path or s3:// address.
         output: In place of its output.
         only_pairs: Glob over pairs.
         device: In place of ``NST_DEVICE``.
@@ -56,7 +56,7 @@ def forecast(
         ManifestError: The manifest is wrong.
         NSTError: The bucket or the device is not to be had.
     """
-    manifest = read(path, overrides=overrides)
+    manifest = read_manifest(source, overrides=overrides)
     settings = Settings.from_environment()
     if device:
         settings = replace(settings, device=device)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.run import RunOptions, run
@@ -14,6 +13,8 @@ from tasks.output import Output
 from tasks.verify import take_damaged_aside, verify
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flows.exit_codes import ExitCode
     from tasks.verify import Verification
 
@@ -57,7 +58,7 @@ def repaired(root: Path, *, quiet: bool = False) -> ExitCode:
     with hold(root / ".work", manifest="nst verify --repair"):
         take_damaged_aside(Output(root), _look(root))
     options = RunOptions(output=plan["output"], overrides=tuple(plan["overrides"]), quiet=quiet)
-    code, _ = run(Path(plan["manifest"]), options)
+    code, _ = run(plan["manifest"], options)
     return code
 
 

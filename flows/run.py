@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows import threads
 from flows.deadlines import deadline
 from flows.display import display
 from flows.exit_codes import ExitCode, gravest
 from flows.night import opened, title
 from flows.prefect_server import PrefectServer
 from flows.signals import Signals
+from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
 from manifests.planning import expand, only
-from manifests.reader import read
 from tasks.durable import write_atomic
 from tasks.gallery import build
 from tasks.report import Report, ReportedPair, write_report
@@ -66,7 +67,7 @@ class RunOptions:
     quiet: bool = False
 
 
-def run(path: Path, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
+def run(source: str, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
     """Paint what a manifest asks for and is not finished yet.
 
     Returns:
@@ -77,20 +78,20 @@ def run(path: Path, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
         OutputLockedError: Another run holds the output.
         NSTError: The machine is not fit for it: weights, disk, device.
     """
-    manifest = read(path, overrides=options.overrides)
+    manifest = read_manifest(source, overrides=options.overrides)
     pairs = only(expand(manifest, find, on_warning=_warn), options.only)
-    return paint_pairs(manifest, pairs, source=path, options=options)
+    return paint_pairs(manifest, pairs, source=source, options=options)
 
 
 def paint_pairs(
-    manifest: Manifest, pairs: Sequence[Pair], *, source: Path, options: RunOptions
+    manifest: Manifest, pairs: Sequence[Pair], *, source: str, options: RunOptions
 ) -> tuple[ExitCode, dict[str, Any]]:
     """Paint pairs of a manifest; see :func:`run`.
 
     Args:
         manifest: Where they come from.
         pairs: What to paint.
-        source: The manifest's path, for people.
+        source: The manifest's location, for people.
         options: See :class:`RunOptions`.
     """
     settings = Settings.from_environment()
@@ -108,17 +109,17 @@ def paint_pairs(
             root=root,
             settings=settings,
             watcher=watcher,
-            source=str(source),
+            source=source,
             deadline=ends,
             retry_failed=options.retry_failed,
             draft=manifest.draft or options.draft,
         ) as night,
-        Uploading(night, target, source=str(source)) as uploading,
+        Uploading(night, target, source=source) as uploading,
     ):
         _remember(night, source, target, options)
-        caught = _paint(night, str(source))
+        caught = _paint(night, source)
         drained = uploading.finish()
-        command = shlex.join(["nst", "run", str(source)])
+        command = shlex.join(["nst", "run", source])
         report = reported(night, command=command, waiting=len(drained.waiting))
         summary = write_report(night.output, report)
         build(root)
@@ -168,10 +169,10 @@ def reported(night: Night, *, command: str, waiting: int = 0) -> Report:
     )
 
 
-def _remember(night: Night, source: Path, target: str, options: RunOptions) -> None:
+def _remember(night: Night, source: str, target: str, options: RunOptions) -> None:
     """Note by which manifest an output is painted, for whoever repairs it."""
     told = {
-        "manifest": str(source.resolve()),
+        "manifest": absolute(source),
         "output": target,
         "overrides": list(options.overrides),
     }
@@ -200,7 +201,7 @@ def _with_prefect(night: Night, source: str, server: PrefectServer) -> None:
 
     if not server.is_ready():
         _log.warning("Prefect did not come up; painting goes on without it")
-        collection.without_prefect(night)
+        threads.paint(night)
         return
     collection.paint(night, manifest=source, is_ours=server.process is not None)
 

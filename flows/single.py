@@ -94,7 +94,7 @@ def paint_one(
     )
     pairs = expand(manifest, find)
     options = RunOptions(device=device, quiet=quiet)
-    code, summary = paint_pairs(manifest, pairs, source=Path("nst paint"), options=options)
+    code, summary = paint_pairs(manifest, pairs, source="nst paint", options=options)
     told: dict[str, Any] = {**summary["pairs"][0]}
     if told["picture"]:
         write_atomic(picture.resolve(), (folder / told["picture"]).read_bytes())

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     OnEvent = Callable[[dict[str, Any]], None]
 
 
+_STALL_SECONDS = 120.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class PaintJob:
     """One pair, as a slot's process is told of it.
@@ -153,7 +156,13 @@ class Renderer:
         failures: list[SlotError] = []
         while True:
             try:
-                result = self._pool.run({"pair": job}, on_event, deadline=self._deadline)
+                result = self._pool.run(
+                    {"pair": job},
+                    on_event,
+                    deadline=self._deadline,
+                    # The first step of a large picture gives no sign of life for minutes.
+                    stall_seconds=_STALL_SECONDS * max(1.0, (size / 1024) ** 2),
+                )
             except SlotError as error:
                 failures.append(error)
                 decision = decide(

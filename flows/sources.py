@@ -1,0 +1,37 @@
+"""Where manifests come from: a file, or an object in a bucket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from manifests.reader import parse, read
+from tasks.locations import is_remote
+from tasks.storage import store_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from manifests.schema import Manifest
+
+
+def read_manifest(source: str, *, overrides: Sequence[str] = ()) -> Manifest:
+    """Return a manifest; relative locations in it start where it lies.
+
+    Args:
+        source: A path or ``s3://bucket/key``.
+        overrides: ``recipe.NAME.field=value``, in place of the manifest's.
+
+    Raises:
+        ManifestError: With every problem.
+        StorageError: The bucket is not to be had.
+    """
+    if not is_remote(source):
+        return read(Path(source), overrides=overrides)
+    data = store_for(source).read(source)
+    return parse(data, name=source, folder=source.rpartition("/")[0], overrides=overrides)
+
+
+def absolute(source: str) -> str:
+    """Return a manifest's location so that it is found from any working directory."""
+    return source if is_remote(source) else str(Path(source).resolve())

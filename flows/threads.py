@@ -1,0 +1,49 @@
+"""Painting a night with threads alone: what remains when Prefect is not to be had."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from nst_core.errors import NSTError
+from tasks.jobs import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flows.night import Night
+
+_log = logging.getLogger(__name__)
+
+
+def paint(night: Night) -> None:
+    """Paint what is left of an open night.
+
+    Args:
+        night: Opened by :func:`flows.night.opened`.
+
+    Raises:
+        NSTError: The night could not be planned.
+    """
+    for location in night.locations:
+        if not night.has(location):
+            _attempt(night.fetch, location)
+
+    def pair(pair_id: str) -> None:
+        if _attempt(night.render, pair_id):
+            _attempt(night.publish, pair_id)
+
+    with ThreadPoolExecutor(night.places, "pair") as threads:
+        for planned in night.queue():
+            threads.submit(pair, planned.pair_id)
+
+
+def _attempt(step: Callable[[str], object], key: str) -> bool:
+    """Take a step of the night, which has noted by itself what goes wrong."""
+    try:
+        step(key)
+    except (NSTError, Stopped) as error:
+        _log.debug("%s: %s", key, error)
+        return False
+    return True
