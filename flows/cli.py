@@ -59,26 +59,24 @@ def main() -> NoReturn:
     handler.addFilter(RedactingFilter())
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     try:
-        app(standalone_mode=False)
-    except typer.Exit as leaving:
-        sys.exit(leaving.exit_code)
+        code = app(standalone_mode=False)  # what a typer.Exit says comes back as a value
     except typer.Abort:
         sys.exit(ExitCode.INTERRUPTED)
     except ManifestError as error:
         for problem in error.problems:
-            _complain(str(problem))
+            _print_error(str(problem))
         sys.exit(ExitCode.USAGE)
     except (NSTError, KeyboardInterrupt) as error:
         if isinstance(error, NSTError):
             _complain(f"{error.code} {error}")
         sys.exit(of_error(error))
     except Exception as error:
-        if (code := getattr(error, "exit_code", None)) is not None:  # a usage error of the parser
+        if (usage := getattr(error, "exit_code", None)) is not None:  # the parser's own errors
             _complain(str(getattr(error, "message", error)))
-            sys.exit(code)
+            sys.exit(usage)
         logging.getLogger(__name__).critical("this is a fault of nst-gallery", exc_info=error)
         sys.exit(ExitCode.INTERNAL)
-    sys.exit(ExitCode.COMPLETE)
+    sys.exit(code or ExitCode.COMPLETE)
 
 
 def _version(wanted: bool) -> None:
@@ -424,8 +422,12 @@ def _short(value: Any) -> str:
 
 
 def _complain(line: str) -> None:
+    _print_error(f"ERROR {line}")
+
+
+def _print_error(line: str) -> None:
     Console(stderr=True, soft_wrap=True).print(
-        f"ERROR {printable(redact(line))}", markup=False, highlight=False
+        printable(redact(line)), markup=False, highlight=False
     )
 
 

@@ -215,8 +215,9 @@ class LineDisplay(Watcher):
             counts = self._tally.counts
         waiting = len(night.left)
         self._say(
-            f"{night.manifest.collection}: {len(night.planned)} pairs, kept {counts['kept']},"
-            f" {waiting} to paint in {night.renderer.slots} slots"
+            f"{night.manifest.collection}: {counted(len(night.planned), 'pair')},"
+            f" kept {counts['kept']}, {waiting} to paint"
+            f" in {counted(night.renderer.slots, 'slot')}"
         )
 
     def event(self, planned: Planned, event: dict[str, Any]) -> None:
@@ -275,6 +276,11 @@ def describe(outcome: Outcome) -> str:
         remedy = f"; {failure.remedy}" if failure.remedy else ""
         return f"{name}  {failure.code}: {printable(failure.message + remedy)}"
     return name
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things: 1 pair, 2 pairs."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def span(seconds: float) -> str:
