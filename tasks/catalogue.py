@@ -213,7 +213,10 @@ class Catalogue:
 
     def _recipe(self, record: Record) -> int:
         text = yaml.safe_dump(_entry(record), sort_keys=False, allow_unicode=True, width=88)
-        return self._recipes.number({"name": record.recipe_name, "yaml": text})
+        background = record.output.get("background", "white")
+        return self._recipes.number(
+            {"name": record.recipe_name, "yaml": text, "background": background}
+        )
 
     def _known_content(self, failure: Failure) -> int | None:
         """Return the failed content's number: that of the painted one in the same place, if any."""
@@ -290,7 +293,7 @@ def _entry(record: Record) -> dict[str, Any]:
     entry: dict[str, Any] = dict(record.recipe)
     if "start" in entry:
         entry["init"] = entry.pop("start")
-    written = dict(record.output)
+    written = {name: value for name, value in record.output.items() if name != "background"}
     if frames := written.pop("frames", None):
         entry["frames"] = {"every": frames}
     entry["format"] = {"type": written.pop("format", "png"), **written}

@@ -22,6 +22,7 @@ from tasks.records import PRODUCT_VERSION, now
 from tasks.thumbnails import FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _SCRIPTS = (
@@ -54,19 +55,21 @@ def build(out: Path) -> Path:
     """
     output = Output(out)
     catalogue = Catalogue(out, list(output.records()), output.failures())
-    script = _asset(out, "\n".join(["'use strict';", *map(_template, _SCRIPTS)]), "js")
-    style = _asset(out, _fonts() + _template("page.css"), "css")
-    write_atomic(out / "index.html", rendered(catalogue, script=script, style=style).encode())
+    assets = {
+        "script": _asset(out, "\n".join(["'use strict';", *map(_template, _SCRIPTS)]), "js"),
+        "style": _asset(out, _fonts() + _template("page.css"), "css"),
+        "icon": _asset(out, _template("icon.svg"), "svg"),
+    }
+    write_atomic(out / "index.html", rendered(catalogue, assets).encode())
     return out / "index.html"
 
 
-def rendered(catalogue: Catalogue, *, script: str, style: str) -> str:
+def rendered(catalogue: Catalogue, assets: Mapping[str, str]) -> str:
     """Return the page as HTML.
 
     Args:
         catalogue: What it shows.
-        script: Address of its script.
-        style: Address of its style sheet.
+        assets: Addresses of its ``script``, ``style`` and ``icon``.
     """
     environment = Environment(
         loader=PackageLoader("tasks"),
@@ -84,8 +87,7 @@ def rendered(catalogue: Catalogue, *, script: str, style: str) -> str:
         counts=catalogue.counts(),
         built=now(),
         version=PRODUCT_VERSION,
-        script=script,
-        style=style,
+        **assets,
     )
 
 

@@ -293,7 +293,7 @@ def test_hostile_names_stay_text(night, drawn):
     )
     catalogue = Catalogue(night.root, [record], [failure])
 
-    page = Page(rendered(catalogue, script="./assets/a.js", style="./assets/a.css"))
+    page = Page(rendered(catalogue, dict.fromkeys(("script", "style", "icon"), "./assets/a")))
 
     assert [set(found) for found in page.having("script")] == [{"src", "defer"}, {"type", "id"}]
     assert not {
