@@ -21,7 +21,7 @@ from flows.signals import Signals
 from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
 from manifests.planning import expand, only
-from tasks.durable import write_atomic
+from tasks.durable import OutputError, write_atomic
 from tasks.gallery import build
 from tasks.report import Report, ReportedPair, write_report
 from tasks.settings import Settings
@@ -30,7 +30,7 @@ from tasks.upload import staging
 from tasks.weights import require_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from flows.night import Night
     from manifests.pairs import Pair
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from manifests.schema import Manifest
 
 _log = logging.getLogger(__name__)
+
+# The page and the summary are rewritten this often, for those who look in during the night.
+_REFRESH_SECONDS = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,12 +120,10 @@ def paint_pairs(
         Uploading(night, target, source=source) as uploading,
     ):
         _remember(night, source, target, options)
-        caught = _paint(night, source)
-        drained = uploading.finish()
         command = shlex.join(["nst", "run", source])
-        report = reported(night, command=command, waiting=len(drained.waiting))
-        summary = write_report(night.output, report)
-        build(root)
+        caught = _paint(night, source, refresh=lambda: _hang(night, command))
+        drained = uploading.finish()
+        summary = _hang(night, command, waiting=len(drained.waiting))
         uploading.pages()
     return gravest(_codes(night, caught, waiting=len(drained.waiting))), summary
 
@@ -183,14 +184,28 @@ def _warn(problem: Problem) -> None:
     _log.warning("%s", problem)
 
 
-def _paint(night: Night, source: str) -> ExitCode | None:
+def _hang(night: Night, command: str, *, waiting: int = 0) -> dict[str, Any]:
+    """Write the reports and the page as the night stands, and return the summary."""
+    summary = write_report(night.output, reported(night, command=command, waiting=waiting))
+    build(night.output.root)
+    return summary
+
+
+def _paint(night: Night, source: str, *, refresh: Callable[[], object]) -> ExitCode | None:
     """Paint in a thread of its own; the main thread is there for signals. Return their code."""
     server = PrefectServer.start(night.output.work / "prefect")
     painting = threading.Thread(target=_with_prefect, args=(night, source, server), name="flow")
     with Signals(leave=night.renderer.stop, kill=night.renderer.stop) as signals:
         painting.start()
+        due = time.monotonic() + _REFRESH_SECONDS
         while painting.is_alive():
             painting.join(0.2)
+            if time.monotonic() >= due and night.planned:
+                try:
+                    refresh()
+                except OutputError as error:
+                    _log.warning("the page is not refreshed: %s", error)
+                due = time.monotonic() + _REFRESH_SECONDS
     server.stop()
     return signals.code
 
