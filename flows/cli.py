@@ -19,6 +19,7 @@ from manifests.problems import ManifestError
 from nst_core.errors import NSTError
 from nst_core.networks import NETWORKS, network
 from nst_core.presets import PRESETS
+from tasks.locations import is_remote
 from tasks.printable import printable
 from tasks.redaction import RedactingFilter, redact
 from tasks.settings import Settings
@@ -244,7 +245,8 @@ def verify(
     """Read every file of an output again and compare it with its record."""
     from flows.repairing import repaired, verified  # noqa: PLC0415
 
-    found = verified(Path(output))
+    root = _local(output)
+    found = verified(root)
     if as_json:
         _print_json(found)
     else:
@@ -255,20 +257,30 @@ def verify(
             f" {found['bytes'] / 1e6:.1f} MB read: {len(found['damaged'])} damaged"
         )
     if repair and found["damaged"]:
-        raise typer.Exit(repaired(Path(output), quiet=as_json))
+        raise typer.Exit(repaired(root, quiet=as_json))
     raise typer.Exit(ExitCode.FAILED_PAIRS if found["damaged"] else ExitCode.COMPLETE)
 
 
 @app.command()
-def gallery(output: OutputFolder, as_json: AsJson = False) -> None:
+def gallery(
+    output: OutputFolder,
+    sheets: Annotated[
+        bool, typer.Option("--sheets", help="Also contact sheets to print, PNG and PDF.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Rebuild the gallery page from the records."""
     from tasks.gallery import build  # noqa: PLC0415
+    from tasks.output import Output  # noqa: PLC0415
+    from tasks.sheets import write_contact_sheets  # noqa: PLC0415
 
-    page = build(Path(output))
+    root = _local(output)
+    paths = [build(root), *(write_contact_sheets(Output(root)) if sheets else ())]
     if as_json:
-        _print_json({"page": str(page)})
-    else:
-        Console().print(printable(str(page)), markup=False)
+        _print_json({"page": str(paths[0]), "sheets": [str(path) for path in paths[1:]]})
+        return
+    for path in paths:
+        Console(soft_wrap=True).print(printable(str(path)), markup=False, highlight=False)
 
 
 @app.command()
@@ -382,6 +394,15 @@ def weights_verify(as_json: AsJson = False) -> None:
             Console().print(f"{name}: {state}")
     damaged = "damaged" in states.values()
     raise typer.Exit(ExitCode.ENVIRONMENT if damaged else ExitCode.COMPLETE)
+
+
+def _local(output: str) -> Path:
+    """Return the folder on this machine of an output, which may go to a bucket."""
+    from tasks.upload import staging  # noqa: PLC0415
+
+    return (
+        staging(output, Settings.from_environment().scratch) if is_remote(output) else Path(output)
+    )
 
 
 def _tell(summary: dict[str, Any]) -> None:
