@@ -158,11 +158,11 @@ def test_style_targets_are_remembered():
 def test_targets_of_another_recipe_are_not_mistaken(changes):
     """Whatever changes a target is part of what it is remembered under."""
     recipe = toy_recipe(**{"terms": (Gram(layer="relu1_1"),)} | changes)
-    studio = WatchedStudio()
-    bind(toy_recipe(terms=(Gram(layer="relu1_1"),)), studio, OCTAVE, picture(0), [style(1)])
-    afresh = losses(recipe, WatchedStudio(), [style(1)])
+    studio, styles = WatchedStudio(), [style(1, height=9, width=25)]
+    bind(toy_recipe(terms=(Gram(layer="relu1_1"),)), studio, OCTAVE, picture(0), styles)
+    afresh = losses(recipe, WatchedStudio(), styles)
 
-    assert losses(recipe, studio, [style(1)]) == afresh
+    assert losses(recipe, studio, styles) == afresh
 
 
 def test_targets_do_not_depend_on_a_terms_weight():

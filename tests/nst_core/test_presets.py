@@ -73,6 +73,13 @@ def test_gallery_weighs_layers_as_crowson_does():
     assert [first / second for first, second in pairwise(weights)] == [4] * 4
 
 
+def test_gallery_smooths_the_distance_as_measured():
+    """A relative floor of 2e-5 ended lowest of those tried; the ridge is the peer's."""
+    constants = {(term.ridge, term.smoothing) for term in terms("gallery", Wasserstein)}
+
+    assert constants == {(1e-4, 2e-5)}
+
+
 def test_crowson_has_the_same_objective_without_the_gamut():
     """The peer clamps after every step; the rest is shared with our own preset."""
     ours = [term for term in PRESETS["gallery"].recipe.terms if not isinstance(term, Gamut)]

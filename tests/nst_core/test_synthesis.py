@@ -166,6 +166,19 @@ def test_resumed_painting_is_bitwise_the_uninterrupted_one(name: str, interrupte
     ]
 
 
+@pytest.mark.parametrize("optimizer", [LBFGS(), Adam()], ids=str)
+def test_snapshot_is_the_observers_own(optimizer):
+    """Whatever is done with a snapshot, the painting goes on as it would."""
+    recipe = toy_recipe(optimizer=optimizer)
+    undisturbed, _ = watch(recipe)
+
+    def scrawl(step):
+        for tensor in step.snapshot().tensors.values():
+            tensor.zero_()
+
+    assert torch.equal(watch(recipe, on_step=scrawl)[0].image, undisturbed.image)
+
+
 def test_observer_sees_every_step():
     """Octave, step and progress count from the coarsest octave to the last step."""
     recipe = toy_recipe(octaves=TWO_OCTAVES, log_every=2)
@@ -303,6 +316,18 @@ def test_octaves_carry_the_change_or_the_image(carry: str):
         (PAIR.content + enlarged(coarse - base)) if carry == "change" else enlarged(coarse)
     ).clamp(0, 1)
     torch.testing.assert_close(finished.image, expected, rtol=0, atol=1e-4)
+
+
+def test_finer_octave_starts_in_gamut():
+    """A carried change that overshoots is clipped before it is painted on."""
+    octaves = dataclasses.replace(TWO_OCTAVES, steps=(1,))
+    recipe = toy_recipe(start="picture", optimizer=RESTING, octaves=octaves)
+    glaring = (picture(9, 24, 32) > 0.5).float()
+    _, steps = watch(recipe, dataclasses.replace(PAIR, start=glaring))
+    canvas = steps[-1].snapshot().tensors["canvas"]
+
+    assert canvas.min() > -1e-4
+    assert canvas.max() < 1 + 1e-4
 
 
 @pytest.mark.parametrize("size", [(24, 32), (32, 24), (100, 17), (16, 16)])
@@ -468,7 +493,7 @@ def delivered_distance(image, style_pixels, layer):
 
 
 def test_real_painting_comes_near_its_style():
-    """The house's own preset, with real weights, closes seventy percent of the distance and more."""
+    """With real weights, the house's preset closes seventy percent of the distance and more."""
     hatched = (torch.arange(64)[:, None] + torch.arange(64)) % 6 < 3
     painting = (0.3 * natural(1, 64, 64) + 0.5 * hatched).clamp(0, 1)
     content = natural(0, 48, 64)
