@@ -1,1 +1,1 @@
-"""Example manifests and their pictures."""
+"""Manifests to start from, with the pictures of the quickstart."""

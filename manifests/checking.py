@@ -1,0 +1,133 @@
+"""What only shows when the parts of a manifest are seen together.
+
+These checks look at the tree and not at the models, so that a mistake in one place does not keep
+those in all others from being told.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from manifests.problems import quoted
+from manifests.recipes import mistakes, recipe_of
+from manifests.schema import DEFAULT_RECIPE, MAX_ENTRIES, RecipeEntry
+from nst_core.errors import RecipeError, did_you_mean
+from nst_core.presets import PRESETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from manifests.problems import Path, Problem
+    from manifests.strict_yaml import Document
+
+_MOST_LISTED = 10
+
+
+def check(document: Document) -> Iterator[Problem]:
+    """Yield recipes that cannot be painted, unknown names, pairings that bring wrong pictures.
+
+    Args:
+        document: Its tree is a mapping.
+    """
+    reads = {name: preset.recipe.reads for name, preset in PRESETS.items()}
+    for name, given in islice(_mapping(document.tree, "recipes").items(), MAX_ENTRIES):
+        entry, is_whole = _entry(given)
+        reads.pop(name, None)
+        if entry is None:
+            continue
+        try:
+            recipe = recipe_of(entry)
+        except RecipeError as error:
+            whole: list[tuple[Path, RecipeError]] = [((), error)] if is_whole else []
+            for path, mistake in list(mistakes(entry)) or whole:
+                yield document.problem(mistake.code, ("recipes", name, *path), str(mistake))
+        else:
+            if is_whole:
+                reads[name] = recipe.reads
+    for path, pairing in _pairings(document.tree):
+        yield from _check_names(document, pairing, path)
+        yield from _check_pictures(document, pairing, path, reads)
+
+
+def _check_names(document: Document, pairing: dict[str, Any], path: Path) -> Iterator[Problem]:
+    """Yield a problem for every name that the manifest does not define."""
+    for key, among in (("content", "content_sets"), ("style", "style_sets"), ("recipe", "recipes")):
+        known = {**_mapping(document.tree, among), **(PRESETS if key == "recipe" else {})}
+        is_told = not isinstance(document.tree.get(among, {}), dict)
+        for place, name in _names(pairing, key):
+            if name not in known and not is_told:
+                listed = ", ".join(islice(known, _MOST_LISTED)) or f"none; add it to {among}"
+                hint = (
+                    did_you_mean(name, islice(known, MAX_ENTRIES))
+                    or f"; this manifest has {listed}"
+                )
+                said = f"no {key} {'' if key == 'recipe' else 'set '}{quoted(name)}{hint}"
+                yield document.problem("E-MANIFEST-NAME", (*path, *place), said)
+
+
+def _check_pictures(
+    document: Document,
+    pairing: dict[str, Any],
+    path: Path,
+    reads: Mapping[str, frozenset[str]],
+) -> Iterator[Problem]:
+    """Yield a problem where a recipe reads a picture that the pairing lacks, or the reverse.
+
+    Args:
+        document: The manifest.
+        pairing: One of its pairings.
+        path: Where it stands.
+        reads: Which pictures each recipe reads, as far as that is known.
+    """
+    named = [name for _, name in _names(pairing, "recipe")]
+    for name in dict.fromkeys(named if "recipe" in pairing else [DEFAULT_RECIPE]):
+        for key in ("content", "style") if name in reads else ():
+            if key in reads[name] and key not in pairing:
+                said = f"recipe {quoted(name)} reads a {key} picture; add {key}: with names of sets"
+                yield document.problem("E-MANIFEST-READS", path, said)
+            elif key not in reads[name] and key in pairing:
+                said = f"recipe {quoted(name)} reads no {key} picture; leave {key} out"
+                yield document.problem("E-MANIFEST-READS", (*path, key), said)
+
+
+def _pairings(tree: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the pairings with their places; a single one may be written without a list."""
+    given = tree.get("pairings")
+    if isinstance(given, dict):
+        yield ("pairings",), given
+    elif isinstance(given, list):
+        for index, pairing in enumerate(given):
+            if isinstance(pairing, dict):
+                yield ("pairings", index), pairing
+
+
+def _names(pairing: dict[str, Any], key: str) -> Iterator[tuple[Path, str]]:
+    """Yield the names that a pairing gives for a key, with their places in it."""
+    given = pairing.get(key)
+    if isinstance(given, str):
+        yield (key,), given
+    elif isinstance(given, list):
+        for index, name in enumerate(given):
+            if isinstance(name, str):
+                yield (key, index), name
+
+
+def _entry(given: Any) -> tuple[RecipeEntry | None, bool]:
+    """Return a recipe's entry without what pydantic refuses, and whether that is all of it."""
+    try:
+        return RecipeEntry.model_validate_json(json.dumps(given), strict=True), True
+    except ValidationError as error:
+        refused = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
+    # Without its network or preset it cannot be said what is wrong with the rest.
+    if not isinstance(given, dict) or refused & {"network", "preset"}:
+        return None, False
+    return _entry({key: value for key, value in given.items() if key not in refused})[0], False
+
+
+def _mapping(tree: dict[str, Any], key: str) -> dict[str, Any]:
+    found = tree.get(key)
+    return found if isinstance(found, dict) else {}

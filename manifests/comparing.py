@@ -1,0 +1,252 @@
+"""What a night has to do: planned pairs held against the records of what is painted already."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from manifests.naming import SHORTEST_ID, name_of
+from nst_core.networks import network
+from nst_core.recipe import ALGORITHM_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from manifests.pairs import Pair, StylePicture
+
+_SHOWN_DIGITS = 8
+_ID_DIGITS = 64
+
+
+class PaintedStyle(Protocol):
+    """A style picture, as a record tells of it."""
+
+    @property
+    def location(self) -> str:
+        """Where it lay."""
+
+    @property
+    def weight(self) -> float:
+        """Its share."""
+
+    @property
+    def sha256(self) -> str:
+        """Of its bytes."""
+
+
+class Painted(Protocol):
+    """A finished pair, as its record tells of it."""
+
+    @property
+    def pair_id(self) -> str:
+        """The pair's identity."""
+
+    @property
+    def content(self) -> str | None:
+        """Where the content lay."""
+
+    @property
+    def content_sha256(self) -> str | None:
+        """Of the content's bytes."""
+
+    @property
+    def styles(self) -> Sequence[PaintedStyle]:
+        """The style pictures, in order."""
+
+    @property
+    def recipe_name(self) -> str:
+        """The recipe's name at that time."""
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """Every resolved parameter."""
+
+    @property
+    def output(self) -> Mapping[str, Any]:
+        """What decided the files' bytes."""
+
+    @property
+    def weights_sha256(self) -> str:
+        """Of the network's weights."""
+
+    @property
+    def algorithm_version(self) -> int:
+        """Of the program that painted it."""
+
+    @property
+    def draft(self) -> bool:
+        """Whether a better painting is still to come."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A pair with its identity and its file name.
+
+    Args:
+        pair: What and how.
+        pair_id: 64 hex digits.
+        stem: File name without ending, unique in its plan.
+    """
+
+    pair: Pair
+    pair_id: str
+    stem: str
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A pair of which an older picture is there.
+
+    Args:
+        planned: The pair as it is now.
+        painted: As it was painted; that picture stays.
+        why: What differs, one line each.
+    """
+
+    planned: Planned
+    painted: Painted
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a night has to do.
+
+    Args:
+        kept: Painted already.
+        new: Not painted yet.
+        changed: Painted from other pictures or by another recipe.
+        orphaned: Painted, but in the manifest no more; these pictures stay.
+    """
+
+    kept: tuple[Planned, ...]
+    new: tuple[Planned, ...]
+    changed: tuple[Changed, ...]
+    orphaned: tuple[Painted, ...]
+
+    @property
+    def to_paint(self) -> tuple[Planned, ...]:
+        """Everything to be painted."""
+        return (*self.new, *(change.planned for change in self.changed))
+
+    def seconds(self, cost: Callable[[Pair], float], *, slots: int = 1) -> float:
+        """Return how long painting takes, at best.
+
+        Args:
+            cost: Seconds for one pair in one slot.
+            slots: Pairs that are painted at once.
+        """
+        each = [cost(planned.pair) for planned in self.to_paint]
+        return max(sum(each) / slots, max(each, default=0.0))
+
+
+def identify(pairs: Iterable[Pair], digests: Mapping[str, str]) -> tuple[Planned, ...]:
+    """Return the pairs with their identities, equal ones once.
+
+    Different files may hold the same bytes; what is painted from them is the same picture.
+
+    Args:
+        pairs: From the manifest.
+        digests: SHA-256 of the bytes at every location of the pairs.
+    """
+    by_id: dict[str, Pair] = {}
+    for pair in pairs:
+        by_id.setdefault(pair.pair_id(digests), pair)
+    digits = _digits(by_id)
+    return tuple(
+        Planned(pair, pair_id, pair.stem(pair_id, digits=digits)) for pair_id, pair in by_id.items()
+    )
+
+
+def compare(
+    planned: Sequence[Planned], painted: Iterable[Painted], digests: Mapping[str, str]
+) -> Plan:
+    """Return what is to be done.
+
+    Args:
+        planned: The manifest's pairs.
+        painted: What is finished in the same collection.
+        digests: SHA-256 of the bytes at every location of the pairs.
+    """
+    by_id = {one.pair_id: one for one in painted}
+    wanted = {one.pair_id for one in planned}
+    older: dict[object, list[Painted]] = defaultdict(list)
+    for old in by_id.values():
+        if old.pair_id not in wanted:
+            older[_subject(old.content, old.styles, old.recipe_name)].append(old)
+    plan: dict[str, list[Any]] = {"kept": [], "new": [], "changed": []}
+    replaced: set[str] = set()
+    for one in planned:
+        pair = one.pair
+        same = by_id.get(one.pair_id)
+        before = older.get(_subject(pair.content, pair.styles, pair.recipe_name), [])
+        if same is not None and same.draft:
+            plan["changed"].append(Changed(one, same, ("only a draft so far",)))
+        elif same is not None:
+            plan["kept"].append(one)
+        elif before:
+            changes = [Changed(one, old, _differences(pair, old, digests)) for old in before]
+            plan["changed"].append(min(changes, key=lambda change: len(change.why)))
+            replaced.update(old.pair_id for old in before)
+        else:
+            plan["new"].append(one)
+    orphaned = [old for key, old in by_id.items() if key not in wanted | replaced]
+    return Plan(**{name: tuple(found) for name, found in plan.items()}, orphaned=tuple(orphaned))
+
+
+def _digits(pair_ids: Iterable[str]) -> int:
+    """Return how many digits keep all identities apart."""
+    ids = set(pair_ids)
+    return next(
+        digits
+        for digits in range(SHORTEST_ID, _ID_DIGITS + 1)
+        if len({pair_id[:digits] for pair_id in ids}) == len(ids)
+    )
+
+
+def _subject(
+    content: str | None, styles: Iterable[StylePicture | PaintedStyle], recipe_name: str
+) -> object:
+    """Return what people take for the same pair, though its picture may differ."""
+    return content, tuple(style.location for style in styles), recipe_name
+
+
+def _differences(pair: Pair, old: Painted, digests: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what sets a pair apart from its older picture."""
+    now: dict[str, Any] = {
+        "content": pair.content and digests[pair.content][:_SHOWN_DIGITS],
+        "recipe": pair.recipe.parameters(),
+        "output": pair.output.parameters(),
+        "algorithm_version": ALGORITHM_VERSION,
+    }
+    then: dict[str, Any] = {
+        "content": old.content_sha256 and old.content_sha256[:_SHOWN_DIGITS],
+        "recipe": old.recipe,
+        "output": old.output,
+        "algorithm_version": old.algorithm_version,
+    }
+    for new_style, old_style in zip(pair.styles, old.styles, strict=True):
+        name = f"style {name_of(new_style.location)}"
+        now[name] = digests[new_style.location][:_SHOWN_DIGITS], new_style.weight
+        then[name] = old_style.sha256[:_SHOWN_DIGITS], old_style.weight
+    if not old.weights_sha256.startswith(network(pair.recipe.network).source.sha256):
+        now["weights"], then["weights"] = "new", "old"
+    before, after = dict(_leaves(then)), dict(_leaves(now))
+    return tuple(
+        f"{name}: {before.get(name, 'nothing')} → {after.get(name, 'nothing')}"
+        for name in dict.fromkeys((*before, *after))
+        if before.get(name) != after.get(name)
+    )
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield everything in nested mappings and lists with its dotted name."""
+    if isinstance(value, list | tuple):
+        value = dict(enumerate(value))
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _leaves(one, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value

@@ -1,0 +1,48 @@
+"""Names of files: safe on every file system, whatever the pictures are called."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+LONGEST_SLUG = 50
+SHORTEST_ID = 10
+
+# What Windows and macOS keep for themselves, with or without an ending.
+_RESERVED = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+@lru_cache(maxsize=10_000)
+def slug(name: str) -> str:
+    """Return 1 to 50 characters of ``a-z``, ``0-9`` and single ``-`` that recall a name.
+
+    Different names may have the same slug; the pair's identity keeps their files apart.
+    """
+    letters = unicodedata.normalize("NFKD", name).casefold()
+    ascii_only = letters.encode("ascii", "ignore").decode()
+    words = _NOT_SLUG.sub("-", ascii_only).strip("-")[:LONGEST_SLUG].rstrip("-")
+    if _RESERVED.fullmatch(words):
+        return f"{words}-img"
+    return words or "img"
+
+
+def name_of(location: str) -> str:
+    """Return what people call a picture: its file name without folder and ending."""
+    path = PurePosixPath(location)
+    return path.stem or path.name
+
+
+def stem(content: str, style: str, recipe: str, pair_id: str) -> str:
+    """Return the file name of everything about a pair, without ending.
+
+    Args:
+        content: Name of the content; empty where there is none.
+        style: Name of the style picture or set; empty where there is none.
+        recipe: Name of the recipe.
+        pair_id: As many hex digits of the pair's identity as keep it apart.
+    """
+    pictures = [slug(name) for name in (content, style) if name]
+    return "--".join([*pictures, slug(recipe), pair_id])

@@ -1,0 +1,169 @@
+"""A pair: one picture to be painted, and its identity."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from manifests.naming import SHORTEST_ID, slug, stem
+from nst_core.networks import network
+from nst_core.recipe import ALGORITHM_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from manifests.schema import FormatName
+    from nst_core.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """What is written for a pair.
+
+    Args:
+        format: Of the finished picture.
+        bits: Per channel.
+        quality: Of jpeg and webp, 1 to 100; the others ignore it.
+        provenance: Whether the file tells how it was painted.
+        frames: Steps between two intermediate pictures that are kept, or None.
+        background: What shows through transparent inputs: a colour's name or ``#rrggbb``.
+    """
+
+    format: FormatName = "png"
+    bits: Literal[8, 16] = 8
+    quality: int = 95
+    provenance: bool = True
+    frames: int | None = None
+    background: str = "white"
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what decides the files' bytes, and nothing that does not."""
+        given = dataclasses.asdict(self)
+        if self.format in {"png", "tiff"}:
+            del given["quality"]
+        if self.frames is None:
+            del given["frames"]
+        return given
+
+
+@dataclass(frozen=True)
+class StylePicture:
+    """One style picture of a pair.
+
+    Args:
+        location: Absolute path or ``s3://bucket/key``.
+        weight: Its share; those of a pair add up to 1.
+    """
+
+    location: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """One picture to be painted.
+
+    Args:
+        content: Absolute path or ``s3://bucket/key``; None where the recipe reads no content.
+        styles: The style picture, or all of a blend; empty where the recipe reads no style.
+        start: The first canvas, for recipes that read one.
+        recipe_name: The recipe's name in the manifest.
+        recipe: How to paint.
+        output: What to write.
+        content_name: For people, fit to print; empty where there is no content.
+        style_name: Of the style picture, or of the blended set; likewise.
+        labels: Subject, movement, material, technique, and the names of the sets.
+        credits: Lines that whoever shows the picture must show with it.
+        priority: Higher is painted earlier.
+    """
+
+    content: str | None
+    styles: tuple[StylePicture, ...]
+    start: str | None = None
+    recipe_name: str
+    recipe: Recipe
+    output: OutputFormat = OutputFormat()
+    content_name: str = ""
+    style_name: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    credits: tuple[str, ...] = ()
+    priority: int = 0
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """Every picture that the pair reads."""
+        singles = [location for location in (self.content, self.start) if location is not None]
+        return (*singles, *(style.location for style in self.styles))
+
+    @property
+    def what(self) -> tuple[object, ...]:
+        """Everything that decides the picture, as far as it is known without reading files."""
+        return (self.content, self.styles, self.start, self.recipe, self.output)
+
+    def pair_id(self, digests: Mapping[str, str]) -> str:
+        """Return the pair's identity: 64 hex digits over everything that shapes the picture.
+
+        Paths, names, dates, credits and the device are not part of it.
+
+        Args:
+            digests: SHA-256 of the bytes at every location of the pair.
+        """
+        identity = {
+            "v": 1,
+            "algorithm": ALGORITHM_VERSION,
+            "content": self.content and digests[self.content],
+            "styles": [[digests[style.location], style.weight] for style in self.styles],
+            "start": self.start and digests[self.start],
+            "weights": network(self.recipe.network).source.sha256,
+            "output": self.output.parameters(),
+            # By its hash, since thousands of pairs share a recipe.
+            "recipe": _recipe_sha256(self.recipe),
+        }
+        return _sha256(identity)
+
+    def stem(self, pair_id: str, *, digits: int = SHORTEST_ID) -> str:
+        """Return the file name of everything about the pair, without ending.
+
+        Args:
+            pair_id: The pair's identity.
+            digits: How much of it the name carries.
+        """
+        return stem(self.content_name, self.style_name, self.recipe_name, pair_id[:digits])
+
+    def matches(self, pattern: str) -> bool:
+        """Tell whether a pattern fits one of the pair's paths, names, or slugs.
+
+        Args:
+            pattern: ``*`` stands for any text, ``?`` for one character, ``[abc]`` for one of these.
+        """
+        return any(fnmatchcase(text, pattern) for text in self._called)
+
+    @cached_property
+    def _called(self) -> tuple[str, ...]:
+        names = [name for name in (self.content_name, self.style_name) if name]
+        pictures = "--".join(map(slug, names))
+        return (
+            *self.locations,
+            *names,
+            self.recipe_name,
+            pictures,
+            f"{pictures}--{slug(self.recipe_name)}",
+        )
+
+
+@lru_cache(maxsize=256)
+def _recipe_sha256(recipe: Recipe) -> str:
+    return _sha256(recipe.parameters())
+
+
+def _sha256(value: Any) -> str:
+    """Return the hash of a value's one JSON form: sorted keys, no spaces, no NaN."""
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,170 @@
+"""From a manifest to its pairs: every content of its sets with every style, by every recipe."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from manifests.pairs import OutputFormat, Pair, StylePicture
+from manifests.problems import ManifestError, quoted
+from manifests.recipes import recipe_of
+from manifests.schema import StartPicture
+from manifests.sets import Sets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from manifests.problems import Path, Problem
+    from manifests.schema import Manifest, Pairing, RecipeEntry
+    from manifests.sets import Find, Subject
+
+__all__ = ["MAX_PAIRS", "Pair", "expand", "only"]
+
+MAX_PAIRS = 100_000
+
+
+def expand(
+    manifest: Manifest, find: Find, *, on_warning: Callable[[Problem], None] = lambda _: None
+) -> tuple[Pair, ...]:
+    """Return the pairs of a manifest, each once, in the order in which they are to be painted.
+
+    Pairs of a higher priority come first; otherwise they follow the manifest, style by style, so
+    that what is prepared for a style serves all its contents.
+
+    Args:
+        manifest: What was asked for.
+        find: Returns the locations that a path, folder, pattern or address stands for, in order;
+            none, or an `NSTError` of kind ``input``, means that there are none.
+        on_warning: Is told what is no error but hardly meant.
+
+    Raises:
+        ManifestError: Patterns that find nothing, no pairs at all, or more than `MAX_PAIRS`.
+        NSTError: A store does not answer.
+    """
+    expansion = _Expansion(manifest, find)
+    for index, pairing in enumerate(manifest.pairings):
+        expansion.add(index, pairing)
+    return expansion.result(on_warning)
+
+
+def only(pairs: Iterable[Pair], pattern: str | None) -> tuple[Pair, ...]:
+    """Return the pairs that a pattern fits; all without one.
+
+    Args:
+        pairs: To choose from.
+        pattern: See :meth:`manifests.pairs.Pair.matches`.
+    """
+    return tuple(pair for pair in pairs if pattern is None or pair.matches(pattern))
+
+
+class _Expansion:
+    """The pairs of the pairings so far, with what is wrong with them."""
+
+    def __init__(self, manifest: Manifest, find: Find) -> None:
+        self._manifest = manifest
+        self._sets = Sets(manifest, find)
+        self._pairs: dict[object, tuple[int, Pair]] = {}
+        self._problems: list[Problem] = []
+        self._warnings: list[Problem] = []
+
+    def add(self, index: int, pairing: Pairing) -> None:
+        """Add a pairing's pairs, but for those that are excluded or there already."""
+        path: Path = ("pairings", index)
+        uses = Counter(dict.fromkeys(pairing.exclude or (), 0))
+        repeated: Counter[int] = Counter()
+        for pair in self._product(path, pairing):
+            fitting = [pattern for pattern in uses if pair.matches(pattern)]
+            uses.update(fitting)
+            if fitting:
+                continue
+            earlier, kept = self._pairs.setdefault(pair.what, (index, pair))
+            if kept is not pair:
+                repeated[earlier] += 1
+                highest = max(kept.priority, pair.priority)
+                self._pairs[pair.what] = (earlier, replace(kept, priority=highest))
+        for earlier, count in repeated.items():
+            said = f"{count} of its pairs are in pairings.{earlier} already; each is painted once"
+            self._warn("W-MANIFEST-TWICE", path, said)
+        for place, pattern in enumerate(pairing.exclude or ()):
+            if not uses[pattern]:
+                said = f"{quoted(pattern)} excludes nothing"
+                self._warn("W-MANIFEST-EXCLUDE", (*path, "exclude", place), said)
+
+    def result(self, on_warning: Callable[[Problem], None]) -> tuple[Pair, ...]:
+        """Return the pairs.
+
+        Raises:
+            ManifestError: Something is wrong with them.
+        """
+        problems = [*self._problems, *self._sets.problems]
+        if not self._pairs and not problems:
+            said = "everything is excluded; nothing is left to paint"
+            problems.append(self._manifest.problem("E-MANIFEST-NOPAIRS", ("pairings",), said))
+        if problems:
+            raise ManifestError(problems)
+        named = {
+            ("recipes", name) for pairing in self._manifest.pairings for name in pairing.recipe
+        }
+        recipes = {("recipes", name) for name in self._manifest.recipes}
+        for path in [*self._sets.unused(), *sorted(recipes - named)]:
+            self._warn("W-MANIFEST-UNUSED", path, "is in no pairing")
+        for warning in self._warnings:
+            on_warning(warning)
+        pairs = [pair for _, pair in self._pairs.values()]
+        return tuple(sorted(pairs, key=lambda pair: -pair.priority))
+
+    def _product(self, path: Path, pairing: Pairing) -> Iterator[Pair]:
+        """Yield every content with every style by every recipe of a pairing."""
+        contents = self._sets.contents(pairing.content)
+        styles = self._sets.styles(pairing.style)
+        many = len(self._pairs) + len(contents) * len(styles) * len(pairing.recipe)
+        if many > MAX_PAIRS:
+            said = f"{many:,} pairs with this pairing; no more than {MAX_PAIRS:,} can be painted"
+            self._problems.append(self._manifest.problem("E-MANIFEST-PAIRS", path, said))
+            return
+        for name in pairing.recipe:
+            entry = self._manifest.recipe(name)
+            common = {
+                "recipe_name": name,
+                "recipe": recipe_of(entry),
+                "start": self._start(name, entry),
+                "output": _output(entry, self._manifest.background),
+                "priority": pairing.priority,
+            }
+            for style in styles:
+                for content in contents:
+                    yield _pair(content, style, **common)
+
+    def _start(self, name: str, entry: RecipeEntry) -> str | None:
+        if not isinstance(entry.init, StartPicture):
+            return None
+        return self._sets.single(entry.init.picture, ("recipes", name, "init", "picture"))
+
+    def _warn(self, code: str, path: Path, message: str) -> None:
+        self._warnings.append(self._manifest.problem(code, path, message))
+
+
+def _pair(content: Subject, style: Subject, **common: Any) -> Pair:
+    return Pair(
+        content=content.pictures[0].location if content.pictures else None,
+        styles=tuple(StylePicture(one.location, one.weight) for one in style.pictures),
+        content_name=content.name,
+        style_name=style.name,
+        labels=content.labels | style.labels,
+        credits=tuple(dict.fromkeys(content.credits + style.credits)),
+        **common,
+    )
+
+
+def _output(entry: RecipeEntry, background: str) -> OutputFormat:
+    """Return what is to be written, as an entry says."""
+    given = entry.format
+    return OutputFormat(
+        format=given.type,
+        bits=given.bits,
+        quality=OutputFormat.quality if given.quality is None else given.quality,
+        provenance=given.provenance,
+        frames=entry.frames.every if entry.frames else None,
+        background=background,
+    )

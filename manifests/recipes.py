@@ -1,0 +1,97 @@
+"""From what a manifest says of a recipe to the recipe itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from manifests.schema import DEFAULT_RECIPE, Layers, RecipeEntry, StartPicture
+from nst_core.dials import Dials, turn
+from nst_core.errors import RecipeError
+from nst_core.networks import network
+from nst_core.presets import preset
+from nst_core.recipe import Recipe
+from nst_core.terms import Content, Gram, TotalVariation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from manifests.problems import Path
+
+DIALS = (
+    *("size", "steps", "content_weight", "style_weight", "style_scale", "color", "seed"),
+    *("network", "pooling", "precision"),
+)
+"""Fields of an entry that are dials of the same name; init, optimizer and layers are others'."""
+
+PARTS = (
+    *("terms", "noise", "canvas", "octaves", "border", "style_fit", "enlarge_style"),
+    *("resampling", "log_every"),
+)
+"""Fields of an entry that take the place of the recipe's own."""
+
+
+def recipe_of(entry: RecipeEntry) -> Recipe:
+    """Return the recipe that an entry stands for.
+
+    A part that is given takes the place of the preset's whole part; then the dials are turned.
+
+    Raises:
+        RecipeError: It cannot be painted.
+    """
+    return _applied(entry, _base(entry))
+
+
+def mistakes(entry: RecipeEntry) -> Iterator[tuple[Path, RecipeError]]:
+    """Yield why parts of an entry cannot be painted, each with its place in the entry.
+
+    Everything that the entry says is tried alone, on a recipe that is sound, so that one mistake
+    hides no other. Parts that merely do not go together show in :func:`recipe_of` only.
+    """
+    name = entry.network or (_base(entry).network if entry.terms is None else Recipe.network)
+    layer = network(name).layers[0]
+    sound = Recipe(terms=(Content(layer=layer), Gram(layer=layer)), network=name)
+    for path, alone in _pieces(entry):
+        try:
+            _applied(alone, sound)
+        except RecipeError as error:
+            yield path, error
+
+
+def _base(entry: RecipeEntry) -> Recipe:
+    """Return the recipe that an entry starts from."""
+    if entry.preset is None and entry.terms is not None:
+        return Recipe(terms=entry.terms, network=entry.network or Recipe.network)
+    return preset(entry.preset or DEFAULT_RECIPE).recipe
+
+
+def _applied(entry: RecipeEntry, base: Recipe) -> Recipe:
+    parts = {name: value for name in PARTS if (value := getattr(entry, name)) is not None}
+    if entry.terms is not None and entry.network is not None:
+        # Together, since the network must have the terms' layers.
+        parts["network"] = entry.network
+    dials: dict[str, Any] = {name: getattr(entry, name) for name in DIALS}
+    if isinstance(entry.optimizer, str):
+        dials["optimizer"] = entry.optimizer
+    elif entry.optimizer is not None:
+        parts["optimizer"] = entry.optimizer
+    if entry.init is not None:
+        dials["start"] = "picture" if isinstance(entry.init, StartPicture) else entry.init
+    if entry.layers is not None:
+        dials |= {"content_layers": entry.layers.content, "style_layers": entry.layers.style}
+    return turn(replace(base, **parts) if parts else base, Dials(**dials))
+
+
+def _pieces(entry: RecipeEntry) -> Iterator[tuple[Path, RecipeEntry]]:
+    """Yield everything that an entry says as an entry that says nothing else."""
+    for name in RecipeEntry.model_fields:
+        if name in entry.model_fields_set - {"preset", "network", "terms", "layers"}:
+            yield (name,), RecipeEntry.model_construct(**{name: getattr(entry, name)})
+    for index, term in enumerate(entry.terms or ()):
+        # A term of weight 0 is no mistake, but alone it would be no recipe.
+        terms = (term, TotalVariation())
+        yield ("terms", index), RecipeEntry.model_construct(terms=terms)
+    for reads in ("content", "style"):
+        for layer in getattr(entry.layers, reads, None) or ():
+            layers = Layers.model_validate({reads: {layer: 1.0}})
+            yield ("layers", reads, layer), RecipeEntry.model_construct(layers=layers)

@@ -1,0 +1,210 @@
+"""`nst new`: a manifest from folders of photos and paintings, for its owner to go on with."""
+
+from __future__ import annotations
+
+import json
+import os.path
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from manifests import locations, strict_yaml
+from manifests.naming import slug
+from manifests.problems import ManifestError, Problem, is_printable, quoted
+from nst_core.errors import NSTError
+from nst_core.presets import PRESETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from manifests.sets import Find
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./]([A-Za-z0-9_./ -]*[A-Za-z0-9_./-])?")
+
+# A folder of folders often says what these are.
+_KINDS = {"movements": "movement", "materials": "material", "techniques": "technique"}
+
+_TEMPLATE = """\
+# Every photo of the content sets meets every painting of the style sets.
+#
+#   nst check FILE      says everything that is wrong, before anything starts
+#   nst plan FILE       says what there is to paint, and how long it takes
+#   nst run FILE        paints it; the same command again paints only what is missing
+#
+# Paths start at the folder of this file. Files, folders, patterns (*, ?, ** for any number of
+# folders) and s3://bucket/prefix/ are all fine.
+# Editors complete and check this file once they know its schema: nst schema > manifest.schema.json
+
+# Names the gallery, and the folder of its pictures.
+collection: {collection}
+output: {output}
+
+content_sets:
+{contents}
+  # Written out, a set can say more:
+  # NAME: {{images: [photos/*.jpg], subject: faces, credit: "Whom to credit"}}
+
+# Each picture is a style of its own; with "blend: true" the pictures of a set are one style.
+style_sets:
+{styles}
+  # NAME: {{movement: Impressionism, images: [art/*.jpg], credit: "Whom to credit"}}
+  # In place of movement: material or technique.
+
+recipes:
+  evening:
+    preset: gallery          # or {presets}
+    size: 512                # pixels on the longest side
+    # style_weight: 2        # paints more strongly
+    # content_weight: 2      # keeps more of the photo
+    # style_scale: 1.5       # larger strokes
+    # color: match-content   # the photo's colours
+    # frames: {{every: 20}}    # keeps pictures on the way
+
+# {count}
+pairings:
+  - content: [{content_names}]
+    style: [{style_names}]
+    recipe: evening
+    # exclude: ["*/portrait-07*", "portrait-*--monet-*"]
+
+# finish_by: 07:00 Europe/Berlin
+"""
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A folder that becomes a set."""
+
+    name: str
+    location: str
+    pictures: int
+
+    @property
+    def count(self) -> str:
+        """How many pictures there are, for people."""
+        return "1 picture" if self.pictures == 1 else f"{self.pictures} pictures"
+
+
+def compose(
+    contents: Sequence[str],
+    styles: Sequence[str],
+    *,
+    find: Find,
+    folder: str,
+    collection: str,
+    output: str = "out",
+) -> str:
+    """Return a commented manifest that pairs all contents with all styles.
+
+    A folder that holds pictures becomes a set of its name; one that only holds folders of
+    pictures becomes a set for each of these.
+
+    Args:
+        contents: Absolute paths of folders, or ``s3://bucket/prefix``.
+        styles: The same.
+        find: See :func:`manifests.planning.expand`.
+        folder: Where the manifest will lie.
+        collection: Its name, or what one is to be made from.
+        output: As the manifest shall say it.
+
+    Raises:
+        ManifestError: Folders without pictures, or whose names a manifest cannot hold.
+        NSTError: A store does not answer.
+    """
+    content_sets, style_sets = _sets(contents, find), _sets(styles, find)
+    photos, paintings = (
+        sum(one.pictures for one in sets.values()) for sets in (content_sets, style_sets)
+    )
+    name = slug(collection)
+    return _TEMPLATE.format(
+        collection=_scalar("failed-pictures" if name == "failed" else name),
+        output=_scalar(output),
+        contents="\n".join(_content_lines(content_sets, folder)),
+        styles="\n".join(_style_lines(style_sets, folder)),
+        presets=", ".join(name for name in PRESETS if name != "gallery"),
+        count=f"{photos} photos × {paintings} paintings: {photos * paintings} pictures.",
+        content_names=", ".join(map(_scalar, content_sets)),
+        style_names=", ".join(map(_scalar, style_sets)),
+    )
+
+
+def _sets(given: Iterable[str], find: Find) -> dict[str, _Folder]:
+    """Return the sets that folders become, by names that are all different."""
+    sets: dict[str, _Folder] = {}
+    for location in given:
+        _require_writable(location)
+        for one in _folders(location.rstrip("/"), find):
+            names = [one.name, *(f"{one.name}-{number}" for number in range(2, len(sets) + 2))]
+            sets[next(name for name in names if name not in sets)] = one
+    return sets
+
+
+def _folders(location: str, find: Find) -> Iterator[_Folder]:
+    """Yield the folder itself if it holds pictures, else those in it that do."""
+    if found := _found(f"{location}/", find):
+        yield _Folder(_name(location), location, len(found))
+        return
+    inner: dict[str, int] = defaultdict(int)
+    for picture in _found(f"{locations.escaped(location)}/*/*", find):
+        inner[picture.rpartition("/")[0]] += 1
+    if not inner:
+        raise _error("E-MANIFEST-NOMATCH", f"{quoted(location)} holds no pictures")
+    for one, pictures in inner.items():
+        _require_writable(one)
+        yield _Folder(_name(one), one, pictures)
+
+
+def _found(pattern: str, find: Find) -> Sequence[str]:
+    try:
+        return find(pattern)
+    except NSTError as error:
+        if error.kind != "input":
+            raise
+        return ()
+
+
+def _name(location: str) -> str:
+    return PurePosixPath(location).name[:80] or "pictures"
+
+
+def _content_lines(sets: dict[str, _Folder], folder: str) -> Iterator[str]:
+    for name, one in sets.items():
+        yield f"  {_scalar(name)}: [{_scalar(_path(one, folder))}]  # {one.count}"
+
+
+def _style_lines(sets: dict[str, _Folder], folder: str) -> Iterator[str]:
+    for name, one in sets.items():
+        path = _scalar(_path(one, folder))
+        kind = _KINDS.get(PurePosixPath(one.location).parent.name.casefold())
+        title = _scalar(re.sub(r"[-_ ]+", " ", one.name).strip().capitalize() or one.name)
+        said = f"{{{kind}: {title}, images: [{path}]}}" if kind else f"[{path}]"
+        yield f"  {_scalar(name)}: {said}  # {one.count}"
+
+
+def _path(one: _Folder, folder: str) -> str:
+    """Return a folder as the manifest says it: from where the manifest lies, if that is near."""
+    path = one.location
+    if not locations.is_remote(path) and os.path.commonpath([path, folder]) != "/":
+        path = os.path.relpath(path, folder)
+    return f"./{path}/" if path.startswith("~") else f"{path}/"
+
+
+def _scalar(text: str) -> str:
+    """Return a text as YAML, in quotes where it needs them."""
+    if _PLAIN.fullmatch(text) and strict_yaml.scalar(text) == text:
+        return text
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _require_writable(location: str) -> None:
+    reason = locations.reason_against(location)
+    if not is_printable(location):
+        reason = "has characters that do not print"
+    if reason:
+        raise _error("E-MANIFEST-LOCATION", f"{quoted(location)}: {reason}")
+
+
+def _error(code: str, message: str) -> ManifestError:
+    return ManifestError([Problem(code, "nst new", None, None, "", message)])

@@ -1,0 +1,346 @@
+"""Sets times sets: which pairs a manifest asks for, and what is hardly meant."""
+
+# ruff: noqa: E501  messages stand in one line, as people see them
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from manifests.pairs import OutputFormat, StylePicture
+from manifests.planning import MAX_PAIRS, expand, only
+from manifests.problems import ManifestError
+from nst_core.errors import NSTError
+from nst_core.presets import preset
+
+
+class MissingError(NSTError):
+    code = "E-INPUT-MISSING"
+    kind = "input"
+
+
+class RefusedError(NSTError):
+    code = "E-S3-ACCESS"
+    kind = "environment"
+
+
+def named(pairs):
+    return [f"{pair.content_name} {pair.style_name} {pair.recipe_name}" for pair in pairs]
+
+
+def complaints(call, *arguments, **keywords):
+    with pytest.raises(ManifestError) as caught:
+        call(*arguments, **keywords)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_every_content_meets_every_style(shows):
+    """Styles come one after the other, each with all contents."""
+    assert named(shows.pairs()) == [
+        "ann lilies evening",
+        "bob lilies evening",
+        "gable lilies evening",
+        "ann poplars evening",
+        "bob poplars evening",
+        "gable poplars evening",
+        "ann water evening",
+        "bob water evening",
+        "gable water evening",
+    ]
+
+
+def test_each_picture_of_a_set_is_a_style_of_its_own(shows):
+    """It has all the weight there is."""
+    assert shows.pairs()[0].styles == (StylePicture("/shows/monet/lilies.jpg", 1.0),)
+
+
+def test_a_blended_set_is_one_style(shows):
+    """Its pictures share a weight of 1 as the manifest says."""
+    assert shows.pairs()[-1].styles == (
+        StylePicture("/shows/homer.jpg", 0.75),
+        StylePicture("/shows/cross.jpg", 0.25),
+    )
+
+
+def test_weights_say_the_same_in_any_unit(shows):
+    """30 to 10 is 3 to 1 is 0.75 to 0.25."""
+    scaled = shows.pairs(
+        ("weight: 3", "weight: 30"), ("cross.jpg]", "{image: cross.jpg, weight: 10}]")
+    )
+
+    assert shows.pairs() == scaled
+
+
+def test_labels_tell_what_the_manifest_says_of_both_sides(shows):
+    """The gallery sorts by them."""
+    assert shows.pairs()[0].labels == {
+        "content_set": "faces",
+        "subject": "faces",
+        "style_set": "monet",
+        "movement": "Impressionism",
+    }
+
+
+def test_credits_come_from_both_sides(shows):
+    """A picture's own credit, or else its set's; none where there is none."""
+    assert [pair.credits for pair in shows.pairs()[5:8]] == [
+        (),
+        ("our own", "Homer"),
+        ("our own", "Homer"),
+    ]
+
+
+def test_a_later_entry_says_more_about_one_picture(shows):
+    """The picture is found twice and there once."""
+    pairs = shows.pairs(("[faces/]", "[faces/, {image: faces/ann.jpg, credit: Ann}]"))
+
+    assert named(pairs)[:2] == ["ann lilies evening", "bob lilies evening"]
+    assert [pair.credits for pair in pairs[:2]] == [("Ann",), ("our own",)]
+
+
+def test_several_recipes_paint_every_pair(shows):
+    """Recipe by recipe."""
+    pairs = shows.pairs(("recipe: evening", "recipe: [evening, gallery]"))
+
+    assert len(pairs) == 18
+    assert {pair.recipe_name for pair in pairs[:9]} == {"evening"}
+    assert pairs[9].recipe == preset("gallery").recipe
+
+
+def test_a_recipe_that_reads_no_content_makes_pairs_of_styles_alone(shows):
+    """A texture has no photo."""
+    pairs = shows.pairs(
+        (
+            "{content: [faces, houses], style: [monet, water], recipe: evening}",
+            "{style: monet, recipe: texture}",
+        )
+    )
+
+    assert [(pair.content, pair.content_name, pair.style_name) for pair in pairs] == [
+        (None, "", "lilies"),
+        (None, "", "poplars"),
+    ]
+    assert pairs[0].locations == ("/shows/monet/lilies.jpg",)
+
+
+def test_a_picture_to_start_from_belongs_to_the_pair(shows):
+    """It is looked up and fetched as the others are."""
+    (pair, *_) = shows.pairs(("{size: 256}", "{init: {picture: faces/ann.jpg}}"))
+
+    assert pair.start == "/shows/faces/ann.jpg"
+    assert pair.locations == (
+        "/shows/faces/ann.jpg",
+        "/shows/faces/ann.jpg",
+        "/shows/monet/lilies.jpg",
+    )
+
+
+def test_what_is_written_is_what_the_recipe_says(shows):
+    """Format, its options, frames, and the manifest's background."""
+    (pair, *_) = shows.pairs(
+        (
+            "{size: 256}",
+            "{format: {type: jpeg, quality: 80, provenance: false}, frames: {every: 5}}",
+        ),
+        ("output: out", "output: out\nbackground: black"),
+    )
+
+    assert pair.output == OutputFormat(
+        "jpeg", 8, 80, provenance=False, frames=5, background="black"
+    )
+
+
+def test_higher_priorities_come_first(shows):
+    """A pair that is listed twice has the higher one; otherwise the manifest's order stays."""
+    second = "{content: faces, style: water, recipe: evening, priority: 1}"
+    pairs = shows.pairs(("recipe: evening}", f"recipe: evening}}\n  - {second}"))
+
+    assert named(pairs)[:3] == ["ann water evening", "bob water evening", "ann lilies evening"]
+    assert [pair.priority for pair in pairs] == [1, 1, 0, 0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "left"),
+    [
+        ("*/faces/ann*", 6),  # the content's path
+        ("*/homer.jpg", 6),  # a path of a blend
+        ("ann", 6),  # the content's name
+        ("water", 6),  # the style's name
+        ("gable--lilies", 8),  # both, as in the file's name
+        ("*--poplars", 6),
+        ("[ab]*--water", 7),
+    ],
+)
+def test_pairs_are_excluded_by_path_name_or_both(shows, pattern, left):
+    """A pattern holds against each of them."""
+    warnings = []
+    pairs = shows.pairs(
+        ("recipe: evening}", f"recipe: evening, exclude: ['{pattern}']}}"),
+        on_warning=warnings.append,
+    )
+
+    assert len(pairs) == left
+    assert [str(warning) for warning in warnings if "EXCLUDE" in warning.code] == []
+
+
+def test_an_exclusion_of_nothing_is_told(shows):
+    """It is a mistyped name, most of the time."""
+    warnings = []
+    shows.pairs(
+        ("recipe: evening}", "recipe: evening, exclude: [anne]}"), on_warning=warnings.append
+    )
+
+    assert (
+        "WARNING W-MANIFEST-EXCLUDE m.yaml:16:82 pairings.0.exclude.0: 'anne' excludes nothing"
+        in map(str, warnings)
+    )
+
+
+def test_a_pair_that_is_listed_twice_is_painted_once(shows):
+    """What counts is what would be painted, whatever its recipe is called."""
+    warnings = []
+    pairs = shows.pairs(
+        ("evening: {size: 256}", "evening: {size: 256}\n  night: {size: 256}"),
+        ("recipe: evening}", "recipe: evening}\n  - {content: faces, style: monet, recipe: night}"),
+        on_warning=warnings.append,
+    )
+
+    assert len(pairs) == 9
+    assert (
+        "WARNING W-MANIFEST-TWICE m.yaml:18:5 pairings.1: 4 of its pairs are in pairings.0 already; each"
+        " is painted once"
+    ) in map(str, warnings)
+
+
+def test_what_is_in_no_pairing_is_told(shows):
+    """Sets and recipes that nobody uses may be a slip."""
+    warnings = []
+    shows.pairs(
+        ("content: [faces, houses], style: [monet, water]", "content: faces, style: monet"),
+        on_warning=warnings.append,
+    )
+
+    assert [str(warning) for warning in warnings] == [
+        "WARNING W-MANIFEST-UNUSED m.yaml:5:3 content_sets.houses: is in no pairing",
+        "WARNING W-MANIFEST-UNUSED m.yaml:8:3 style_sets.water: is in no pairing",
+        "WARNING W-MANIFEST-UNUSED m.yaml:14:3 recipes.texture: is in no pairing",
+    ]
+
+
+def test_all_patterns_that_find_nothing_are_told_at_their_place(shows):
+    """Short and long forms alike, once each."""
+    shows.files = {"/shows/homer.jpg": ["/shows/homer.jpg"]}
+
+    assert complaints(shows.pairs) == [
+        "ERROR E-MANIFEST-NOMATCH m.yaml:4:20 content_sets.faces.images.0: 'faces/' finds no picture"
+        " (/shows/faces/)",
+        "ERROR E-MANIFEST-NOMATCH m.yaml:5:12 content_sets.houses.0: 'houses/*.jpg' finds no picture"
+        " (/shows/houses/*.jpg)",
+        "ERROR E-MANIFEST-NOMATCH m.yaml:7:45 style_sets.monet.images.0: 'monet/*.jpg' finds no picture"
+        " (/shows/monet/*.jpg)",
+        "ERROR E-MANIFEST-NOMATCH m.yaml:11:60 style_sets.water.images.1: 'cross.jpg' finds no picture"
+        " (/shows/cross.jpg)",
+    ]
+
+
+def test_a_picture_to_start_from_must_be_there(shows):
+    """Its place is told too."""
+    lines = complaints(shows.pairs, ("{size: 256}", "{init: {picture: sketch.png}}"))
+
+    assert lines == [
+        "ERROR E-MANIFEST-NOMATCH m.yaml:13:20 recipes.evening.init.picture: 'sketch.png' finds no"
+        " picture (/shows/sketch.png)"
+    ]
+
+
+def test_what_the_storage_says_of_a_pattern_is_told(shows):
+    """It knows the nearest name."""
+
+    def find(pattern):
+        if "houses" in pattern:
+            raise MissingError("'/shows/houses/*.jpg' does not exist; did you mean 'house'?")
+        return shows.find(pattern)
+
+    lines = complaints(expand, shows.manifest(), find)
+
+    assert lines == [
+        "ERROR E-MANIFEST-NOMATCH m.yaml:5:12 content_sets.houses.0: '/shows/houses/*.jpg' does not"
+        " exist; did you mean 'house'?"
+    ]
+
+
+def test_a_store_that_does_not_answer_is_no_mistake_of_the_manifest(shows):
+    """The night may begin later, with the same manifest."""
+
+    def find(pattern):
+        raise RefusedError("AccessDenied")
+
+    with pytest.raises(RefusedError):
+        expand(shows.manifest(), find)
+
+
+def test_every_pattern_is_looked_up_once(shows):
+    """A bucket is not listed for every pairing."""
+    asked = []
+
+    def find(pattern):
+        asked.append(pattern)
+        return shows.find(pattern)
+
+    again = "recipe: evening}\n  - {content: [faces, houses], style: monet, recipe: gallery}"
+    expand(shows.manifest(("recipe: evening}", again)), find)
+
+    assert sorted(asked) == sorted(set(asked))
+
+
+def test_nothing_left_to_paint_is_a_mistake(shows):
+    """A night that does nothing was not meant."""
+    lines = complaints(shows.pairs, ("recipe: evening}", "recipe: evening, exclude: ['*']}"))
+
+    assert lines == [
+        "ERROR E-MANIFEST-NOPAIRS m.yaml:15:1 pairings: everything is excluded; nothing is left to paint"
+    ]
+
+
+def test_more_pairs_than_any_night_can_paint_are_refused_at_once(shows):
+    """Two large folders make more pairs than memory holds."""
+    many = [f"/shows/{number}.jpg" for number in range(40_000)]
+    shows.files = shows.files | {"/shows/faces/": many, "/shows/monet/*.jpg": many}
+    began = time.process_time()
+    lines = complaints(shows.pairs)
+
+    assert lines == [
+        "ERROR E-MANIFEST-PAIRS m.yaml:16:5 pairings.0: 1,600,080,001 pairs with this pairing; no more"
+        f" than {MAX_PAIRS:,} can be painted"
+    ]
+    assert time.process_time() - began < 2
+
+
+def test_ten_thousand_pairs_have_their_names_and_identities_in_three_seconds(shows, digests):
+    """Planning is not what a person waits for."""
+    shows.files = shows.files | {
+        "/shows/faces/": [f"/shows/faces/{number}.jpg" for number in range(100)],
+        "/shows/monet/*.jpg": [f"/shows/monet/{number}.jpg" for number in range(98)],
+    }
+    began = time.process_time()
+    pairs = shows.pairs(("recipe: evening}", "recipe: evening, exclude: ['*/nobody/*', 'x--y']}"))
+    stems = {pair.stem(pair.pair_id(digests)) for pair in pairs}
+
+    assert len(stems) == 101 * 99
+    assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "count"), [(None, 9), ("*--lilies--*", 3), ("ann--*", 3), ("evening", 9), ("x", 0)]
+)
+def test_a_run_may_be_of_some_pairs_only(shows, pattern, count):
+    """By the same patterns that exclude, and by whole file names."""
+    assert len(only(shows.pairs(), pattern)) == count
+
+
+def test_hostile_names_of_files_are_fit_to_print(shows):
+    """A name of a file may hold anything but a slash."""
+    shows.files = shows.files | {"/shows/faces/": ["/shows/faces/\x1b[31m\n\u202egpj.exe.jpg"]}
+
+    assert shows.pairs()[0].content_name == r"\x1b[31m\n\u202egpj.exe"
