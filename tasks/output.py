@@ -196,7 +196,7 @@ class Output:
             PictureError: The picture's bytes are no picture.
             NewerRecordError: A later version of this product finished the pair.
         """
-        finished = self.record_of(painting.pair_id, collection=painting.collection)
+        finished = self.record_of(painting.pair_id, collection=painting.collection, rehash=True)
         if finished and (painting.draft or not finished.draft):
             return finished
         kind, width, height = _inspect(picture)

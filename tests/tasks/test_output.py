@@ -220,6 +220,17 @@ def test_publishing_again_changes_nothing(output):
     assert output.is_finished(record, rehash=True)
 
 
+def test_publishing_again_mends_a_flipped_bit(output):
+    """A pair that was painted again because its picture is damaged takes the damaged one's place."""
+    pair = painted()
+    path = output.root / pair.publish(output).files["picture"].file
+    path.write_bytes(pair.picture[:-1] + bytes([pair.picture[-1] ^ 1]))
+
+    pair.publish(output)
+
+    assert path.read_bytes() == pair.picture
+
+
 def test_a_draft_gives_way_to_the_painting(output):
     """A finished draft is replaced, without conflicts, by the finished picture of the pair."""
     painted(1, draft=True).publish(output)
