@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from nst_core.canvases import Pixels
 from nst_core.errors import RecipeError, did_you_mean
-from nst_core.networks import network
 from nst_core.octaves import Octaves
 from nst_core.optimizers import LBFGS, Adam
 from nst_core.recipe import Recipe
@@ -71,6 +70,8 @@ _JCJOHNSON = Recipe(
     noise=0.001 / 255,
     octaves=Octaves(size=512, steps=(1000,)),
     optimizer=LBFGS(history=100),
+    style_fit="longest",
+    resampling="bilinear",
     precision="fp32",
 )
 
@@ -87,6 +88,8 @@ def _deepart_like() -> Recipe:
         start="content",
         octaves=Octaves(size=500, steps=(1000,)),
         optimizer=LBFGS(history=100),
+        style_fit="longest",
+        resampling="bilinear",
         precision="fp32",
     )
 
@@ -196,6 +199,3 @@ def preset(name: str) -> Preset:
             code="E-RECIPE-PRESET",
         )
     return PRESETS[name]
-
-
-__all__ = ["PRESETS", "STYLE_LAYERS", "Preset", "network", "preset"]

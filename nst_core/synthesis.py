@@ -85,7 +85,7 @@ class Step:
     def snapshot(self) -> Snapshot:
         """Return what continuing from here needs."""
         state = self._scene.descent.state()
-        tensors = {name: value.detach().cpu().clone() for name, value in state.items()}
+        tensors = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
         return Snapshot(octave=self.octave, step=self.step, tensors=tensors)
 
 

