@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tasks.records import Failure, Record
     from tasks.thumbnails import Thumbnail
 
+SHEETS = "sheets"
 FACETS = ("subject", "movement", "material", "technique")
 _SHOWN_BY_BROWSERS = (".png", ".jpg", ".webp")
 
@@ -104,6 +105,11 @@ class Catalogue:
     def credits(self) -> list[str]:
         """Return every line that whoever shows the pictures must show, once."""
         return list(dict.fromkeys(line for p in self.pictures for line in p["credits"]))
+
+    def sheets(self) -> list[str]:
+        """Return the addresses of the printed sheets that are there."""
+        found = sorted((self._root / SHEETS).glob("*.pdf"))
+        return [_quoted(path.relative_to(self._root).as_posix()) for path in found]
 
     def _picture(self, record: Record) -> dict[str, Any]:
         picture, losses = record.files["picture"], record.files.get("losses")

@@ -6,7 +6,7 @@ import csv
 import math
 from typing import Any
 
-POINTS = 72
+POINTS = 48
 _NO_TERMS = {"step", "octave", "width", "height", "seconds"}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ from tasks.thumbnails import FOLDER
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from jinja2 import Template
 
 _SCRIPTS = (
     "data.js",
@@ -71,15 +74,7 @@ def rendered(catalogue: Catalogue, assets: Mapping[str, str]) -> str:
         catalogue: What it shows.
         assets: Addresses of its ``script``, ``style`` and ``icon``.
     """
-    environment = Environment(
-        loader=PackageLoader("tasks"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
-    return environment.get_template("page.html").render(
+    return _page().render(
         title=titled(*catalogue.collections),
         titled=titled,
         catalogue=catalogue,
@@ -89,6 +84,19 @@ def rendered(catalogue: Catalogue, assets: Mapping[str, str]) -> str:
         version=PRODUCT_VERSION,
         **assets,
     )
+
+
+@cache
+def _page() -> Template:
+    environment = Environment(
+        loader=PackageLoader("tasks"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
+    return environment.get_template("page.html")
 
 
 def _template(name: str) -> str:

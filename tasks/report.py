@@ -136,6 +136,7 @@ def markdown(output: Output, report: Report) -> str:
         "",
         f"{len(report.pairs)} planned = " + " + ".join(f"{counts[s]} {s}" for s in STATES) + ".",
         *_pace(report),
+        *_held(records),
         *_upload(report),
         *(_text(note) for note in report.notes[:_NAMES_SHOWN]),
     ]
@@ -170,6 +171,18 @@ def _pace(report: Report) -> list[str]:
     slowest = times[min(len(times) - 1, int(0.9 * len(times)))]
     within = f"{_duration(median(times))} per pair in the middle, 9 of 10 in {_duration(slowest)}"
     return [f"{_duration(report.seconds)} in all; {within}; {rate:.0f} pairs an hour."]
+
+
+def _held(records: Sequence[Record]) -> list[str]:
+    """Return the room the pictures take, and how many an interruption could not harm."""
+    if not records:
+        return []
+    size = sum(entry.bytes for record in records for entry in record.files.values())
+    resumed = sum(bool(record.resumed_at) for record in records)
+    return [
+        f"{len(records)} pictures with their logs take {size / 1e6:.1f} MB"
+        + (f"; {resumed} were resumed from a checkpoint." if resumed else ".")
+    ]
 
 
 def _upload(report: Report) -> list[str]:

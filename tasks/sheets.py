@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from tasks.catalogue import Catalogue, titled
+from tasks.catalogue import SHEETS, Catalogue, titled
 from tasks.durable import write_atomic
 from tasks.thumbnails import decoded
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from tasks.output import Output
 
-FOLDER = "sheets"
 DPI = 200
 A3 = (3307, 2339)  # Landscape, in pixels.
 _MARGIN = 120
@@ -53,7 +52,7 @@ def write_contact_sheets(output: Output) -> list[Path]:
     paths = []
     for collection in catalogue.collections:
         pages = list(contact_sheets(output.root, catalogue, collection))
-        stem = output.root / FOLDER / collection
+        stem = output.root / SHEETS / collection
         for number, page in enumerate(pages, start=1):
             paths.append(stem.with_name(f"{collection}-{number}.png"))
             write_atomic(paths[-1], _encoded(page, "PNG", dpi=(DPI, DPI)))

@@ -2,6 +2,7 @@
 
 const data = JSON.parse(document.getElementById('data').textContent);
 const pictures = data.pictures;
+pictures.forEach((picture, number) => { picture.number = number; });
 
 // Makes an element. Attributes are named by this script alone; text and addresses come as data and
 // are set as such, never as markup.

@@ -2,19 +2,20 @@
 
 const picks = (() => {
   const KEY = 'nst-gallery.picks';
-  let kept = read();
+  let kept = read() ?? new Set();
 
+  // What is kept, or null where this browser keeps nothing: picks then last as long as the page.
   function read() {
     try {
       const found = JSON.parse(localStorage.getItem(KEY) ?? '[]');
       return new Set(Array.isArray(found) ? found : []);
     } catch {
-      return new Set(); // No storage, or not ours: the picks last as long as the page.
+      return null;
     }
   }
 
   function toggle(picture) {
-    kept = read().size ? read() : kept; // Another tab may have starred since.
+    kept = read() ?? kept; // Another tab may have starred since.
     if (!kept.delete(picture.pair_id)) kept.add(picture.pair_id);
     try {
       localStorage.setItem(KEY, JSON.stringify([...kept]));
@@ -61,7 +62,7 @@ const picks = (() => {
         make('p', {}, 'Save the list, then paint the picks at print size with ',
           make('code', {}, 'nst enlarge OUT --picks picks.json --size 4096')),
         make('div', { class: 'actions' }, saveButton, copyButton, printButton)),
-      make('ol', { class: 'picked' }, chosen.map((picture) => make('li', { 'data-number': pictures.indexOf(picture) },
+      make('ol', { class: 'picked' }, chosen.map((picture) => make('li', { 'data-number': picture.number },
         make('a', { href: addressOf(picture) },
           imageOf(picture.thumbnail, '(max-width: 520px) 92vw, 360px', nameOf(picture)),
           make('span', { class: 'title' }, picture.title),

@@ -29,7 +29,7 @@ const picturePage = (() => {
       button.addEventListener('click', act);
       return button;
     });
-    section.replaceChildren(make('article', { class: 'plate', 'data-number': pictures.indexOf(picture) },
+    section.replaceChildren(make('article', { class: 'plate', 'data-number': picture.number },
       make('nav', { class: 'walk', 'aria-label': 'From picture to picture' },
         make('a', { href: addressTo('wall') }, 'All pictures'),
         make('span', {}, `${around.place + 1} of ${around.count}`),

@@ -10,7 +10,6 @@ function readRoute() {
   const [path, query] = location.hash.replace(/^#\/?/, '').split('?');
   const [view, ...rest] = path.split('/');
   route.view = ['wall', 'grid', 'picks', 'picture'].includes(view) ? view : 'wall';
-  route.isFront = path === '' && !query;
   try {
     route.key = decodeURIComponent(rest.join('/'));
   } catch {

@@ -8,7 +8,7 @@ const wall = (() => {
   let shown = works;
 
   function choose() {
-    const chosen = hung().map((picture) => works[pictures.indexOf(picture)]);
+    const chosen = hung().map((picture) => works[picture.number]);
     const stays = new Set(chosen);
     for (const work of works) work.hidden = !stays.has(work);
     // The order of the list is the order of the keyboard and of whoever is read to.

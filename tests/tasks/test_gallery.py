@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2 import UndefinedError
 
-from tasks import gallery
 from tasks.catalogue import Catalogue, titled
+from tasks.durable import OutputError
 from tasks.gallery import build, rendered
+from tasks.sheets import write_contact_sheets
 from tests.tasks.toy_gallery import hang
 
 if TYPE_CHECKING:
@@ -229,16 +229,27 @@ def test_one_collection_gives_the_page_its_name():
     assert [titled("spring-show"), titled("a", "b")] == ["Spring show", "Gallery"]
 
 
-def test_a_page_that_cannot_be_made_leaves_the_old_one(night, page, monkeypatch):
-    """The page is replaced whole or not at all."""
-    before = (night.root / "index.html").read_bytes()
-    monkeypatch.setattr(gallery, "PRODUCT_VERSION", None)
-    monkeypatch.setattr(gallery.Catalogue, "credits", lambda self: self.nobody)
+def test_a_page_that_cannot_be_made_leaves_the_old_one(tmp_path):
+    """When the page's script cannot be written, the page that was there stays as it was."""
+    output = hang(tmp_path / "out", frames=0)
+    before = build(output.root).read_bytes()
+    script = next((output.root / "assets").glob("gallery-*.js"))
+    script.unlink()
+    script.mkdir()
 
-    with pytest.raises((AttributeError, UndefinedError)):
-        build(night.root)
+    with pytest.raises(OutputError):
+        build(output.root)
+    assert (output.root / "index.html").read_bytes() == before
 
-    assert (night.root / "index.html").read_bytes() == before
+
+def test_printed_sheets_are_linked(tmp_path):
+    """Once contact sheets are written, the page leads to them."""
+    output = hang(tmp_path / "out", frames=0)
+    write_contact_sheets(output)
+
+    page = Page(build(output.root))
+
+    assert len(page.having("a", href="./sheets/spring-show.pdf")) == 1
 
 
 def test_script_and_style_are_named_by_their_hash(page):
