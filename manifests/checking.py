@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from manifests.fields import MAX_ENTRIES
 from manifests.problems import quoted
+from manifests.recipe_entry import DEFAULT_RECIPE, RecipeEntry
 from manifests.recipes import mistakes, recipe_of
-from manifests.schema import DEFAULT_RECIPE, MAX_ENTRIES, RecipeEntry
 from nst_core.errors import RecipeError, did_you_mean
 from nst_core.presets import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from manifests.documents import Document
     from manifests.problems import Path, Problem
-    from manifests.strict_yaml import Document
 
 _MOST_LISTED = 10
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
+    from manifests.documents import Document
     from manifests.problems import Path, Problem
-    from manifests.strict_yaml import Document
 
 _WRONG_TYPE = frozenset(
     {"string_type", "int_type", "float_type", "bool_type"}

@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     GetJsonSchemaHandler,
     StringConstraints,
@@ -114,6 +116,19 @@ def _weighted(value: Any) -> Any:
         return dict.fromkeys(value, 1.0)
     return value
 
+
+class StrictModel(BaseModel):
+    """What every model of a manifest is: frozen, without unknown keys, without guesses."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+MAX_ENTRIES = 500
+"""Of sets, recipes, pairings or terms: a manifest is to be checked in half a second."""
+
+NOT_TOO_MANY = Field(max_length=MAX_ENTRIES)
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]

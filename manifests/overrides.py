@@ -13,7 +13,7 @@ from nst_core.presets import PRESETS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from manifests.strict_yaml import Document
+    from manifests.documents import Document
 
 SOURCE = "--set"
 

@@ -17,7 +17,7 @@ from nst_core.recipe import ALGORITHM_VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from manifests.schema import FormatName
+    from manifests.recipe_entry import FormatName
     from nst_core.recipe import Recipe
 
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from manifests.pairs import OutputFormat, Pair, StylePicture
 from manifests.problems import ManifestError, quoted
+from manifests.recipe_entry import StartPicture
 from manifests.recipes import recipe_of
-from manifests.schema import StartPicture
 from manifests.sets import Sets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from manifests.problems import Path, Problem
-    from manifests.schema import Manifest, Pairing, RecipeEntry
+    from manifests.recipe_entry import RecipeEntry
+    from manifests.schema import Manifest, Pairing
     from manifests.sets import Find, Subject
 
 __all__ = ["MAX_PAIRS", "Pair", "expand", "only"]

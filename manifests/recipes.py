@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from manifests.schema import DEFAULT_RECIPE, Layers, RecipeEntry, StartPicture
+from manifests.recipe_entry import DEFAULT_RECIPE, Layers, RecipeEntry, StartPicture
 from nst_core.dials import Dials, turn
 from nst_core.errors import RecipeError
 from nst_core.networks import network

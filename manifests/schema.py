@@ -1,63 +1,26 @@
-"""What a manifest says, as frozen models; README's manifest guide tells it to people.
+"""What a manifest says, as frozen models; README's manifest guide tells it to people."""
 
-The core's parts (terms, canvas, optimiser, octaves) are taken into a recipe as they are, so that a
-manifest can say whatever the core can paint.
-"""
+from typing import Annotated, Any, Self
 
-from typing import Annotated, Any, Literal, Self
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PrivateAttr,
-    Tag,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from manifests import locations
+from manifests.documents import Document
 from manifests.fields import (
+    MAX_ENTRIES,
+    NOT_TOO_MANY,
     Collection,
     Color,
-    LayerWeights,
     Location,
     Name,
-    NetworkName,
     OneOrMore,
-    PresetName,
+    StrictModel,
     Text,
     TimeOfDay,
     wrong,
 )
 from manifests.problems import Path, Problem
-from manifests.strict_yaml import Document
-from nst_core import recipe as core
-from nst_core.canvases import Pixels
-from nst_core.networks import Pooling
-from nst_core.octaves import Octaves
-from nst_core.optimizers import Optimizer
-from nst_core.terms import Term
-
-DEFAULT_RECIPE = "gallery"
-MAX_ENTRIES = 500
-"""Of sets, recipes and pairings each: a manifest is to be checked in half a second."""
-
-_NOT_TOO_MANY = Field(max_length=MAX_ENTRIES)
-
-
-def _one_picture(text: str) -> str:
-    if locations.is_pattern(text):
-        raise wrong("E-MANIFEST-LOCATION", "one picture, not a pattern")
-    return text
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
+from manifests.recipe_entry import DEFAULT_RECIPE, RecipeEntry
 
 
 def _short_image(value: Any) -> Any:
@@ -68,11 +31,7 @@ def _short_set(value: Any) -> Any:
     return {"images": value} if isinstance(value, str | list) else value
 
 
-def _short_format(value: Any) -> Any:
-    return {"type": value} if isinstance(value, str) else value
-
-
-class Image(_Model):
+class Image(StrictModel):
     """One picture, or all that a pattern finds, with what is to be said about it.
 
     Args:
@@ -92,7 +51,7 @@ ShortImage = Annotated[
 Images = OneOrMore[ShortImage]
 
 
-class ContentSet(_Model):
+class ContentSet(StrictModel):
     """Photos that belong together.
 
     Args:
@@ -110,7 +69,7 @@ class ContentSet(_Model):
         return {"content_set": name} | ({"subject": self.subject} if self.subject else {})
 
 
-class StyleSet(_Model):
+class StyleSet(StrictModel):
     """Paintings that belong together.
 
     Args:
@@ -161,145 +120,7 @@ ShortStyleSet = Annotated[
 ]
 
 
-class Layers(_Model):
-    """On which of the network's layers a preset's terms compare.
-
-    Args:
-        content: Layers for the photo: a list, or layer: weight. The terms' total weight stays.
-        style: The same for the style.
-    """
-
-    content: LayerWeights | None = None
-    style: LayerWeights | None = None
-
-
-class StartPicture(_Model):
-    """A picture to start from.
-
-    Args:
-        picture: Path or s3:// address of one picture.
-    """
-
-    picture: Annotated[Location, AfterValidator(_one_picture)]
-
-
-class Frames(_Model):
-    """Pictures on the way, and an animation of them.
-
-    Args:
-        every: Steps from one to the next.
-    """
-
-    every: Annotated[int, Field(ge=1)]
-
-
-FormatName = Literal["png", "jpeg", "webp", "tiff"]
-
-
-class Format(_Model):
-    """The picture file.
-
-    Args:
-        type: PNG and TIFF keep every pixel, JPEG and WebP are smaller.
-        bits: Per channel; 16 for png and tiff only.
-        quality: Of jpeg and webp, 1 to 100.
-        provenance: Whether the file tells how it was painted, from what and by which recipe.
-    """
-
-    type: FormatName = "png"
-    bits: Literal[8, 16] = 8
-    quality: Annotated[int, Field(ge=1, le=100)] | None = None
-    provenance: bool = True
-
-    @model_validator(mode="after")
-    def _fits_its_type(self) -> Self:
-        is_exact = self.type in {"png", "tiff"}
-        if self.bits == 16 and not is_exact:  # noqa: PLR2004
-            raise wrong("E-MANIFEST-FORMAT", f"{self.type} has 8 bits; png and tiff can have 16")
-        if self.quality is not None and is_exact:
-            raise wrong("E-MANIFEST-FORMAT", f"{self.type} loses nothing and has no quality")
-        return self
-
-
-def _name_or_part(value: Any) -> str:
-    return "<name>" if isinstance(value, str) else "<part>"
-
-
-# Tags in angle brackets cannot be mistaken for keys when an error's place is looked up.
-OptimizerChoice = Annotated[
-    Annotated[Literal["lbfgs", "adam"], Tag("<name>")]
-    | Annotated[Annotated[Optimizer, Field(discriminator="kind")], Tag("<part>")],
-    Discriminator(_name_or_part),
-]
-TermList = tuple[Annotated[Term, Field(discriminator="kind")], ...]
-Init = Annotated[
-    Annotated[Literal["content", "noise"], Tag("<name>")] | Annotated[StartPicture, Tag("<part>")],
-    Discriminator(_name_or_part),
-]
-
-
-class RecipeEntry(_Model):
-    """How to paint: a preset, the dials turned on it, and parts put in place of its own.
-
-    Args:
-        preset: Where to start from: gallery, unless terms are given.
-        size: Of the finished picture, in pixels, measured as the preset measures it.
-        steps: Optimiser steps per octave, coarsest first; the last number serves the rest.
-        content_weight: Factor on the preset's own; 2 keeps more of the photo.
-        style_weight: Factor on the preset's own; 2 paints more strongly.
-        style_scale: Size of the strokes; 2 paints with strokes twice as large.
-        color: The style's colours, the style recoloured to match-content, or the photo's chroma
-            put back at the end (chroma-after).
-        init: What the canvas shows first: the content, noise, or a picture.
-        seed: Of everything random.
-        layers: On which layers the preset's terms compare.
-        network: Whose features are compared.
-        pooling: Between the network's blocks.
-        optimizer: lbfgs or adam at their defaults, or one with its numbers.
-        precision: Of the feature maps: bf16 where the hardware has it (auto), or always one.
-        frames: Keep pictures on the way, and animate them.
-        format: Of the finished picture: png, jpeg, webp or tiff, or one with its options.
-        terms: What is minimised, in place of the preset's terms.
-        noise: With init noise, the standard deviation around mid-grey, in units of [0, 1].
-        canvas: The variables of the optimisation.
-        octaves: The coarse-to-fine walk, in place of the preset's; size and steps still turn it.
-        border: What the first convolution sees outside the picture; replicate leaves no frame.
-        style_fit: Fit of style to canvas at scale 1: equal area, or equal longest side.
-        enlarge_style: Whether a style smaller than that is enlarged, or taken as it is.
-        resampling: Filter with which contents and styles are resized.
-        log_every: Steps between two rows of the loss log.
-    """
-
-    preset: PresetName | None = None
-    size: int | None = None
-    steps: OneOrMore[int] | None = None
-    content_weight: float | None = None
-    style_weight: float | None = None
-    style_scale: float | None = None
-    color: core.Color | None = None
-    init: Init | None = None
-    seed: int | None = None
-    layers: Layers | None = None
-    network: NetworkName | None = None
-    pooling: Pooling | None = None
-    optimizer: OptimizerChoice | None = None
-    precision: core.Precision | None = None
-    frames: Frames | None = None
-    format: Annotated[
-        Format, BeforeValidator(_short_format, json_schema_input_type=FormatName | Format)
-    ] = Format()
-    terms: Annotated[TermList, _NOT_TOO_MANY] | None = None
-    noise: float | None = None
-    canvas: Pixels | None = None
-    octaves: Octaves | None = None
-    border: Literal["zeros", "replicate"] | None = None
-    style_fit: Literal["area", "longest"] | None = None
-    enlarge_style: bool | None = None
-    resampling: Literal["bicubic", "bilinear", "lanczos"] | None = None
-    log_every: int | None = None
-
-
-class Pairing(_Model):
+class Pairing(StrictModel):
     """Which contents meet which styles by which recipes: every one of them, every combination.
 
     Args:
@@ -318,7 +139,7 @@ class Pairing(_Model):
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
 
 
-class Manifest(_Model):
+class Manifest(StrictModel):
     """A collection to be painted: which pictures meet, by which recipes, and where they go.
 
     Args:
@@ -336,10 +157,10 @@ class Manifest(_Model):
     collection: Collection
     output: Location
     background: Color = "white"
-    content_sets: Annotated[dict[Name, ShortContentSet], _NOT_TOO_MANY] = {}
-    style_sets: Annotated[dict[Name, ShortStyleSet], _NOT_TOO_MANY] = {}
-    recipes: Annotated[dict[Name, RecipeEntry], _NOT_TOO_MANY] = {}
-    pairings: Annotated[OneOrMore[Pairing], _NOT_TOO_MANY]
+    content_sets: dict[Name, ShortContentSet] = Field(default_factory=dict, max_length=MAX_ENTRIES)
+    style_sets: dict[Name, ShortStyleSet] = Field(default_factory=dict, max_length=MAX_ENTRIES)
+    recipes: dict[Name, RecipeEntry] = Field(default_factory=dict, max_length=MAX_ENTRIES)
+    pairings: Annotated[OneOrMore[Pairing], NOT_TOO_MANY]
     finish_by: TimeOfDay | None = None
     draft: bool = False
 

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 import manifests
 from manifests.problems import MAX_PROBLEMS, ManifestError
 from manifests.reader import parse, read
-from manifests.schema import Manifest, RecipeEntry
+from manifests.recipe_entry import RecipeEntry
+from manifests.schema import Manifest
 
 BASE = """\
 collection: show

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from manifests.recipe_entry import RecipeEntry
 from manifests.recipes import mistakes, recipe_of
-from manifests.schema import RecipeEntry
 from manifests.strict_yaml import load
 from nst_core.canvases import Pixels
 from nst_core.errors import RecipeError

@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from manifests.fields import time_of_day
+from manifests.recipe_entry import Layers, RecipeEntry
 from manifests.recipes import DIALS, PARTS
-from manifests.schema import Image, Layers, Manifest, RecipeEntry
+from manifests.schema import Image, Manifest
 from nst_core.dials import Dials
 from nst_core.recipe import Recipe
 

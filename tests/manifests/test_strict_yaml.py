@@ -11,8 +11,9 @@ import sys
 import pytest
 import yaml
 
+from manifests.documents import Place
 from manifests.problems import ManifestError
-from manifests.strict_yaml import MAX_BYTES, MAX_DEPTH, MAX_NODES, Place, load, scalar
+from manifests.strict_yaml import MAX_BYTES, MAX_DEPTH, MAX_NODES, load, scalar
 
 
 def read(text):
