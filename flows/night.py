@@ -22,6 +22,7 @@ from nst_core.errors import NSTError
 from nst_core.recipe import ALGORITHM_VERSION
 from tasks.attempts import CircuitBreaker
 from tasks.devices import detect_slots
+from tasks.durable import explained
 from tasks.fetching import Fetched, fetch
 from tasks.jobs import SlotError, Stopped
 from tasks.lock import hold
@@ -32,7 +33,7 @@ from tasks.render import PaintJob, Renderer
 from tasks.slots import SlotPool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from manifests.comparing import Planned
@@ -205,8 +206,7 @@ class Night:
         self._planned = {one.pair_id: one for one in identify(self.pairs, digests)}
         for planned in self.planned:
             self._settle(planned)
-        for watcher in self.watchers:
-            watcher.opened(self)
+        self._announce(lambda watcher: watcher.opened(self))
         return self.planned
 
     def queue(self) -> Iterator[Planned]:
@@ -271,7 +271,7 @@ class Night:
         except Stopped:
             self._room.release()
             raise
-        except NSTError as error:
+        except Exception as error:
             self._room.release()
             self._fail(planned, "render", error)
             raise
@@ -287,11 +287,11 @@ class Night:
         try:
             record = self.output.publish(
                 self._painting(planned, rendered),
-                picture=result["picture"].read_bytes(),
-                losses=result["losses"].read_bytes(),
-                extras={name: path.read_bytes() for name, path in result["extras"].items()},
+                picture=_bytes(result["picture"]),
+                losses=_bytes(result["losses"]),
+                extras={name: _bytes(path) for name, path in result["extras"].items()},
             )
-        except NSTError as error:
+        except Exception as error:
             self._fail(planned, "publish", error)
             raise
         else:
@@ -347,6 +347,8 @@ class Night:
         if record is not None and record.draft:
             self._drafts[planned.pair_id] = record
         elif record is not None:
+            # A run that was killed between publishing and tidying up has left something.
+            self._clear(planned, keep_checkpoints=False)
             self._end(Outcome(planned, "kept", record=record))
             return
         failure = self.output.quarantined(planned.pair_id)
@@ -396,9 +398,10 @@ class Night:
             "credits": list(pair.credits),
         }
 
-    def _fail(self, planned: Planned, stage: Stage, error: NSTError) -> None:
+    def _fail(self, planned: Planned, stage: Stage, error: Exception) -> None:
         """Record a failure; one of the machine leaves the pair for the next run instead."""
-        self.breaker.failed(error)
+        if isinstance(error, NSTError):
+            self.breaker.failed(error)
         told: dict[str, Any] = {"attempts": getattr(error, "attempts", 1)}
         if isinstance(error, SlotError) and error.kind in {"bug", "crash", "stall"}:
             told["traceback"] = error.details
@@ -409,22 +412,29 @@ class Night:
             stage=stage,
             **told,
         )
-        if error.kind == "environment":
+        if failure.kind == "environment":
             _log.warning("%s is left: %s", title(planned), error)
             self._end(Outcome(planned, "left", failure=failure))
             return
-        self.output.fail(failure)
-        self._end(Outcome(planned, "failed", failure=failure))
+        try:
+            self.output.fail(failure)
+        finally:  # also where that could not be written
+            self._end(Outcome(planned, "failed", failure=failure))
 
     def _tell(self, planned: Planned, event: dict[str, Any]) -> None:
-        for watcher in self.watchers:
-            watcher.event(planned, event)
+        self._announce(lambda watcher: watcher.event(planned, event))
 
     def _end(self, outcome: Outcome) -> None:
         with self._guard:
             self._outcomes[outcome.planned.pair_id] = outcome
+        self._announce(lambda watcher: watcher.ended(outcome))
+
+    def _announce(self, tell: Callable[[Watcher], None]) -> None:
         for watcher in self.watchers:
-            watcher.ended(outcome)
+            try:
+                tell(watcher)
+            except Exception as error:  # noqa: BLE001 # a closed terminal must not end the painting
+                _log.debug("%s does not listen: %s", type(watcher).__name__, error)
 
     def _clear(self, planned: Planned, *, keep_checkpoints: bool) -> None:
         """Remove what helped to paint a pair that is published."""
@@ -519,6 +529,16 @@ def opened(
 
 def _counts(night: Night) -> dict[str, int]:
     return dict(Counter(outcome.state for outcome in night.outcomes))
+
+
+def _bytes(path: Path) -> bytes:
+    """Return what a painter wrote.
+
+    Raises:
+        OutputError: It cannot be read.
+    """
+    with explained(path):
+        return path.read_bytes()
 
 
 def unreadable(location: str) -> str:

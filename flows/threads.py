@@ -6,9 +6,6 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from nst_core.errors import NSTError
-from tasks.jobs import Stopped
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -40,10 +37,10 @@ def paint(night: Night) -> None:
 
 
 def _attempt(step: Callable[[str], object], key: str) -> bool:
-    """Take a step of the night, which has noted by itself what goes wrong."""
+    """Take a step of the night, which notes by itself what goes wrong; return whether it went."""
     try:
         step(key)
-    except (NSTError, Stopped) as error:
+    except Exception as error:  # noqa: BLE001 # failed or stopped: the night goes on
         _log.debug("%s: %s", key, error)
         return False
     return True
