@@ -1,0 +1,137 @@
+"""The commands on what is here: presets, schema, weights, doctor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from flows.console import AsJson, print_json
+from flows.exit_codes import ExitCode
+from nst_core.networks import NETWORKS, network
+from nst_core.presets import PRESETS
+from tasks.printable import printable
+from tasks.settings import Settings
+
+app = typer.Typer()
+weights_app = typer.Typer(help="The networks' weights.", no_args_is_help=True)
+app.add_typer(weights_app, name="weights")
+
+
+@app.command()
+def presets(as_json: AsJson = False) -> None:
+    """List the recipes by name, what each is good for, and where its numbers come from."""
+    if as_json:
+        print_json(
+            {
+                name: {
+                    "summary": row.summary,
+                    "source": row.source,
+                    "recipe": row.recipe.parameters(),
+                }
+                for name, row in PRESETS.items()
+            }
+        )
+        return
+    table = Table("preset", "good for", "source", box=None, pad_edge=False)
+    for name, row in PRESETS.items():
+        table.add_row(f"[bold]{name}[/]", row.summary, f"[dim]{row.source}[/]")
+    Console().print(table)
+
+
+@app.command()
+def schema(as_json: AsJson = False) -> None:
+    """Print the manifest's JSON schema, from which editors complete and check."""
+    del as_json  # it is JSON in any case
+    from manifests.json_schema import text  # noqa: PLC0415
+
+    sys.stdout.write(text())
+
+
+@app.command()
+def doctor(
+    measure: Annotated[bool, typer.Option(help="Paint a few steps to measure.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what this machine has: devices, speeds, weights, stores."""
+    from flows.doctor import examine  # noqa: PLC0415
+
+    report = examine(Settings.from_environment(), measure=measure)
+    if as_json:
+        print_json(report)
+        return
+    console = Console()
+    for section, facts in report.items():
+        console.print(f"[bold]{section}[/]")
+        for line in _lines(facts):
+            console.print(f"  {printable(line)}", markup=False, highlight=False)
+
+
+@weights_app.command("list")
+def weights_list(as_json: AsJson = False) -> None:
+    """List the networks and whether their weights are here."""
+    from tasks.weights import weights_state  # noqa: PLC0415
+
+    states = [weights_state(row) for row in NETWORKS.values()]
+    if as_json:
+        print_json({found.network.name: found.state for found in states})
+        return
+    table = Table("network", "weights", "", box=None, pad_edge=False)
+    for found in states:
+        table.add_row(found.network.name, found.state, found.remedy or found.network.title)
+    Console().print(table)
+
+
+@weights_app.command("fetch")
+def weights_fetch(
+    name: Annotated[str, typer.Argument(help="A network's name.")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A file that holds them already.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a network's weights here, checked against the published hash."""
+    from tasks.weights import fetch_weights  # noqa: PLC0415
+
+    path = fetch_weights(network(name), source=source)
+    if as_json:
+        print_json({"network": name, "path": str(path)})
+    else:
+        Console().print(f"[green]✓[/] {name}: {printable(str(path))}")
+
+
+@weights_app.command("verify")
+def weights_verify(as_json: AsJson = False) -> None:
+    """Read all weights that are here and compare them with the published hashes."""
+    from tasks.weights import weights_state  # noqa: PLC0415
+
+    states = {name: weights_state(row).state for name, row in NETWORKS.items()}
+    if as_json:
+        print_json(states)
+    else:
+        for name, state in states.items():
+            Console().print(f"{name}: {state}")
+    damaged = "damaged" in states.values()
+    raise typer.Exit(ExitCode.ENVIRONMENT if damaged else ExitCode.COMPLETE)
+
+
+def _lines(facts: Any) -> list[str]:
+    if isinstance(facts, dict):
+        return [f"{name}: {_short(value)}" for name, value in facts.items()]
+    if isinstance(facts, list):
+        return [_short(value) for value in facts]
+    return [str(facts)]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_short(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(_short, value))
+    return str(value)

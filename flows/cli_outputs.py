@@ -1,0 +1,91 @@
+"""The commands on finished outputs: verify, gallery, upload."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from flows.console import AsJson, complain, print_json
+from flows.exit_codes import ExitCode
+from tasks.locations import is_remote
+from tasks.printable import printable
+from tasks.settings import Settings
+
+app = typer.Typer()
+
+OutputFolder = Annotated[str, typer.Argument(help="Output folder or s3://bucket/prefix.")]
+
+
+@app.command()
+def verify(
+    output: OutputFolder,
+    repair: Annotated[bool, typer.Option("--repair", help="Paint again what is damaged.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read every file of an output again and compare it with its record."""
+    from flows.repairing import repaired, verified  # noqa: PLC0415
+
+    root = _local(output)
+    found = verified(root)
+    if as_json:
+        print_json(found)
+    else:
+        for finding in found["findings"]:
+            complain(f"{finding['problem']} {finding['file']}: {finding['message']}")
+        Console().print(
+            f"{found['pairs']} pairs, {found['files']} files,"
+            f" {found['bytes'] / 1e6:.1f} MB read: {len(found['damaged'])} damaged"
+        )
+    if repair and found["damaged"]:
+        raise typer.Exit(repaired(root, quiet=as_json))
+    raise typer.Exit(ExitCode.FAILED_PAIRS if found["damaged"] else ExitCode.COMPLETE)
+
+
+@app.command()
+def gallery(
+    output: OutputFolder,
+    sheets: Annotated[
+        bool, typer.Option("--sheets", help="Also contact sheets to print, PNG and PDF.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild the gallery page from the records."""
+    from tasks.gallery import build  # noqa: PLC0415
+    from tasks.output import Output  # noqa: PLC0415
+    from tasks.sheets import write_contact_sheets  # noqa: PLC0415
+
+    root = _local(output)
+    paths = [build(root), *(write_contact_sheets(Output(root)) if sheets else ())]
+    if as_json:
+        print_json({"page": str(paths[0]), "sheets": [str(path) for path in paths[1:]]})
+        return
+    for path in paths:
+        Console(soft_wrap=True).print(printable(str(path)), markup=False, highlight=False)
+
+
+@app.command()
+def upload(output: OutputFolder, as_json: AsJson = False) -> None:
+    """Bring what is painted and still waits to its bucket."""
+    from flows.uploading import drain  # noqa: PLC0415
+
+    drained = drain(output)
+    told = {"uploaded": list(drained.uploaded), "waiting": list(drained.waiting)}
+    if as_json:
+        print_json(told)
+    else:
+        Console().print(f"{len(drained.uploaded)} uploaded, {len(drained.waiting)} wait")
+        if drained.stopped:
+            complain(str(drained.stopped))
+    raise typer.Exit(ExitCode.NOT_UPLOADED if drained.waiting else ExitCode.COMPLETE)
+
+
+def _local(output: str) -> Path:
+    """Return the folder on this machine of an output, which may go to a bucket."""
+    from tasks.upload import staging  # noqa: PLC0415
+
+    return (
+        staging(output, Settings.from_environment().scratch) if is_remote(output) else Path(output)
+    )

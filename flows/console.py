@@ -1,0 +1,32 @@
+"""How commands speak: errors on standard error, one JSON object on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from tasks.printable import printable
+from tasks.redaction import redact
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+def complain(line: str) -> None:
+    """Print an error in one line."""
+    print_error(f"ERROR {line}")
+
+
+def print_error(line: str) -> None:
+    """Print a line on standard error, without secrets and without what steers terminals."""
+    Console(stderr=True, soft_wrap=True).print(
+        printable(redact(line)), markup=False, highlight=False
+    )
+
+
+def print_json(value: Any) -> None:
+    """Print a value as the one JSON object of a command."""
+    sys.stdout.write(f"{json.dumps(value, ensure_ascii=False)}\n")
