@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +15,9 @@ from nst_core.networks import NETWORKS, network
 from nst_core.presets import PRESETS
 from tasks.printable import printable
 from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 app = typer.Typer()
 weights_app = typer.Typer(help="The networks' weights.", no_args_is_help=True)

@@ -58,7 +58,8 @@ def gallery(
     from tasks.sheets import write_contact_sheets  # noqa: PLC0415
 
     root = _local(output)
-    paths = [build(root), *(write_contact_sheets(Output(root)) if sheets else ())]
+    printed = write_contact_sheets(Output(root)) if sheets else []
+    paths = [build(root), *printed]  # the page names the sheets that are there
     if as_json:
         print_json({"page": str(paths[0]), "sheets": [str(path) for path in paths[1:]]})
         return

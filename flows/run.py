@@ -25,6 +25,7 @@ from tasks.durable import OutputError, write_atomic
 from tasks.gallery import build
 from tasks.report import Report, ReportedPair, write_report
 from tasks.settings import Settings
+from tasks.sheets import write_contact_sheets
 from tasks.storage import find
 from tasks.upload import staging
 from tasks.weights import require_weights
@@ -123,6 +124,7 @@ def paint_pairs(
         command = shlex.join(["nst", "run", source])
         caught = _paint(night, source, refresh=lambda: _hang(night, command))
         drained = uploading.finish()
+        write_contact_sheets(night.output)
         summary = _hang(night, command, waiting=len(drained.waiting))
         uploading.pages()
     return gravest(_codes(night, caught, waiting=len(drained.waiting))), summary

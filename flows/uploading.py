@@ -103,7 +103,7 @@ class Uploading(Watcher):
             return
         root = self._night.output.root
         names = [name for name in _PAGES if (root / name).is_file()]
-        for folder in ("assets", "failed"):
+        for folder in ("assets", "failed", "sheets"):
             names += sorted(f"{folder}/{path.name}" for path in (root / folder).glob("*.*"))
         try:
             # The page comes last: it names the assets.

@@ -32,7 +32,7 @@ from tasks.durable import FileEntry, OutputError
 SCHEMA_VERSION: Final = 1
 PRODUCT_VERSION = version("nst-gallery")
 # Folders of an output that are no collections.
-RESERVED = frozenset({"failed", "assets"})
+RESERVED = frozenset({"failed", "assets", "sheets"})
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Stem = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*--[0-9a-f]{10,64}$")]
