@@ -23,7 +23,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from manifests import locations
-from manifests.naming import slug
+from manifests.naming import is_reserved, slug
 from manifests.problems import quoted
 from nst_core.errors import NSTError, did_you_mean
 from nst_core.networks import NETWORKS, network
@@ -33,6 +33,8 @@ Item = TypeVar("Item")
 
 _TIME_OF_DAY = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?: +([A-Za-z0-9_+/-]+))?")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
+# The output keeps what failed in a folder of this name.
+_FAILURES = "failed"
 _COLOR = re.compile(r"#(?:[0-9a-fA-F]{3}){1,2}|[a-z]+")
 
 
@@ -59,6 +61,12 @@ def time_of_day(text: str) -> time:
     return time(hour, minute, tzinfo=ZoneInfo(zone))
 
 
+def collection_name(text: str) -> str:
+    """Return a name that a collection may have, made from any text."""
+    name = slug(text)
+    return f"{name}-pictures" if name == _FAILURES else name
+
+
 def _time(text: str) -> str:
     try:
         time_of_day(text)
@@ -74,9 +82,9 @@ def _location(text: str) -> str:
 
 
 def _collection(text: str) -> str:
-    if not _FOLDER.fullmatch(text) or text.casefold() == "failed" or slug(text).endswith("-img"):
-        fit = slug(text) if text.casefold() != "failed" else "failed-pictures"
-        message = f"names a folder: letters, digits, - and _, for example {quoted(fit)}"
+    if not _FOLDER.fullmatch(text) or is_reserved(text) or text.casefold() == _FAILURES:
+        fit = quoted(collection_name(text))
+        message = f"names a folder: letters, digits, - and _, for example {fit}"
         raise wrong("E-MANIFEST-COLLECTION", message)
     return text
 
@@ -105,9 +113,7 @@ def _known(look_up: Callable[[str], object]) -> Callable[[str], str]:
 
 def _listed(value: Any) -> Any:
     """Take one value for a list of one."""
-    if isinstance(value, list):
-        return tuple(value)
-    return (value,) if isinstance(value, str | int | dict) and value is not True else value
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 def _weighted(value: Any) -> Any:

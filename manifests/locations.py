@@ -66,19 +66,25 @@ def resolved(text: str, folder: str) -> str:
     """Return the absolute path or address that a text of a manifest means.
 
     Args:
-        text: For which `reason_against` found none; may be a pattern.
+        text: For which `reason_against` found none.
         folder: Where the manifest lies: an absolute path or ``s3://bucket/prefix``.
     """
     if is_remote(text):
         return text
     if text.startswith("~/"):
         text, folder = text[2:], str(Path.home())
-    if is_pattern(text) and not text.startswith("/"):
-        folder = escaped(folder)
     if is_remote(folder) and not text.startswith("/"):
         bucket, _, prefix = folder.removeprefix("s3://").partition("/")
         return f"s3://{bucket}{_joined('/' + prefix, text)}"
     return _joined(folder, text)
+
+
+def resolved_pattern(text: str, folder: str) -> str:
+    """Return what `resolved` does for a text that may be a pattern; the folder is never one."""
+    if text.startswith("~/"):
+        return resolved_pattern(text[2:], str(Path.home()))
+    is_relative = not (is_remote(text) or text.startswith("/"))
+    return resolved(text, escaped(folder) if is_relative and is_pattern(text) else folder)
 
 
 def _joined(folder: str, text: str) -> str:

@@ -24,9 +24,14 @@ def slug(name: str) -> str:
     letters = unicodedata.normalize("NFKD", name).casefold()
     ascii_only = letters.encode("ascii", "ignore").decode()
     words = _NOT_SLUG.sub("-", ascii_only).strip("-")[:LONGEST_SLUG].rstrip("-")
-    if _RESERVED.fullmatch(words):
+    if is_reserved(words):
         return f"{words}-img"
     return words or "img"
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether some file system keeps a name for itself."""
+    return _RESERVED.fullmatch(name.casefold()) is not None
 
 
 def name_of(location: str) -> str:

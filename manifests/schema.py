@@ -186,5 +186,9 @@ class Manifest(StrictModel):
         return self.recipes.get(name) or RecipeEntry(preset=name)
 
     def location(self, text: str) -> str:
-        """Return the absolute path, pattern or address that a text of this manifest means."""
+        """Return the absolute path or address that a text of this manifest means."""
         return locations.resolved(text, self._folder)
+
+    def pattern(self, text: str) -> str:
+        """Return the same of a text that may stand for several pictures."""
+        return locations.resolved_pattern(text, self._folder)

@@ -71,6 +71,7 @@ class Sets:
         self._manifest = manifest
         self._find = find
         self._subjects: dict[Path, tuple[Subject, ...]] = {}
+        self._singles: dict[Path, str] = {}
 
     def contents(self, names: Sequence[str] | None) -> list[Subject]:
         """Return the pictures of content sets; one nothing if there are no names."""
@@ -81,8 +82,14 @@ class Sets:
         return self._all("style_sets", self._manifest.style_sets, names)
 
     def single(self, text: str, path: Path) -> str:
-        """Return the location of one picture that the manifest names at a path."""
-        return next(iter(self._found(text, path)), "")
+        """Return the location of the one picture that the manifest names at a path."""
+        if path not in self._singles:
+            found = self._found(text, path)
+            if len(found) > 1:
+                said = f"{quoted(text)} finds {len(found)} pictures; name one"
+                self._refuse(path, said)
+            self._singles[path] = found[0] if found else ""
+        return self._singles[path]
 
     def unused(self) -> Iterator[Path]:
         """Yield the sets that nobody has asked for."""
@@ -123,17 +130,18 @@ class Sets:
                 yield Subject(printable(name_of(picture.location)), (picture,), labels)
 
     def _found(self, text: str, path: Path) -> Sequence[str]:
-        location = self._manifest.location(text)
-        reason = ""
+        location = self._manifest.pattern(text)
+        reason = f"{quoted(text)} finds no picture ({location})"
+        found: Sequence[str] = ()
         try:
             found = self._find(location)
         except NSTError as error:
             if error.kind != "input":
                 raise
-            found, reason = (), str(error)
+            reason = str(error)
         if not found:
-            said = reason or f"{quoted(text)} finds no picture ({location})"
-            self.problems.append(
-                self._manifest.problem("E-MANIFEST-NOMATCH", path, printable(said))
-            )
+            self._refuse(path, printable(reason))
         return found
+
+    def _refuse(self, path: Path, message: str) -> None:
+        self.problems.append(self._manifest.problem("E-MANIFEST-NOMATCH", path, message))

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from manifests import locations, strict_yaml
-from manifests.naming import slug
+from manifests.fields import collection_name
 from manifests.problems import ManifestError, Problem, is_printable, quoted
 from nst_core.errors import NSTError
 from nst_core.presets import PRESETS
@@ -84,7 +84,7 @@ class _Folder:
     @property
     def count(self) -> str:
         """How many pictures there are, for people."""
-        return "1 picture" if self.pictures == 1 else f"{self.pictures} pictures"
+        return _counted(self.pictures, "picture")
 
 
 def compose(
@@ -117,14 +117,18 @@ def compose(
     photos, paintings = (
         sum(one.pictures for one in sets.values()) for sets in (content_sets, style_sets)
     )
-    name = slug(collection)
     return _TEMPLATE.format(
-        collection=_scalar("failed-pictures" if name == "failed" else name),
+        collection=_scalar(collection_name(collection)),
         output=_scalar(output),
         contents="\n".join(_content_lines(content_sets, folder)),
         styles="\n".join(_style_lines(style_sets, folder)),
         presets=", ".join(name for name in PRESETS if name != "gallery"),
-        count=f"{photos} photos × {paintings} paintings: {photos * paintings} pictures.",
+        count=" ".join(
+            [
+                *(_counted(photos, "photo"), "×", _counted(paintings, "painting") + ":"),
+                _counted(photos * paintings, "picture") + ".",
+            ]
+        ),
         content_names=", ".join(map(_scalar, content_sets)),
         style_names=", ".join(map(_scalar, style_sets)),
     )
@@ -183,12 +187,19 @@ def _style_lines(sets: dict[str, _Folder], folder: str) -> Iterator[str]:
         yield f"  {_scalar(name)}: {said}  # {one.count}"
 
 
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def _path(one: _Folder, folder: str) -> str:
     """Return a folder as the manifest says it: from where the manifest lies, if that is near."""
     path = one.location
     if not locations.is_remote(path) and os.path.commonpath([path, folder]) != "/":
         path = os.path.relpath(path, folder)
-    return f"./{path}/" if path.startswith("~") else f"{path}/"
+    if path.startswith("~"):
+        path = f"./{path}"
+    # What would be read as a pattern is written as one.
+    return f"{locations.escaped(path)}/*" if locations.is_pattern(path) else f"{path}/"
 
 
 def _scalar(text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.locations import is_pattern, reason_against, resolved
+from manifests.locations import is_pattern, reason_against, resolved, resolved_pattern
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from manifests.locations import is_pattern, reason_against, resolved
 )
 def test_relative_paths_start_at_the_manifests_folder(text, folder, expected):
     """On a disk as in a bucket."""
-    assert resolved(text, folder) == expected
+    assert resolved(text, folder) == resolved_pattern(text, folder) == expected
 
 
 def test_a_tilde_is_home(monkeypatch):
@@ -45,10 +45,11 @@ def test_what_the_manifests_folder_is_called_is_no_pattern(tmp_path):
     folder = tmp_path / "show [2024]*"
     folder.mkdir()
     (folder / "a.jpg").touch()
-    found = list(Path("/").glob(resolved("*.jpg", str(folder))[1:]))
+    found = list(Path("/").glob(resolved_pattern("*.jpg", str(folder))[1:]))
 
     assert found == [folder / "a.jpg"]
-    assert resolved("a.jpg", str(folder)) == str(folder / "a.jpg")
+    assert resolved_pattern("a.jpg", str(folder)) == str(folder / "a.jpg")
+    assert resolved("out [draft]", str(folder)) == str(folder / "out [draft]")
 
 
 @pytest.mark.parametrize("text", ["a*", "a?", "[ab].jpg", "**/x"])

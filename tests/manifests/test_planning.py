@@ -254,6 +254,16 @@ def test_a_picture_to_start_from_must_be_there(shows):
     ]
 
 
+def test_a_picture_to_start_from_is_one(shows):
+    """A folder may hold several."""
+    lines = complaints(shows.pairs, ("{size: 256}", "{init: {picture: faces/}}"))
+
+    assert lines == [
+        "ERROR E-MANIFEST-NOMATCH m.yaml:13:20 recipes.evening.init.picture: 'faces/' finds 2 pictures;"
+        " name one"
+    ]
+
+
 def test_what_the_storage_says_of_a_pattern_is_told(shows):
     """It knows the nearest name."""
 

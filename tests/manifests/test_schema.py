@@ -139,6 +139,12 @@ def test_what_is_no_time_of_day_is_refused(text):
         time_of_day(text)
 
 
+@pytest.mark.parametrize("name", ["a", "spring-show", "Spring_2024", "holiday-img", "x" * 60])
+def test_a_collection_has_the_name_of_a_folder(shows, name):
+    """Letters, digits, - and _."""
+    assert shows.manifest(("collection: show", f"collection: {name}")).collection == name
+
+
 @pytest.mark.parametrize("color", ["white", "slategray", "#fff", "#F4EFE6"])
 def test_a_background_is_a_name_or_hex_digits(shows, color):
     """As CSS has them."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+from fnmatch import fnmatchcase
+
 import pytest
 
 from manifests.planning import expand
@@ -28,16 +31,15 @@ class Files:
         self.paths = paths
 
     def __call__(self, pattern):
-        folder = pattern.removesuffix("*/*").replace("[[]", "[").rstrip("/") + "/"
-        depth = 1 if pattern.endswith("/*/*") else 0
-        found = [
-            path
-            for path in self.paths
-            if path.startswith(folder) and path.removeprefix(folder).count("/") == depth
-        ]
+        wanted = (f"{glob.escape(pattern)}*" if pattern.endswith("/") else pattern).split("/")
+        found = [path for path in self.paths if fits(path.split("/"), wanted)]
         if not found:
             raise MissingError("nothing there")
         return found
+
+
+def fits(parts, wanted):
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
 GIVEN = Files(
@@ -92,18 +94,25 @@ def test_the_manifest_counts_its_pictures():
 
 def test_what_is_written_finds_the_pictures_again(tmp_path):
     """From the file that it is written to."""
-    paths = ["photos/faces/1.jpg", "art/[monet]/2.jpg", "art/~klee/3.jpg"]
+    tmp_path = tmp_path / "show [2024]"
+    paths = ["photos/faces/1.jpg", "art/[monet]/2.jpg", "art/~klee/3.jpg", "~me/4.jpg"]
     for path in paths:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
     find = Files(*(str(tmp_path / path) for path in paths))
-    text = new([f"{tmp_path}/photos"], [f"{tmp_path}/art"], find=find, folder=str(tmp_path))
+    text = new(
+        [f"{tmp_path}/photos"],
+        [f"{tmp_path}/art", f"{tmp_path}/~me"],
+        find=find,
+        folder=str(tmp_path),
+    )
     (tmp_path / "m.yaml").write_text(text)
     pairs = expand(read(tmp_path / "m.yaml"), find)
 
     assert [pair.locations for pair in pairs] == [
         (f"{tmp_path}/photos/faces/1.jpg", f"{tmp_path}/art/[monet]/2.jpg"),
         (f"{tmp_path}/photos/faces/1.jpg", f"{tmp_path}/art/~klee/3.jpg"),
+        (f"{tmp_path}/photos/faces/1.jpg", f"{tmp_path}/~me/4.jpg"),
     ]
 
 
@@ -144,7 +153,7 @@ def test_any_name_of_a_folder_is_read_again(name):
     manifest = written([f"/home/ann/{name}"], [f"/home/ann/{name}"], find=find)
 
     assert list(manifest.content_sets) == [name]
-    assert manifest.location(manifest.content_sets[name].images[0].image) == f"/home/ann/{name}/"
+    assert [pair.content for pair in expand(manifest, find)] == [f"/home/ann/{name}/1.jpg"]
 
 
 def test_folders_of_one_name_become_sets_of_different_names():
