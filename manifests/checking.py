@@ -124,7 +124,7 @@ def _entry(given: Any) -> tuple[RecipeEntry | None, bool]:
     except ValidationError as error:
         refused = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
     # Without its network or preset it cannot be said what is wrong with the rest.
-    if not isinstance(given, dict) or refused & {"network", "preset"}:
+    if not isinstance(given, dict) or refused & {"network", "preset"} or not refused & set(given):
         return None, False
     return _entry({key: value for key, value in given.items() if key not in refused})[0], False
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from manifests.naming import SHORTEST_ID, name_of
+from manifests.problems import printable
 from nst_core.networks import network
 from nst_core.recipe import ALGORITHM_VERSION
 
@@ -176,24 +177,26 @@ def compare(
     for old in by_id.values():
         if old.pair_id not in wanted:
             older[_subject(old.content, old.styles, old.recipe_name)].append(old)
-    plan: dict[str, list[Any]] = {"kept": [], "new": [], "changed": []}
+    kept: list[Planned] = []
+    new: list[Planned] = []
+    changed: list[Changed] = []
     replaced: set[str] = set()
     for one in planned:
         pair = one.pair
         same = by_id.get(one.pair_id)
         before = older.get(_subject(pair.content, pair.styles, pair.recipe_name), [])
         if same is not None and same.draft:
-            plan["changed"].append(Changed(one, same, ("only a draft so far",)))
+            changed.append(Changed(one, same, ("only a draft so far",)))
         elif same is not None:
-            plan["kept"].append(one)
+            kept.append(one)
         elif before:
             changes = [Changed(one, old, _differences(pair, old, digests)) for old in before]
-            plan["changed"].append(min(changes, key=lambda change: len(change.why)))
+            changed.append(min(changes, key=lambda change: len(change.why)))
             replaced.update(old.pair_id for old in before)
         else:
-            plan["new"].append(one)
+            new.append(one)
     orphaned = [old for key, old in by_id.items() if key not in wanted | replaced]
-    return Plan(**{name: tuple(found) for name, found in plan.items()}, orphaned=tuple(orphaned))
+    return Plan(tuple(kept), tuple(new), tuple(changed), tuple(orphaned))
 
 
 def _digits(pair_ids: Iterable[str]) -> int:
@@ -228,7 +231,7 @@ def _differences(pair: Pair, old: Painted, digests: Mapping[str, str]) -> tuple[
         "algorithm_version": old.algorithm_version,
     }
     for new_style, old_style in zip(pair.styles, old.styles, strict=True):
-        name = f"style {name_of(new_style.location)}"
+        name = f"style {printable(name_of(new_style.location))}"
         now[name] = digests[new_style.location][:_SHOWN_DIGITS], new_style.weight
         then[name] = old_style.sha256[:_SHOWN_DIGITS], old_style.weight
     if not old.weights_sha256.startswith(network(pair.recipe.network).source.sha256):

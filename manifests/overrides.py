@@ -40,10 +40,10 @@ def override(document: Document, settings: Sequence[str]) -> Iterator[Problem]:
 
 def _set(document: Document, setting: str) -> None:
     dotted, equals, text = setting.partition("=")
-    keys: list[str | int] = [part.strip() for part in dotted.split(".")]
+    keys: list[Any] = [part.strip() for part in dotted.split(".")]
     if not equals or not all(keys):
         raise _error(f"{quoted(setting)} is not like recipe.NAME.field=value", dotted)
-    keys[0] = _SHORT.get(str(keys[0]), keys[0])
+    keys[0] = _SHORT.get(keys[0], keys[0])
     node = document.tree
     if _turns_a_preset(keys):
         recipes = node.setdefault("recipes", {})
@@ -58,19 +58,19 @@ def _set(document: Document, setting: str) -> None:
     document.set_from_outside[tuple(keys)] = SOURCE
 
 
-def _turns_a_preset(keys: list[str | int]) -> bool:
+def _turns_a_preset(keys: list[str]) -> bool:
     """Tell whether a setting may turn a preset that the manifest uses as it is."""
     return len(keys) > 2 and keys[0] == "recipes" and keys[1] in PRESETS  # noqa: PLR2004
 
 
-def _entry(node: Any, key: str | int, dotted: str, *, may_be_new: bool) -> str | int:
+def _entry(node: Any, key: str, dotted: str, *, may_be_new: bool) -> str | int:
     """Return the key or position under which a node has, or may get, an entry."""
-    if isinstance(node, list) and str(key).isdecimal() and int(key) < len(node):
-        return int(key)
+    if isinstance(node, list) and key in (positions := [str(at) for at in range(len(node))]):
+        return positions.index(key)
     if isinstance(node, dict) and (key in node or may_be_new):
         return key
-    hint = did_you_mean(str(key), node) if isinstance(node, dict) else ""
-    raise _error(f"the manifest has no {quoted(str(key))} there{hint}", dotted)
+    hint = did_you_mean(key, node) if isinstance(node, dict) else ""
+    raise _error(f"the manifest has no {quoted(key)} there{hint}", dotted)
 
 
 def _value(text: str, dotted: str) -> Any:
