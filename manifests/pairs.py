@@ -164,6 +164,19 @@ def _recipe_sha256(recipe: Recipe) -> str:
 def _sha256(value: Any) -> str:
     """Return the hash of a value's one JSON form: sorted keys, no spaces, no NaN."""
     text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        _one_form(value),
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
     )
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _one_form(value: Any) -> Any:
+    """Return a value in which equal numbers look alike: 2.0 is 2."""
+    if isinstance(value, dict):
+        return {key: _one_form(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_one_form(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -114,21 +114,16 @@ def compose(
         NSTError: A store does not answer.
     """
     content_sets, style_sets = _sets(contents, find), _sets(styles, find)
-    photos, paintings = (
-        sum(one.pictures for one in sets.values()) for sets in (content_sets, style_sets)
-    )
+    photos = sum(one.pictures for one in content_sets.values())
+    paintings = sum(one.pictures for one in style_sets.values())
+    sides = f"{_counted(photos, 'photo')} × {_counted(paintings, 'painting')}"
     return _TEMPLATE.format(
         collection=_scalar(collection_name(collection)),
         output=_scalar(output),
         contents="\n".join(_content_lines(content_sets, folder)),
         styles="\n".join(_style_lines(style_sets, folder)),
         presets=", ".join(name for name in PRESETS if name != "gallery"),
-        count=" ".join(
-            [
-                *(_counted(photos, "photo"), "×", _counted(paintings, "painting") + ":"),
-                _counted(photos * paintings, "picture") + ".",
-            ]
-        ),
+        count=f"{sides}: {_counted(photos * paintings, 'picture')}.",
         content_names=", ".join(map(_scalar, content_sets)),
         style_names=", ".join(map(_scalar, style_sets)),
     )
@@ -214,7 +209,9 @@ def _require_writable(location: str) -> None:
     if not is_printable(location):
         reason = "has characters that do not print"
     if reason:
-        raise _error("E-MANIFEST-LOCATION", f"{quoted(location)}: {reason}")
+        # What is wrong with an address may be a password in it.
+        shown = "an address" if "://" in location else quoted(location)
+        raise _error("E-MANIFEST-LOCATION", f"{shown}: {reason}")
 
 
 def _error(code: str, message: str) -> ManifestError:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manifests import pairs
 from manifests.naming import slug
 from manifests.pairs import OutputFormat, Pair, StylePicture
 from nst_core.presets import preset
@@ -105,6 +106,17 @@ SAME = {
     "the order of painting": (replace(PAIR, priority=3), DIGESTS),
     "a quality that the format has not": (replace(PAIR, output=OutputFormat(quality=50)), DIGESTS),
 }
+
+
+def test_equal_recipes_are_one_recipe_however_their_numbers_are_written():
+    """2 and 2.0 paint the same, whichever is met first."""
+    ids = set()
+    for number in (2, 2.0):
+        pairs._recipe_sha256.cache_clear()
+        pair = replace(PAIR, recipe=replace(GALLERY, style_scale=number))
+        ids.add(pair.pair_id(DIGESTS))
+
+    assert len(ids) == 1
 
 
 @pytest.mark.parametrize("what", SAME)

@@ -182,11 +182,21 @@ def test_a_folder_without_pictures_is_told():
         new(["/home/ann/empty"], ["/home/ann/art/oil"])
 
 
-@pytest.mark.parametrize("name", ["/home/ann/a\nb", "/home/ann/a\\b", "https://user:pass@host/x"])
-def test_a_folder_that_no_manifest_can_name_is_told(name):
-    """Rename it, says the message."""
-    with pytest.raises(ManifestError, match="E-MANIFEST-LOCATION nst new"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("/home/ann/a\nb", r"'/home/ann/a\\nb': has characters that do not print"),
+        ("/home/ann/a\\b", r"'/home/ann/a\\b': write a path with /"),
+        ("https://user:pass@host/x", "nst new: an address: neither a path nor s3"),
+    ],
+)
+def test_a_folder_that_no_manifest_can_name_is_told(name, message):
+    """Without the password that an address may carry."""
+    with pytest.raises(ManifestError, match=message) as caught:
         new([name], ["/home/ann/art/oil"])
+
+    assert "E-MANIFEST-LOCATION" in str(caught.value)
+    assert "pass@" not in str(caught.value)
 
 
 def test_a_store_that_does_not_answer_is_not_an_empty_folder():
