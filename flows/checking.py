@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.inputs import fetch_all
+from flows.inputs import Inputs, locations
 from flows.run import resolve_output
 from flows.sources import read_manifest
 from manifests.planning import expand
@@ -66,12 +66,10 @@ def _steps(
     """Yield looks at one thing each; what is wrong with it is raised."""
     for name in sorted({pair.recipe.network for pair in pairs} & NETWORKS.keys()):
         yield lambda name=name: require_weights([name])  # type: ignore[misc]
-    for location, found in fetch_all(pairs, settings).items():
-        if isinstance(found, NSTError):
-            yield _raising(found)
-        else:
-            data = found.read()
-            yield lambda location=location, data=data: _look(location, data, settings)  # type: ignore[misc]
+    inputs = Inputs(settings)
+    inputs.fetch_all(locations(pairs))
+    for location in locations(pairs):
+        yield lambda location=location: _look(location, inputs, settings)  # type: ignore[misc]
     target = resolve_output(manifest, output)
     needed = int(sum(file_bytes(pair.recipe, _TYPICAL) for pair in pairs))
     if is_remote(target):
@@ -82,10 +80,11 @@ def _steps(
     yield lambda: detect_slots(settings.device)
 
 
-def _look(location: str, data: bytes, settings: Settings) -> None:
+def _look(location: str, inputs: Inputs, settings: Settings) -> None:
     """Look at a picture's header."""
+    fetched = inputs.require(location)
     try:
-        inspect(data, max_pixels=settings.max_pixels)
+        inspect(fetched.read(), max_pixels=settings.max_pixels)
     except NSTError as error:
         raise type(error)(
             f"{location}: {error.message}", code=error.code, remedy=error.remedy
@@ -100,13 +99,6 @@ def _probe_folder(root: Path, needed: int) -> None:
         with suppress(OSError):
             (root / ".work").rmdir()
             root.rmdir()
-
-
-def _raising(error: NSTError) -> Callable[[], object]:
-    def step() -> None:
-        raise error
-
-    return step
 
 
 def _of_error(error: NSTError) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,9 +16,6 @@ from nst_core.networks import NETWORKS, network
 from nst_core.presets import PRESETS
 from tasks.printable import printable
 from tasks.settings import Settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 app = typer.Typer()
 weights_app = typer.Typer(help="The networks' weights.", no_args_is_help=True)

@@ -18,7 +18,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import history, threads
-from flows.night import title
+from flows.watching import title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ _TONIGHT: ContextVar[Night] = ContextVar("tonight")
 @task(task_run_name="fetch {name}", cache_policy=NO_CACHE, persist_result=False)
 def fetch(name: str, location: str) -> None:  # noqa: ARG001 # names are for whoever watches
     """Bring one picture to this machine."""
-    _TONIGHT.get().fetch(location)
+    _TONIGHT.get().inputs.fetch(location)
 
 
 @task(task_run_name="render {name}", cache_policy=NO_CACHE, persist_result=False)
@@ -84,6 +84,9 @@ def paint(night: Night, *, manifest: str, is_ours: bool = True) -> None:
         night: Opened by :func:`flows.night.opened`.
         manifest: Where it is written, for whoever watches.
         is_ours: Whether the server belongs to this run alone.
+
+    Raises:
+        NSTError: The night could not be planned.
     """
     # A pair takes up to two threads: its publishing waits in one while it is painted in another.
     runner: Any = ThreadPoolTaskRunner(max_workers=2 * night.places + 1)
@@ -91,17 +94,13 @@ def paint(night: Night, *, manifest: str, is_ours: bool = True) -> None:
         try:
             if is_ours and (killed := history.mark_crashed()):
                 _log.info("%d runs that were killed are marked as crashed", killed)
-            collection.with_options(task_runner=runner)(
+            state = collection.with_options(task_runner=runner)(
                 night.manifest.collection, manifest, str(night.output.root), return_state=True
             )
+            history.drain(state.state_details.flow_run_id)
         except Exception as error:  # noqa: BLE001 # whatever Prefect's trouble is, painting goes on
             _log.warning("Prefect is gone, painting goes on without it: %s", error)
-        if night.left and not night.is_over:
-            threads.paint(night)
-        try:
-            history.drain()
-        except Exception as error:  # noqa: BLE001 # its books are not ours
-            _log.debug("Prefect's books were not closed: %s", error)
+    threads.paint(night)
 
 
 @contextmanager

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from manifests.fields import time_of_day
 from nst_core.errors import NSTError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?:\s+([A-Za-z0-9_+\-/]+))?")
 
 
 class DeadlineError(NSTError):
@@ -34,16 +31,14 @@ def seconds_until(text: str, *, now: datetime | None = None) -> float:
     Raises:
         DeadlineError: That is no time of day, or no time zone.
     """
-    match = _TIME.fullmatch(text.strip())
-    if match is None:
-        raise DeadlineError(f"{text!r} is no time of day; write 07:00 or 07:00 Europe/Berlin")
+    try:
+        wanted = time_of_day(text)
+    except ValueError as error:
+        raise DeadlineError(str(error)) from error
     now = now or datetime.now().astimezone()
-    if match[3]:
-        try:
-            now = now.astimezone(ZoneInfo(match[3]))
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise DeadlineError(f"there is no time zone {match[3]!r}") from error
-    then = now.replace(hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0)
+    if wanted.tzinfo is not None:
+        now = now.astimezone(wanted.tzinfo)
+    then = now.replace(hour=wanted.hour, minute=wanted.minute, second=0, microsecond=0)
     if then <= now:
         # Counted in calendar days, so that a night with a change of clocks ends at the right hour.
         then = (then + timedelta(days=1)).replace(fold=0)

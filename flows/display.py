@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from flows.night import Watcher, title
+from flows.watching import Watcher, title
 from tasks.printable import printable
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from flows.night import Night, Outcome
+    from flows.night import Night
+    from flows.watching import Outcome
     from manifests.comparing import Planned
 
 _MARKS = {

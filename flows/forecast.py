@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.display import span
-from flows.inputs import fetch_all
-from flows.night import title, unreadable
+from flows.inputs import Inputs, locations
 from flows.run import resolve_output
 from flows.sources import read_manifest
+from flows.watching import title
 from manifests.comparing import compare, identify
 from manifests.planning import expand, only
 from nst_core.errors import NSTError
 from nst_core.image_reading import inspect
 from tasks.calibration import file_bytes, memory, speed
 from tasks.devices import detect_slots
-from tasks.fetching import Fetched
 from tasks.locations import is_remote
 from tasks.output import Output
 from tasks.settings import Settings
@@ -61,16 +60,14 @@ def forecast(
     if device:
         settings = replace(settings, device=device)
     pairs = only(expand(manifest, find), only_pairs)
-    inputs = fetch_all(pairs, settings)
-    digests = {
-        location: found.sha256 if isinstance(found, Fetched) else unreadable(location)
-        for location, found in inputs.items()
-    }
+    inputs = Inputs(settings)
+    inputs.fetch_all(locations(pairs))
+    digests = inputs.digests()
     target = resolve_output(manifest, output)
     painted = _painted(target, manifest.collection, settings)
     plan = compare(identify(pairs, digests), painted, digests)
     specs = detect_slots(settings.device, slots=settings.slots, threads=settings.torch_threads)
-    sizes = {location: _size(found, settings) for location, found in inputs.items()}
+    sizes = {location: _size(location, inputs, settings) for location in locations(pairs)}
     cost = 0.0
     if plan.to_paint:
         rate = speed(specs, settings.scratch)
@@ -109,11 +106,9 @@ def _painted(target: str, collection: str, settings: Settings) -> list[Record]:
     return [record for record in records if record.collection == collection]
 
 
-def _size(found: Fetched | NSTError, settings: Settings) -> Size:
-    if isinstance(found, NSTError):
-        return _UNKNOWN_SIZE
+def _size(location: str, inputs: Inputs, settings: Settings) -> Size:
     try:
-        header = inspect(found.read(), max_pixels=settings.max_pixels)
+        header = inspect(inputs.require(location).read(), max_pixels=settings.max_pixels)
     except NSTError:
         return _UNKNOWN_SIZE  # the pair will fail; `nst check` tells why
     return header.height, header.width

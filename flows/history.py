@@ -17,6 +17,8 @@ from prefect.events.worker import EventsWorker
 from prefect.states import Crashed
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from prefect.client.orchestration import SyncPrefectClient
 
 _log = logging.getLogger(__name__)
@@ -38,27 +40,31 @@ def mark_crashed() -> int:
     return len(left)
 
 
-def drain(seconds: float = 10.0) -> bool:
+def drain(flow_run: UUID | None, seconds: float = 10.0) -> bool:
     """Wait until the server has written down how the task runs ended; False if it takes longer.
 
     Task states travel as events behind the run's back; a server that is stopped at once forgets
     most of them.
+
+    Args:
+        flow_run: Whose task runs.
+        seconds: How long to wait.
     """
     EventsWorker.drain_all()
     end = time.monotonic() + seconds
     with get_client(sync_client=True) as client:
         while time.monotonic() < end:
-            if not _unfinished_tasks(client):
+            if not _under_way(client, flow_run):
                 return True
             time.sleep(_POLL_SECONDS)
     _log.debug("Prefect has not noted the end of every task run")
     return False
 
 
-def _unfinished_tasks(client: SyncPrefectClient) -> int:
-    answer = client.request(
-        "POST",
-        "/task_runs/count",
-        json={"task_runs": {"state": {"type": {"any_": [kind.value for kind in _UNFINISHED]}}}},
-    )
-    return int(answer.json())
+def _under_way(client: SyncPrefectClient, flow_run: UUID | None) -> int:
+    # By name, as what never began because another failed stays PENDING, and is called NotReady.
+    query = {
+        "flow_runs": {"id": {"any_": [str(flow_run)]}},
+        "task_runs": {"state": {"name": {"any_": ["Pending", "Running"]}}},
+    }
+    return int(client.request("POST", "/task_runs/count", json=query).json())

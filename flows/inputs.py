@@ -1,36 +1,114 @@
-"""What a manifest's pairs read, brought here and hashed: for planning and checking."""
+"""What a manifest's pairs read, brought to this machine and hashed."""
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from nst_core.errors import NSTError
 from tasks.fetching import Fetched, fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from manifests.pairs import Pair
+    from tasks.patience import Patience
     from tasks.settings import Settings
 
 _AT_ONCE = 8
 
 
-def fetch_all(pairs: Iterable[Pair], settings: Settings) -> dict[str, Fetched | NSTError]:
-    """Return every picture that some pair reads, or why it cannot be had.
+def locations(pairs: Iterable[Pair]) -> list[str]:
+    """Return every picture that some pair reads, once, in order of need."""
+    return list(dict.fromkeys(where for pair in pairs for where in pair.locations))
+
+
+class Inputs:
+    """Pictures by location; threads may share it.
 
     Args:
-        pairs: The pairs.
         settings: The machine's facts.
+        patience: How long to wait for a bucket; by default ten minutes.
     """
-    locations = list(dict.fromkeys(where for pair in pairs for where in pair.locations))
 
-    def bring(location: str) -> Fetched | NSTError:
+    def __init__(self, settings: Settings, patience: Patience | None = None) -> None:
+        self._settings = settings
+        self._patience = patience
+        self._guard = Lock()
+        self._found: dict[str, Fetched | NSTError] = {}
+
+    def fetch(self, location: str) -> Fetched:
+        """Bring one picture here; what goes wrong is remembered too.
+
+        Raises:
+            NSTError: It cannot be had.
+        """
         try:
-            return fetch(location, settings.scratch / "inputs", settings=settings)
+            found: Fetched | NSTError = fetch(
+                location,
+                self._settings.scratch / "inputs",
+                settings=self._settings,
+                patience=self._patience,
+            )
         except NSTError as error:
-            return error
+            found = error
+        with self._guard:
+            self._found[location] = found
+        if isinstance(found, NSTError):
+            raise found
+        return found
 
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        return dict(zip(locations, threads.map(bring, locations), strict=True))
+    def fetch_all(self, wanted: Sequence[str]) -> None:
+        """Bring several pictures here at once; ask `reason_against` what went wrong."""
+
+        def bring(location: str) -> None:
+            try:
+                self.fetch(location)
+            except NSTError:
+                return  # remembered
+
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            list(threads.map(bring, wanted))
+
+    def has(self, location: str) -> bool:
+        """Whether a picture was fetched, or found impossible to."""
+        with self._guard:
+            return location in self._found
+
+    def reason_against(self, location: str) -> NSTError | None:
+        """Return why a picture cannot be had, or None if it is here."""
+        found = self._found[location]
+        return found if isinstance(found, NSTError) else None
+
+    def require(self, location: str) -> Fetched:
+        """Return a fetched picture.
+
+        Raises:
+            NSTError: It could not be fetched.
+        """
+        found = self._found[location]
+        if isinstance(found, NSTError):
+            raise found
+        return found
+
+    def optional(self, location: str | None) -> Fetched | None:
+        """Return a fetched picture, or None for none."""
+        return None if location is None else self.require(location)
+
+    def sha256(self, location: str | None) -> str | None:
+        """Return the hash of a picture's bytes, or None for none."""
+        return None if location is None else self.require(location).sha256
+
+    def digests(self) -> dict[str, str]:
+        """Return the hash of every picture; one that cannot be had gets a stand-in of its own."""
+        with self._guard:
+            return {
+                location: found.sha256 if isinstance(found, Fetched) else _stand_in(location)
+                for location, found in self._found.items()
+            }
+
+
+def _stand_in(location: str) -> str:
+    return hashlib.sha256(f"unreadable: {location}".encode()).hexdigest()

@@ -6,7 +6,6 @@ methods from its tasks, and if Prefect is gone the pairs are painted all the sam
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import shutil
@@ -17,75 +16,38 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from flows.briefs import Briefs
+from flows.inputs import Inputs, locations
+from flows.watching import Outcome, title
 from manifests.comparing import identify
 from nst_core.errors import NSTError
-from nst_core.recipe import ALGORITHM_VERSION
 from tasks.attempts import CircuitBreaker
 from tasks.devices import detect_slots
 from tasks.durable import explained
-from tasks.fetching import Fetched, fetch
 from tasks.jobs import SlotError, Stopped
 from tasks.lock import hold
 from tasks.output import Output
 from tasks.patience import Patience
-from tasks.records import PRODUCT_VERSION, Failure, Painting, Record, StyleSource
-from tasks.render import PaintJob, Renderer
+from tasks.records import PRODUCT_VERSION, Failure, Record
+from tasks.render import Renderer
 from tasks.slots import SlotPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from flows.watching import Watcher
     from manifests.comparing import Planned
     from manifests.pairs import Pair
     from manifests.schema import Manifest
     from tasks.records import Stage
     from tasks.render import Rendered
-    from tasks.report import State
     from tasks.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 # Pairs under way beyond those that are painted: one is being published, one waits for a slot.
 _AHEAD = 2
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a pair.
-
-    Args:
-        planned: The pair.
-        state: ``complete``: painted in this run; ``kept``: it was finished already; ``failed``;
-            ``left`` for the next run.
-        record: Of a finished pair.
-        failure: Of a failed one.
-        seconds: Painted in this run.
-    """
-
-    planned: Planned
-    state: State
-    record: Record | None = None
-    failure: Failure | None = None
-    seconds: float = 0.0
-
-
-def title(planned: Planned) -> str:
-    """Return what people call a pair: content × style."""
-    return " × ".join(filter(None, (planned.pair.content_name, planned.pair.style_name)))
-
-
-class Watcher:
-    """Sees what happens; the display and the ledgers of tests are watchers."""
-
-    def opened(self, night: Night) -> None:
-        """The night knows its pairs; painting begins."""
-
-    def event(self, planned: Planned, event: dict[str, Any]) -> None:
-        """A pair under way reported something; called from several threads."""
-
-    def ended(self, outcome: Outcome) -> None:
-        """A pair came to its end; called from several threads."""
 
 
 @dataclass
@@ -108,6 +70,7 @@ class Night:
         breaker: Ends the night when the machine is at fault.
         began: Moment of ``time.monotonic()`` at which the night was opened.
         places: Pairs that may be under way at once.
+        inputs: The pictures that the pairs read.
     """
 
     manifest: Manifest
@@ -127,18 +90,23 @@ class Night:
         self.places = self.renderer.slots + _AHEAD
         self._room = threading.Semaphore(self.places)
         self._guard = threading.Lock()
-        self._begun: set[str] = set()
+        self.inputs = Inputs(
+            self.settings, Patience(deadline=self.deadline, called_off=self.renderer.stopping)
+        )
+        self._briefs = Briefs(
+            self.manifest.collection, self.inputs, self.output.work, self.settings.max_pixels
+        )
         self._rendered: dict[str, Rendered] = {}
         self._drafts: dict[str, Record] = {}
         self._drafting = False
-        self._inputs: dict[str, Fetched | NSTError] = {}
         self._planned: dict[str, Planned] = {}
+        self._is_planned = False
         self._outcomes: dict[str, Outcome] = {}
 
     @property
     def locations(self) -> list[str]:
         """Every picture that some pair reads, once, in order of need."""
-        return list(dict.fromkeys(where for pair in self.pairs for where in pair.locations))
+        return locations(self.pairs)
 
     @property
     def planned(self) -> list[Planned]:
@@ -172,40 +140,17 @@ class Night:
         with self._guard:
             return [planned for key, planned in self._planned.items() if key not in self._outcomes]
 
-    def fetch(self, location: str) -> None:
-        """Bring one picture to this machine; what goes wrong is held against the pairs it is for.
+    def plan(self) -> list[Planned]:
+        """Give every pair its identity, settle those that need no painting, return all.
 
         Raises:
-            NSTError: It cannot be read.
+            NSTError: What was painted before cannot be read or copied.
         """
-        try:
-            found: Fetched | NSTError = fetch(
-                location,
-                self.settings.scratch / "inputs",
-                settings=self.settings,
-                patience=Patience(deadline=self.deadline, called_off=self.renderer.stopping),
-            )
-        except NSTError as error:
-            found = error
-        with self._guard:
-            self._inputs[location] = found
-        if isinstance(found, NSTError):
-            raise found
-
-    def has(self, location: str) -> bool:
-        """Whether a picture was fetched, or found impossible to."""
-        with self._guard:
-            return location in self._inputs
-
-    def plan(self) -> list[Planned]:
-        """Give every pair its identity, settle those that need no painting, return all."""
-        digests = {
-            location: found.sha256 if isinstance(found, Fetched) else unreadable(location)
-            for location, found in self._inputs.items()
-        }
-        self._planned = {one.pair_id: one for one in identify(self.pairs, digests)}
+        identified = identify(self.pairs, self.inputs.digests())
+        self._planned = {one.pair_id: one for one in identified}
         for planned in self.planned:
             self._settle(planned)
+        self._is_planned = True
         self._announce(lambda watcher: watcher.opened(self))
         return self.planned
 
@@ -213,9 +158,14 @@ class Night:
         """Yield the pairs to paint, each as soon as there is room for it; ends with the night.
 
         With drafts, every pair comes twice: all small ones first, then the promising ones first.
+        Asked again, when nothing is under way any more, it gives what has no end yet.
+
+        Raises:
+            NSTError: See :meth:`plan`.
         """
-        if not self._planned:
+        if not self._is_planned:
             self.plan()
+        self._room = threading.Semaphore(self.places)
         if self.draft:
             self._drafting = True
             yield from self._turns(
@@ -225,21 +175,17 @@ class Night:
                 and len(planned.pair.recipe.octaves.sides()) > 1
             )
             self._drafting = not self._all_ended()
-            self._begun.clear()
         if not self._drafting:
             yield from self._turns(sorted(self.left, key=self._promise))
 
     def _turns(self, waiting: Iterable[Planned]) -> Iterator[Planned]:
         for planned in waiting:
-            if planned.pair_id in self._begun:
-                continue
             while not self._room.acquire(timeout=0.5):
                 if self.is_over:
                     return
             if self.is_over:
                 self._room.release()
                 return
-            self._begun.add(planned.pair_id)
             yield planned
 
     def _all_ended(self) -> bool:
@@ -266,7 +212,8 @@ class Night:
         planned = self._planned[pair_id]
         try:
             self._rendered[pair_id] = self.renderer.render(
-                self._job(planned), lambda event: self._tell(planned, event)
+                self._briefs.job(planned, draft=self._drafting),
+                lambda event: self._tell(planned, event),
             )
         except Stopped:
             self._room.release()
@@ -286,7 +233,7 @@ class Night:
         result = rendered.result
         try:
             record = self.output.publish(
-                self._painting(planned, rendered),
+                self._briefs.painting(planned, rendered, draft=self._drafting),
                 picture=_bytes(result["picture"]),
                 losses=_bytes(result["losses"]),
                 extras={name: _bytes(path) for name, path in result["extras"].items()},
@@ -305,44 +252,13 @@ class Night:
         finally:
             self._room.release()
 
-    def _painting(self, planned: Planned, rendered: Rendered) -> Painting:
-        pair, result = planned.pair, rendered.result
-        return Painting(
-            **self._names(planned),
-            content_sha256=self._sha256(pair.content),
-            styles=tuple(
-                StyleSource(
-                    location=style.location,
-                    weight=style.weight,
-                    sha256=self._require(style.location).sha256,
-                )
-                for style in pair.styles
-            ),
-            recipe=pair.recipe.parameters(),
-            network=pair.recipe.network,
-            weights_sha256=result["weights_sha256"],
-            algorithm_version=ALGORITHM_VERSION,
-            output=pair.output.parameters(),
-            labels=dict(pair.labels),
-            credits=pair.credits,
-            objective=result["objective"],
-            steps=result["steps"],
-            attempts=rendered.attempts,
-            resumed_at=tuple(result["resumed_at"]),
-            degraded=rendered.degraded,
-            draft=self._drafting,
-            warnings=tuple(result["warnings"]),
-            seconds=round(result["seconds"], 3),
-            environment=result["environment"],
-        )
-
     def _settle(self, planned: Planned) -> None:
         """End a pair that is finished, quarantined, or cannot be read."""
         collection = self.manifest.collection
         record = self.output.record_of(planned.pair_id, collection=collection, rehash=self.rehash)
         if record is None and (twin := self.output.record_of(planned.pair_id, rehash=True)):
             record = self.output.copy(
-                twin, **self._names(planned), labels=dict(planned.pair.labels)
+                twin, **self._briefs.names(planned), labels=dict(planned.pair.labels)
             )
         if record is not None and record.draft:
             self._drafts[planned.pair_id] = record
@@ -356,47 +272,9 @@ class Night:
             self._end(Outcome(planned, "failed", failure=failure))
             return
         for location in planned.pair.locations:
-            found = self._inputs[location]
-            if isinstance(found, NSTError):
-                self._fail(planned, "fetch", found)
+            if (reason := self.inputs.reason_against(location)) is not None:
+                self._fail(planned, "fetch", reason)
                 return
-
-    def _job(self, planned: Planned) -> PaintJob:
-        pair = planned.pair
-        folder = self.output.work / "painting" / planned.pair_id
-        return PaintJob(
-            pair_id=planned.pair_id,
-            recipe=pair.recipe,
-            content=self._fetched(pair.content),
-            styles=tuple((self._require(s.location), s.weight) for s in pair.styles),
-            start=self._fetched(pair.start),
-            background=pair.output.background,
-            max_pixels=self.settings.max_pixels,
-            format=pair.output.format,
-            bits=pair.output.bits,
-            quality=pair.output.quality,
-            provenance=self._provenance(planned) if pair.output.provenance else None,
-            frames_every=pair.output.frames,
-            folder=folder,
-            checkpoints=self.output.work / "checkpoints",
-            draft=self._drafting,
-        )
-
-    def _provenance(self, planned: Planned) -> dict[str, Any]:
-        """Return what is embedded in the picture: how it came to be, without paths."""
-        pair = planned.pair
-        return {
-            "pair_id": planned.pair_id,
-            "collection": self.manifest.collection,
-            "content": pair.content_name,
-            "content_sha256": self._sha256(pair.content),
-            "style": pair.style_name,
-            "style_sha256": [self._sha256(style.location) for style in pair.styles],
-            "recipe_name": pair.recipe_name,
-            "recipe": pair.recipe.parameters(),
-            "algorithm_version": ALGORITHM_VERSION,
-            "credits": list(pair.credits),
-        }
 
     def _fail(self, planned: Planned, stage: Stage, error: Exception) -> None:
         """Record a failure; one of the machine leaves the pair for the next run instead."""
@@ -407,7 +285,7 @@ class Night:
             told["traceback"] = error.details
         failure = Failure.of(
             error,
-            **self._names(planned),
+            **self._briefs.names(planned),
             styles=tuple(style.location for style in planned.pair.styles),
             stage=stage,
             **told,
@@ -440,30 +318,6 @@ class Night:
         """Remove what helped to paint a pair that is published."""
         for folder in ("painting",) if keep_checkpoints else ("painting", "checkpoints"):
             shutil.rmtree(self.output.work / folder / planned.pair_id, ignore_errors=True)
-
-    def _names(self, planned: Planned) -> dict[str, Any]:
-        pair = planned.pair
-        return {
-            "collection": self.manifest.collection,
-            "stem": planned.stem,
-            "pair_id": planned.pair_id,
-            "content_name": pair.content_name,
-            "style_name": pair.style_name,
-            "recipe_name": pair.recipe_name,
-            "content": pair.content,
-        }
-
-    def _fetched(self, location: str | None) -> Fetched | None:
-        return None if location is None else self._require(location)
-
-    def _require(self, location: str) -> Fetched:
-        found = self._inputs[location]
-        if isinstance(found, NSTError):
-            raise found
-        return found
-
-    def _sha256(self, location: str | None) -> str | None:
-        return None if location is None else self._require(location).sha256
 
 
 @contextmanager
@@ -539,8 +393,3 @@ def _bytes(path: Path) -> bytes:
     """
     with explained(path):
         return path.read_bytes()
-
-
-def unreadable(location: str) -> str:
-    """Return a stand-in for the hash of a picture that cannot be read."""
-    return hashlib.sha256(f"unreadable: {location}".encode()).hexdigest()

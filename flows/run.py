@@ -15,11 +15,12 @@ from flows import threads
 from flows.deadlines import deadline
 from flows.display import display
 from flows.exit_codes import ExitCode, gravest
-from flows.night import opened, title
+from flows.night import opened
 from flows.prefect_server import PrefectServer
 from flows.signals import Signals
 from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
+from flows.watching import title
 from manifests.planning import expand, only
 from tasks.durable import OutputError, write_atomic
 from tasks.gallery import build

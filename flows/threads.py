@@ -24,8 +24,8 @@ def paint(night: Night) -> None:
         NSTError: The night could not be planned.
     """
     for location in night.locations:
-        if not night.has(location):
-            _attempt(night.fetch, location)
+        if not night.inputs.has(location):
+            _attempt(night.inputs.fetch, location)
 
     def pair(pair_id: str) -> None:
         if _attempt(night.render, pair_id):

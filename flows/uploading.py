@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from flows.night import Watcher
+from flows.watching import Watcher
 from tasks.durable import write_atomic
 from tasks.lease import Lease
 from tasks.locations import S3Location, is_remote, join
@@ -22,7 +22,8 @@ from tasks.storage_errors import StorageError
 from tasks.upload import GRACE, Drained, Spool, remote_records, staging
 
 if TYPE_CHECKING:
-    from flows.night import Night, Outcome
+    from flows.night import Night
+    from flows.watching import Outcome
     from tasks.storage import Store
 
 _log = logging.getLogger(__name__)

@@ -33,8 +33,8 @@ Item = TypeVar("Item")
 
 _TIME_OF_DAY = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?: +([A-Za-z0-9_+/-]+))?")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
-# The output keeps what failed in a folder of this name.
-_FAILURES = "failed"
+# The output keeps what failed, the page's files and the printed sheets in folders of these names.
+_TAKEN = frozenset({"failed", "assets", "sheets"})
 _COLOR = re.compile(r"#(?:[0-9a-fA-F]{3}){1,2}|[a-z]+")
 
 
@@ -64,7 +64,7 @@ def time_of_day(text: str) -> time:
 def collection_name(text: str) -> str:
     """Return a name that a collection may have, made from any text."""
     name = slug(text)
-    return f"{name}-pictures" if name == _FAILURES else name
+    return f"{name}-pictures" if name in _TAKEN else name
 
 
 def _time(text: str) -> str:
@@ -82,7 +82,7 @@ def _location(text: str) -> str:
 
 
 def _collection(text: str) -> str:
-    if not _FOLDER.fullmatch(text) or is_reserved(text) or text.casefold() == _FAILURES:
+    if not _FOLDER.fullmatch(text) or is_reserved(text) or text.casefold() in _TAKEN:
         fit = quoted(collection_name(text))
         message = f"names a folder: letters, digits, - and _, for example {fit}"
         raise wrong("E-MANIFEST-COLLECTION", message)

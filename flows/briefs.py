@@ -1,0 +1,121 @@
+"""What is said of a pair: to the slot that paints it, in its picture, in its record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nst_core.recipe import ALGORITHM_VERSION
+from tasks.records import Painting, StyleSource
+from tasks.render import PaintJob
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flows.inputs import Inputs
+    from manifests.comparing import Planned
+    from tasks.render import Rendered
+
+
+@dataclass(frozen=True)
+class Briefs:
+    """Says it for the pairs of one night.
+
+    Args:
+        collection: Its name.
+        inputs: The pictures that the pairs read.
+        work: The output's ``.work`` folder.
+        max_pixels: Larger inputs are refused.
+    """
+
+    collection: str
+    inputs: Inputs
+    work: Path
+    max_pixels: int
+
+    def names(self, planned: Planned) -> dict[str, Any]:
+        """Return what names a pair, in a record of success as of failure."""
+        pair = planned.pair
+        return {
+            "collection": self.collection,
+            "stem": planned.stem,
+            "pair_id": planned.pair_id,
+            "content_name": pair.content_name,
+            "style_name": pair.style_name,
+            "recipe_name": pair.recipe_name,
+            "content": pair.content,
+        }
+
+    def painting(self, planned: Planned, rendered: Rendered, *, draft: bool) -> Painting:
+        """Return what the record of a painted pair tells."""
+        pair, result = planned.pair, rendered.result
+        return Painting(
+            **self.names(planned),
+            content_sha256=self.inputs.sha256(pair.content),
+            styles=tuple(
+                StyleSource(
+                    location=style.location,
+                    weight=style.weight,
+                    sha256=self.inputs.require(style.location).sha256,
+                )
+                for style in pair.styles
+            ),
+            recipe=pair.recipe.parameters(),
+            network=pair.recipe.network,
+            weights_sha256=result["weights_sha256"],
+            algorithm_version=ALGORITHM_VERSION,
+            output=pair.output.parameters(),
+            labels=dict(pair.labels),
+            credits=pair.credits,
+            objective=result["objective"],
+            steps=result["steps"],
+            attempts=rendered.attempts,
+            resumed_at=tuple(result["resumed_at"]),
+            degraded=rendered.degraded,
+            draft=draft,
+            warnings=tuple(result["warnings"]),
+            seconds=round(result["seconds"], 3),
+            environment=result["environment"],
+        )
+
+    def job(self, planned: Planned, *, draft: bool) -> PaintJob:
+        """Return what a slot is told to paint.
+
+        Raises:
+            NSTError: One of its pictures could not be fetched.
+        """
+        pair = planned.pair
+        folder = self.work / "painting" / planned.pair_id
+        return PaintJob(
+            pair_id=planned.pair_id,
+            recipe=pair.recipe,
+            content=self.inputs.optional(pair.content),
+            styles=tuple((self.inputs.require(s.location), s.weight) for s in pair.styles),
+            start=self.inputs.optional(pair.start),
+            background=pair.output.background,
+            max_pixels=self.max_pixels,
+            format=pair.output.format,
+            bits=pair.output.bits,
+            quality=pair.output.quality,
+            provenance=self._provenance(planned) if pair.output.provenance else None,
+            frames_every=pair.output.frames,
+            folder=folder,
+            checkpoints=self.work / "checkpoints",
+            draft=draft,
+        )
+
+    def _provenance(self, planned: Planned) -> dict[str, Any]:
+        """Return what is embedded in the picture: how it came to be, without paths."""
+        pair = planned.pair
+        return {
+            "pair_id": planned.pair_id,
+            "collection": self.collection,
+            "content": pair.content_name,
+            "content_sha256": self.inputs.sha256(pair.content),
+            "style": pair.style_name,
+            "style_sha256": [self.inputs.sha256(style.location) for style in pair.styles],
+            "recipe_name": pair.recipe_name,
+            "recipe": pair.recipe.parameters(),
+            "algorithm_version": ALGORITHM_VERSION,
+            "credits": list(pair.credits),
+        }

@@ -1,0 +1,188 @@
+"""The flow, on a real Prefect server."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+
+import httpx
+import pytest
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    PREFECT_LOGGING_TO_API_ENABLED,
+    temporary_settings,
+)
+
+from flows import collection
+from flows.prefect_server import PrefectServer
+from tasks.durable import OutputError
+
+
+@pytest.fixture
+def use(tmp_path):
+    """Turn Prefect, in this process, to a server."""
+    contexts = []
+
+    def use(server):
+        settings = {
+            PREFECT_API_URL: server.url,
+            PREFECT_HOME: tmp_path / "prefect",
+            PREFECT_LOGGING_TO_API_ENABLED: False,
+        }
+        contexts.append(temporary_settings(settings))
+        contexts[-1].__enter__()
+
+    yield use
+    for context in reversed(contexts):
+        context.__exit__(None, None, None)
+
+
+class Api:
+    """What a server's API reports of one collection, to whoever looks from outside."""
+
+    def __init__(self, server, name):
+        self._url = server.url
+        self._flow = {"flow_runs": {"name": {"any_": [name]}}}
+
+    def _read(self, what):
+        answer = httpx.post(f"{self._url}/{what}/filter", json=self._flow, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    @property
+    def flow_run(self):
+        """The one flow run of that name."""
+        (run,) = self._read("flow_runs")
+        return run
+
+    @property
+    def task_runs(self):
+        """The states of its task runs by name."""
+        return {run["name"]: run["state"]["name"] for run in self._read("task_runs")}
+
+
+@pytest.fixture
+def paint(server, toy, use):
+    """Paint a collection of that name through Prefect; gives the night and what the API reports."""
+    use(server)
+
+    def paint(name, **options):
+        made = toy(name, **options)
+        made.write(collection=name)
+        with made.night() as night:
+            collection.paint(night, manifest=str(made.path), is_ours=False)
+        return night, Api(server, name)
+
+    return paint
+
+
+def states(night):
+    """Return the pairs' states by content."""
+    return {o.planned.pair.content_name: o.state for o in night.outcomes}
+
+
+def test_a_night_without_failures_is_completed(paint):
+    """The flow run carries the collection's name and says how many pictures are finished."""
+    night, api = paint("spring")
+
+    assert states(night) == {"cat": "complete", "dog": "complete"}
+    assert api.flow_run["state"]["type"] == "COMPLETED"
+    assert api.flow_run["state"]["message"] == "2 of 2 pictures are finished"
+
+
+def test_each_step_of_each_pair_is_a_task_run_that_people_recognise(paint):
+    """One fetch for each picture, one render and one publish for each pair, all completed."""
+    _, api = paint("summer", contents=("cat",))
+
+    assert api.task_runs == {
+        "fetch cat.png": "Completed",
+        "fetch monet.png": "Completed",
+        "render cat × monet": "Completed",
+        "publish cat × monet": "Completed",
+    }
+
+
+def test_a_night_with_failures_is_failed(paint):
+    """A run with failures never ends 'Completed', and its neighbours are painted."""
+    night, api = paint("autumn", contents=("cat", "diverges", "dog"))
+
+    assert states(night) == {"cat": "complete", "diverges": "failed", "dog": "complete"}
+    assert api.flow_run["state"]["type"] == "FAILED"
+    assert api.flow_run["state"]["message"] == "2 of 3 pictures are finished, 1 failed"
+
+
+def test_the_failing_step_is_the_one_that_failed(paint):
+    """Rendering failed, publishing never began, and the other pair's steps completed."""
+    _, api = paint("winter", contents=("cat", "diverges"))
+
+    found = api.task_runs
+    assert found["render diverges × monet"] == "Failed"
+    assert found["publish diverges × monet"] == "NotReady"
+    assert found["publish cat × monet"] == "Completed"
+
+
+def test_a_night_that_leaves_pairs_is_unfinished(paint):
+    """What is left for the next run is no success either."""
+    night, api = paint("leap", contents=("cat", "full"))
+
+    assert states(night) == {"cat": "complete", "full": "left"}
+    assert (api.flow_run["state"]["type"], api.flow_run["state"]["name"]) == (
+        "FAILED",
+        "Unfinished",
+    )
+
+
+def test_prefect_is_told_names_and_nothing_else(paint, tmp_path):
+    """The run's parameters are the collection's name, its manifest and its output."""
+    _, api = paint("names", contents=("cat",))
+
+    folder = tmp_path / "names"
+    assert api.flow_run["parameters"] == {
+        "name": "names",
+        "manifest": str(folder / "toy.yaml"),
+        "output": str(folder / "out"),
+    }
+
+
+def test_a_night_that_cannot_be_planned_ends_with_its_reason(paint, toy):
+    """An error that is no pair's own does not drown in Prefect: whoever paints hears of it."""
+    made = toy("newer")
+    made.write(collection="newer")
+    record = made.output / made.paint()["cat"].record.file
+    record.write_text(record.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+
+    with pytest.raises(OutputError, match="schema 99"):
+        paint("newer")
+
+
+# Prefect is a window, not the truth
+
+
+def test_without_a_server_everything_is_painted(toy, use):
+    """An API that answers nobody costs no picture."""
+    use(PrefectServer("http://127.0.0.1:9/api"))
+    with toy().night() as night:
+        collection.paint(night, manifest="toy.yaml")
+
+    assert states(night) == {"cat": "complete", "dog": "complete"}
+
+
+def test_a_server_killed_in_mid_run_costs_no_picture(toy, use, tmp_path, monkeypatch):
+    """SIGKILL of the server while the first pair is painted: all pairs are painted all the same."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    os.environ.pop("PREFECT_API_URL", None)
+    server = PrefectServer.start(tmp_path / "prefect")
+    assert server.is_ready()
+    use(server)
+    made = toy(contents=("tarries", "cat", "dog"))
+    with made.night() as night, ThreadPoolExecutor(1) as thread:
+        painting = thread.submit(copy_context().run, collection.paint, night, manifest="toy.yaml")
+        made.await_tarrying()
+        server.process.kill()
+        server.process.wait()
+        made.release()
+        painting.result()
+
+    assert states(night) == {"tarries": "complete", "cat": "complete", "dog": "complete"}

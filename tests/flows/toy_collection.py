@@ -1,0 +1,134 @@
+"""Small collections to paint: made-up pictures, the manifest that pairs them, and its nights."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import yaml
+from PIL import Image
+
+from flows import threads
+from flows.night import opened
+from flows.watching import Watcher
+from manifests.planning import expand
+from manifests.reader import read
+from tasks.settings import Settings
+from tasks.storage import find
+from tests.flows.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TINY = {"preset": "jcjohnson", "size": 32, "steps": [3]}
+
+
+def draw(path, *, size=(48, 36)):
+    """Draw stripes on a gradient; the picture is the same whenever its name is."""
+    seed = hashlib.sha256(path.stem.encode()).digest()
+    image = Image.new("RGB", size)
+    for x in range(size[0]):
+        for y in range(size[1]):
+            stripe = 40 * ((x * seed[6] + y * seed[7]) // 512 % 2)
+            color = (seed[band] + x * seed[band + 3] // 64 + stripe for band in range(3))
+            image.putpixel((x, y), tuple(value % 256 for value in color))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+class Guest(Watcher):
+    """Sees a night, and remembers.
+
+    Attributes:
+        night: Once it is planned.
+        events: (content, event) in order.
+        ended: Outcomes in order.
+    """
+
+    def __init__(self):
+        self.night = None
+        self.events = []
+        self.ended_ = []
+
+    def opened(self, night):
+        """Remember the night."""
+        self.night = night
+
+    def event(self, planned, event):
+        """Remember an event."""
+        self.events.append((planned.pair.content_name, event))
+
+    def ended(self, outcome):
+        """Remember an outcome."""
+        self.ended_.append(outcome)
+
+
+class ToyCollection:
+    """A folder with pictures, the manifest that pairs them, and nights that paint it.
+
+    Args:
+        folder: Where; the output is ``out`` in it.
+        contents: Names of the content pictures; a name may say how the toy painter fails at it.
+        styles: Names of the style pictures.
+        recipe: Fields besides those of ``TINY``, or in their place.
+    """
+
+    def __init__(self, folder: Path, *, contents=("cat", "dog"), styles=("monet",), **recipe):
+        self.folder = folder
+        self.path = folder / "toy.yaml"
+        self.output = folder / "out"
+        for name in contents:
+            draw(self.content(name))
+        for name in styles:
+            draw(folder / "paintings" / f"{name}.png")
+        self.write(recipes={"tiny": TINY | recipe})
+
+    def content(self, name):
+        """Return the path of a content picture."""
+        return self.folder / "photos" / f"{name}.png"
+
+    def write(self, **sections):
+        """Write the manifest, with other sections where they are given."""
+        usual = {
+            "collection": "toy",
+            "output": "out",
+            "content_sets": {"photos": ["photos/*.png"]},
+            "style_sets": {"paintings": {"material": "Hashes", "images": ["paintings/*.png"]}},
+            "recipes": {"tiny": TINY},
+            "pairings": [{"content": "photos", "style": "paintings", "recipe": "tiny"}],
+        }
+        self.path.write_text(yaml.safe_dump(usual | sections))
+
+    def await_tarrying(self):
+        """Return once a pair whose content tarries is in its second step."""
+        until(lambda: list(self.output.glob(".work/painting/*/mark")))
+
+    def release(self):
+        """Let the pairs that tarry go on."""
+        for mark in self.output.glob(".work/painting/*/mark"):
+            mark.with_name("go").touch()
+
+    @contextmanager
+    def night(self, *, guest=None, root=None, slots=1, **options):
+        """Open a night of the manifest as it is now, with the toy painter in the slots."""
+        manifest = read(self.path)
+        with opened(
+            manifest,
+            expand(manifest, find),
+            root=root or self.output,
+            settings=Settings(
+                device="cpu", slots=slots, torch_threads=1, scratch=self.folder / "scratch"
+            ),
+            watcher=guest or Guest(),
+            source=str(self.path),
+            painter="tests.flows.toy_painter:main",
+            **options,
+        ) as night:
+            yield night
+
+    def paint(self, **options):
+        """Go through a night without Prefect; return its outcomes by content."""
+        with self.night(**options) as night:
+            threads.paint(night)
+            return {outcome.planned.pair.content_name: outcome for outcome in night.outcomes}
