@@ -221,7 +221,7 @@ def test_publishing_again_changes_nothing(output):
 
 
 def test_publishing_again_mends_a_flipped_bit(output):
-    """A pair that was painted again because its picture is damaged takes the damaged one's place."""
+    """A pair painted again because its picture is damaged takes the damaged one's place."""
     pair = painted()
     path = output.root / pair.publish(output).files["picture"].file
     path.write_bytes(pair.picture[:-1] + bytes([pair.picture[-1] ^ 1]))

@@ -196,9 +196,7 @@ class TestLargeObjects:
 
 
 class TestWhatIsBelieved:
-    def test_an_echoed_checksum_proves_nothing(
-        self, store: S3Store, bucket: str, line: FaultProxy
-    ):
+    def test_an_echoed_checksum_proves_nothing(self, store: S3Store, bucket: str, line: FaultProxy):
         """This server keeps any checksum it is told; only the content's own etag is believed."""
         line.inject(Fault.FLIP_UP, method="PUT")
         store.write(f"{bucket}/a.png", LILIES)
