@@ -100,6 +100,7 @@ def paint(night: Night, *, manifest: str, is_ours: bool = True) -> None:
             history.drain(state.state_details.flow_run_id)
         except Exception as error:  # noqa: BLE001 # whatever Prefect's trouble is, painting goes on
             _log.warning("Prefect is gone, painting goes on without it: %s", error)
+            history.forget()
     threads.paint(night)
 
 

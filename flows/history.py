@@ -50,8 +50,8 @@ def drain(flow_run: UUID | None, seconds: float = 10.0) -> bool:
         flow_run: Whose task runs.
         seconds: How long to wait.
     """
-    EventsWorker.drain_all()
     end = time.monotonic() + seconds
+    _let_go_of_events(seconds)
     with get_client(sync_client=True) as client:
         while time.monotonic() < end:
             if not _under_way(client, flow_run):
@@ -59,6 +59,26 @@ def drain(flow_run: UUID | None, seconds: float = 10.0) -> bool:
             time.sleep(_POLL_SECONDS)
     _log.debug("Prefect has not noted the end of every task run")
     return False
+
+
+def forget() -> None:
+    """Drop what is still to be told to a server that is gone, or it would hold up our own end."""
+    _let_go_of_events(0.0)
+
+
+def _let_go_of_events(seconds: float) -> None:
+    """Send the events that wait, for so long, and drop the others.
+
+    With its server gone, Prefect takes seconds over each, and does not let the process end before.
+    There is no public way to stop it.
+    """
+    workers = list(EventsWorker._instances.values())  # type: ignore[misc] # noqa: SLF001
+    EventsWorker.drain_all(timeout=seconds)
+    for worker in workers:
+        events = worker._queue  # noqa: SLF001
+        with events.mutex:
+            events.queue.clear()
+        events.put(None)  # what ends the worker
 
 
 def _under_way(client: SyncPrefectClient, flow_run: UUID | None) -> int:

@@ -164,6 +164,8 @@ class Night:
             NSTError: See :meth:`plan`.
         """
         if not self._is_planned:
+            if self.renderer.is_stopping:  # perhaps not all pictures were read
+                return
             self.plan()
         self._room = threading.Semaphore(self.places)
         if self.draft:

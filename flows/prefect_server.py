@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -57,7 +58,11 @@ class PrefectServer:
             "PREFECT_HOME": str(home),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "DO_NOT_TRACK": "1",
-            "PREFECT_LOGGING_LEVEL": "WARNING",
+            # What goes wrong, with a pair or with Prefect, is told by the night, in one line.
+            "PREFECT_LOGGING_LEVEL": "CRITICAL",
+            "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
+            # Waits of 2 and 4 s: a server that is gone must not hold up the end of the night.
+            "PREFECT_CLIENT_MAX_RETRIES": "2",
             "PREFECT_LOGGING_TO_API_ENABLED": "false",
             "PREFECT_CLI_PROMPT": "false",
         }
@@ -84,10 +89,18 @@ class PrefectServer:
         os.environ["PREFECT_API_URL"] = url
         return cls(url, process)
 
-    def is_ready(self, seconds: float = _START_SECONDS) -> bool:
-        """Wait until the API answers; False if it does not in that time."""
+    def is_ready(
+        self, seconds: float = _START_SECONDS, *, called_off: threading.Event | None = None
+    ) -> bool:
+        """Wait until the API answers; False if it does not in that time, or is not wanted any more.
+
+        Args:
+            seconds: How long to wait.
+            called_off: Set, it ends the wait.
+        """
+        called_off = called_off or threading.Event()
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end and not called_off.is_set():
             if self.process is not None and self.process.poll() is not None:
                 _log.warning("the Prefect server ended with exit code %d", self.process.returncode)
                 return False
@@ -95,7 +108,7 @@ class PrefectServer:
                 with urlopen(f"{self.url}/health", timeout=5):  # noqa: S310 # the user's own server
                     return True
             except OSError:
-                time.sleep(0.1)
+                called_off.wait(0.1)
         return False
 
     def stop(self) -> None:

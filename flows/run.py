@@ -7,6 +7,7 @@ import logging
 import shlex
 import threading
 import time
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from flows.prefect_server import PrefectServer
 from flows.signals import Signals
 from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
-from flows.watching import title
+from flows.watching import called
 from manifests.planning import expand, only
 from tasks.durable import OutputError, write_atomic
 from tasks.gallery import build
@@ -43,6 +44,8 @@ _log = logging.getLogger(__name__)
 
 # The page and the summary are rewritten this often, for those who look in during the night.
 _REFRESH_SECONDS = 600.0
+# What a stopped run leaves the flow to end by itself.
+_LAST_WORDS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +125,7 @@ def paint_pairs(
         Uploading(night, target, source=source) as uploading,
     ):
         _remember(night, source, target, options)
-        command = shlex.join(["nst", "run", source])
+        command = _command(source, options)
         caught = _paint(night, source, refresh=lambda: _hang(night, command))
         drained = uploading.finish()
         write_contact_sheets(night.output)
@@ -155,22 +158,47 @@ def reported(night: Night, *, command: str, waiting: int = 0) -> Report:
         collection=night.manifest.collection,
         pairs=[
             ReportedPair(
+                **_names(outcome.planned.pair),
                 pair_id=outcome.planned.pair_id,
-                name=title(outcome.planned),
-                content=outcome.planned.pair.content,
-                style=tuple(style.location for style in outcome.planned.pair.styles),
-                recipe=outcome.planned.pair.recipe_name,
                 state=outcome.state,
                 record=outcome.record,
                 failure=outcome.failure,
                 seconds=outcome.seconds,
             )
             for outcome in night.outcomes
-        ],
+        ]
+        # Stopped before the pictures were read: no pair has an identity yet.
+        or [ReportedPair(**_names(pair), pair_id=None, state="left") for pair in night.pairs],
         seconds=time.monotonic() - night.began,
         command=command,
         waiting=waiting,
     )
+
+
+def _names(pair: Pair) -> dict[str, Any]:
+    return {
+        "name": called(pair),
+        "content": pair.content,
+        "style": tuple(style.location for style in pair.styles),
+        "recipe": pair.recipe_name,
+    }
+
+
+def _command(source: str, options: RunOptions) -> str:
+    """Return the command that continues a run, ready to paste."""
+    given = {
+        "--output": options.output,
+        "--only": options.only,
+        "--device": options.device,
+        "--stop-at": options.stop_at,
+        "--max-hours": options.max_hours,
+    }
+    words = ["nst", "run", source]
+    for name, value in given.items():
+        words += [] if value is None else [name, str(value)]
+    for setting in options.overrides:
+        words += ["--set", setting]
+    return shlex.join([*words, *(["--draft"] if options.draft else [])])
 
 
 def _remember(night: Night, source: str, target: str, options: RunOptions) -> None:
@@ -197,12 +225,12 @@ def _hang(night: Night, command: str, *, waiting: int = 0) -> dict[str, Any]:
 def _paint(night: Night, source: str, *, refresh: Callable[[], object]) -> ExitCode | None:
     """Paint in a thread of its own; the main thread is there for signals. Return their code."""
     server = PrefectServer.start(night.output.work / "prefect")
-    painting = threading.Thread(target=_with_prefect, args=(night, source, server), name="flow")
     with Signals(leave=night.renderer.stop, kill=night.renderer.stop) as signals:
-        painting.start()
+        painting = _in_background(_with_prefect, night, source, server)
         due = time.monotonic() + _REFRESH_SECONDS
-        while painting.is_alive():
-            painting.join(0.2)
+        # Once all slots have saved and left, what does not end is Prefect, and is not waited for.
+        while not (painting.done() or signals.have_let_go(_LAST_WORDS_SECONDS)):
+            wait([painting], 0.2)
             if time.monotonic() >= due and night.planned:
                 try:
                     refresh()
@@ -210,18 +238,42 @@ def _paint(night: Night, source: str, *, refresh: Callable[[], object]) -> ExitC
                     _log.warning("the page is not refreshed: %s", error)
                 due = time.monotonic() + _REFRESH_SECONDS
     server.stop()
+    if painting.done():
+        painting.result()
     return signals.code
 
 
-def _with_prefect(night: Night, source: str, server: PrefectServer) -> None:
-    # Imported here: it takes seconds, in which the slots warm up.
-    from flows import collection  # noqa: PLC0415
+def _in_background(work: Callable[..., None], *arguments: Any) -> Future[None]:
+    """Do something in a thread that does not keep the process from ending; return its end."""
+    end: Future[None] = Future()
 
-    if not server.is_ready():
-        _log.warning("Prefect did not come up; painting goes on without it")
-        threads.paint(night)
+    def run() -> None:
+        try:
+            work(*arguments)
+        except Exception as error:  # noqa: BLE001 # for whoever asks for the result
+            end.set_exception(error)
+        else:
+            end.set_result(None)
+
+    threading.Thread(target=run, name="flow", daemon=True).start()
+    return end
+
+
+def _with_prefect(night: Night, source: str, server: PrefectServer) -> None:
+    try:
+        # Imported here: it takes seconds, in which the slots warm up.
+        from flows import collection  # noqa: PLC0415
+
+        is_up = server.is_ready(called_off=night.renderer.stopping)
+    except Exception as error:  # noqa: BLE001 # an installation that does not fit, say
+        _log.warning("Prefect does not start: %s", error)
+        is_up = False
+    if is_up:
+        collection.paint(night, manifest=source, is_ours=server.process is not None)
         return
-    collection.paint(night, manifest=source, is_ours=server.process is not None)
+    if not night.renderer.is_stopping:
+        _log.warning("Prefect did not come up; painting goes on without it")
+    threads.paint(night)
 
 
 def _codes(night: Night, caught: ExitCode | None, *, waiting: int) -> list[ExitCode]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from flows.exit_codes import ExitCode
@@ -27,12 +29,17 @@ class Signals:
         self._leave = leave
         self._kill = kill
         self._caught: signal.Signals | None = None
+        self._left = math.inf
         self._before: dict[signal.Signals, Any] = {}
 
     @property
     def code(self) -> ExitCode | None:
         """The exit code that the caught signal means, or None."""
         return None if self._caught is None else ExitCode(128 + self._caught)
+
+    def have_let_go(self, seconds: float) -> bool:
+        """Return whether what was asked to leave did so, and so many seconds ago."""
+        return time.monotonic() - self._left >= seconds
 
     def __enter__(self) -> Self:
         """Install the handlers."""
@@ -48,7 +55,11 @@ class Signals:
     def _handle(self, number: int, _: object) -> None:
         if self._caught is None:
             self._caught = signal.Signals(number)
-            threading.Thread(target=self._leave, name="leave", daemon=True).start()
+            threading.Thread(target=self._ask_to_leave, name="leave", daemon=True).start()
         else:
             self._kill()
             os._exit(128 + number)
+
+    def _ask_to_leave(self) -> None:
+        self._leave()
+        self._left = time.monotonic()

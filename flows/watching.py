@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flows.night import Night
     from manifests.comparing import Planned
+    from manifests.pairs import Pair
     from tasks.records import Failure, Record
     from tasks.report import State
 
@@ -33,8 +34,13 @@ class Outcome:
 
 
 def title(planned: Planned) -> str:
+    """Return what people call a planned pair: content × style."""
+    return called(planned.pair)
+
+
+def called(pair: Pair) -> str:
     """Return what people call a pair: content × style."""
-    return " × ".join(filter(None, (planned.pair.content_name, planned.pair.style_name)))
+    return " × ".join(filter(None, (pair.content_name, pair.style_name)))
 
 
 class Watcher:
