@@ -249,7 +249,7 @@ def test_the_limit_is_the_callers():
 
 
 def test_bombs_cost_neither_time_nor_memory():
-    """Every bomb is refused in a tenth of a second and 30 MB, by a process without torch."""
+    """Every bomb is refused before it is unpacked, in 30 MB, by a process without torch."""
     program = """
         import json, resource, sys, time
         from nst_core.errors import ImageError
@@ -282,7 +282,7 @@ def test_bombs_cost_neither_time_nor_memory():
     codes, slowest, grown_mb, has_torch = json.loads(run.stdout)
 
     assert codes == ["E-IMG-HUGE"]
-    assert slowest < 0.1
+    assert slowest < 2  # unpacking one takes many times that, whatever the machine does besides
     assert grown_mb < 30
     assert not has_torch
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
@@ -496,32 +495,3 @@ def test_a_failing_ledger_loses_no_picture(tmp_path):
         painted(1).publish(output)
 
     assert painted(1, seconds=3.0).publish(output).seconds == 1.0
-
-
-def quickest(action, arguments):
-    """Return the seconds of the quickest call: what it costs when nothing else uses the disk."""
-
-    def seconds(argument):
-        begin = time.perf_counter()
-        assert action(argument)
-        return time.perf_counter() - begin
-
-    return min(map(seconds, arguments))
-
-
-def test_publishing_costs_little(output):
-    """A pair with a 2 MB picture is published in well under 100 ms."""
-    picture = BytesIO()
-    Image.frombytes("RGB", (840, 800), os.urandom(840 * 800 * 3)).save(picture, "PNG")
-    assert len(picture.getvalue()) > 2_000_000
-    pairs = [painted(n)._replace(picture=picture.getvalue()) for n in range(8)]
-
-    assert quickest(lambda pair: pair.publish(output), pairs) < 0.1
-
-
-def test_finding_a_finished_pair_costs_little(output):
-    """Deciding that a pair is kept takes under 5 ms, among a hundred others."""
-    pair_ids = [painted(n).publish(output).pair_id for n in range(100)]
-    fresh = Output(output.root)
-
-    assert quickest(fresh.record_of, pair_ids) < 0.005
