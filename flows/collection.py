@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from prefect.futures import PrefectFuture
 
     from flows.night import Night
+    from flows.prefect_server import PrefectServer
 
 _log = logging.getLogger(__name__)
 
@@ -77,22 +79,23 @@ def collection(name: str, manifest: str, output: str) -> State[None]:  # noqa: A
     return _verdict(night)
 
 
-def paint(night: Night, *, manifest: str, is_ours: bool = True) -> None:
+def paint(night: Night, server: PrefectServer, *, manifest: str) -> None:
     """Run the flow for an open night; what Prefect drops on the way is painted without it.
 
     Args:
         night: Opened by :func:`flows.night.opened`.
+        server: Where it is shown.
         manifest: Where it is written, for whoever watches.
-        is_ours: Whether the server belongs to this run alone.
 
     Raises:
         NSTError: The night could not be planned.
     """
     # A pair takes up to two threads: its publishing waits in one while it is painted in another.
     runner: Any = ThreadPoolTaskRunner(max_workers=2 * night.places + 1)
-    with _tonight(night):
+    # Prefect reads its environment only once, and this command may have had a server before.
+    with _tonight(night), temporary_settings({PREFECT_API_URL: server.url}):
         try:
-            if is_ours and (killed := history.mark_crashed()):
+            if server.is_ours and (killed := history.mark_crashed()):
                 _log.info("%d runs that were killed are marked as crashed", killed)
             state = collection.with_options(task_runner=runner)(
                 night.manifest.collection, manifest, str(night.output.root), return_state=True

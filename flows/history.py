@@ -13,6 +13,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import StateType
+from prefect.events.clients import NullEventsClient
 from prefect.events.worker import EventsWorker
 from prefect.states import Crashed
 
@@ -62,7 +63,8 @@ def drain(flow_run: UUID | None, seconds: float = 10.0) -> bool:
 
 
 def forget() -> None:
-    """Drop what is still to be told to a server that is gone, or it would hold up our own end."""
+    """Tell nothing more to a server that is gone, or it would hold up our own end."""
+    EventsWorker.set_client_override(NullEventsClient)
     _let_go_of_events(0.0)
 
 

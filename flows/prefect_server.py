@@ -39,10 +39,17 @@ class PrefectServer:
     Args:
         url: Of the API.
         process: The server, if it is ours.
+        variables: What `start` has added to the environment.
     """
 
     url: str
     process: subprocess.Popen[bytes] | None = None
+    variables: tuple[str, ...] = ()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the server belongs to this run alone."""
+        return self.process is not None
 
     @classmethod
     def start(cls, home: Path) -> PrefectServer:
@@ -66,10 +73,10 @@ class PrefectServer:
             "PREFECT_LOGGING_TO_API_ENABLED": "false",
             "PREFECT_CLI_PROMPT": "false",
         }
-        for name, value in defaults.items():
-            os.environ.setdefault(name, value)
+        ours = {name: value for name, value in defaults.items() if name not in os.environ}
+        os.environ |= ours
         if url := os.environ.get("PREFECT_API_URL"):
-            return cls(url)
+            return cls(url, variables=tuple(ours))
         port = _free_port()
         url = f"http://127.0.0.1:{port}/api"
         with (home / "server.log").open("wb") as log:
@@ -87,7 +94,7 @@ class PrefectServer:
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )
         os.environ["PREFECT_API_URL"] = url
-        return cls(url, process)
+        return cls(url, process, ("PREFECT_API_URL", *ours))
 
     def is_ready(
         self, seconds: float = _START_SECONDS, *, called_off: threading.Event | None = None
@@ -112,10 +119,11 @@ class PrefectServer:
         return False
 
     def stop(self) -> None:
-        """End a server of ours; leave another's alone."""
+        """End a server of ours, leave another's alone, and put the environment back."""
+        for name in self.variables:
+            os.environ.pop(name, None)
         if self.process is None:
             return
-        os.environ.pop("PREFECT_API_URL", None)
         self.process.terminate()
         try:
             self.process.wait(5)

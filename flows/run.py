@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shlex
+import sys
 import threading
 import time
 from concurrent.futures import Future, wait
@@ -18,7 +19,7 @@ from flows.display import display
 from flows.exit_codes import ExitCode, gravest
 from flows.night import opened
 from flows.prefect_server import PrefectServer
-from flows.signals import Signals
+from flows.signals import Signals, leave_on_sigterm
 from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
 from flows.watching import called
@@ -102,6 +103,7 @@ def paint_pairs(
         source: The manifest's location, for people.
         options: See :class:`RunOptions`.
     """
+    leave_on_sigterm()
     settings = Settings.from_environment()
     if options.device:
         settings = replace(settings, device=options.device)
@@ -224,8 +226,8 @@ def _hang(night: Night, command: str, *, waiting: int = 0) -> dict[str, Any]:
 
 def _paint(night: Night, source: str, *, refresh: Callable[[], object]) -> ExitCode | None:
     """Paint in a thread of its own; the main thread is there for signals. Return their code."""
-    server = PrefectServer.start(night.output.work / "prefect")
     with Signals(leave=night.renderer.stop, kill=night.renderer.stop) as signals:
+        server = PrefectServer.start(night.output.work / "prefect")
         painting = _in_background(_with_prefect, night, source, server)
         due = time.monotonic() + _REFRESH_SECONDS
         # Once all slots have saved and left, what does not end is Prefect, and is not waited for.
@@ -240,6 +242,10 @@ def _paint(night: Night, source: str, *, refresh: Callable[[], object]) -> ExitC
     server.stop()
     if painting.done():
         painting.result()
+    elif "prefect" in sys.modules:
+        from flows import history  # noqa: PLC0415
+
+        history.forget()
     return signals.code
 
 
@@ -269,7 +275,7 @@ def _with_prefect(night: Night, source: str, server: PrefectServer) -> None:
         _log.warning("Prefect does not start: %s", error)
         is_up = False
     if is_up:
-        collection.paint(night, manifest=source, is_ours=server.process is not None)
+        collection.paint(night, server, manifest=source)
         return
     if not night.renderer.is_stopping:
         _log.warning("Prefect did not come up; painting goes on without it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def leave_on_sigterm() -> None:
+    """Have SIGTERM end this process as Ctrl-C does: everything is let go of in its order."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.TERMINATED))
 
 
 class Signals:
