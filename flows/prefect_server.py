@@ -10,10 +10,8 @@ Nothing here may import Prefect: its settings are read from the environment at i
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -29,7 +27,42 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _START_SECONDS = 120.0
-_PR_SET_PDEATHSIG = 1
+# The kernel ends the server with its parent, however that goes; 1 is PR_SET_PDEATHSIG.
+_BOOT = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit()
+import uvicorn
+uvicorn.run(
+    "prefect.server.api.server:create_app",
+    factory=True,
+    host="127.0.0.1",
+    port=int(sys.argv[2]),
+    log_level="warning",
+)
+"""
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return how Prefect is to be set up, where the user does not say otherwise.
+
+    Args:
+        home: Folder for its state.
+    """
+    return {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # What goes wrong, with a pair or with Prefect, is told by the night, in one line.
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",
+        # Waits of 2 and 4 s: a server that is gone must not hold up the end of the night.
+        "PREFECT_CLIENT_MAX_RETRIES": "2",
+        "PREFECT_CLI_PROMPT": "false",
+    }
 
 
 @dataclass
@@ -61,19 +94,8 @@ class PrefectServer:
             home: Folder for Prefect's state.
         """
         home.mkdir(parents=True, exist_ok=True)
-        defaults = {
-            "PREFECT_HOME": str(home),
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "DO_NOT_TRACK": "1",
-            # What goes wrong, with a pair or with Prefect, is told by the night, in one line.
-            "PREFECT_LOGGING_LEVEL": "CRITICAL",
-            "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
-            # Waits of 2 and 4 s: a server that is gone must not hold up the end of the night.
-            "PREFECT_CLIENT_MAX_RETRIES": "2",
-            "PREFECT_LOGGING_TO_API_ENABLED": "false",
-            "PREFECT_CLI_PROMPT": "false",
-        }
-        ours = {name: value for name, value in defaults.items() if name not in os.environ}
+        wanted = environment(home)
+        ours = {name: value for name, value in wanted.items() if name not in os.environ}
         os.environ |= ours
         if url := os.environ.get("PREFECT_API_URL"):
             return cls(url, variables=tuple(ours))
@@ -81,17 +103,13 @@ class PrefectServer:
         url = f"http://127.0.0.1:{port}/api"
         with (home / "server.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 # our own interpreter, fixed arguments
-                [
-                    *(sys.executable, "-m", "uvicorn", "--factory"),
-                    "prefect.server.api.server:create_app",
-                    *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"),
-                ],
+                # The last argument is for people who read process lists.
+                [sys.executable, "-c", _BOOT, str(os.getpid()), str(port), "nst-prefect"],
                 env={**os.environ, "PREFECT_UI_ENABLED": "false", "PREFECT__SERVER_EPHEMERAL": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for us to handle
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )
         os.environ["PREFECT_API_URL"] = url
         return cls(url, process, ("PREFECT_API_URL", *ours))
@@ -137,8 +155,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel for SIGKILL when our parent is gone, however it went."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,11 +1,24 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from flows.prefect_server import PrefectServer
+from flows.prefect_server import PrefectServer, environment
+from tests.flows.command import Nst
 from tests.flows.toy_collection import ToyCollection
+from tests.flows.waiting import until
+
+# Prefect reads its environment when it is imported, which the tests' own imports do.
+_HOME = tempfile.TemporaryDirectory(prefix="nst-prefect-")
+os.environ |= environment(Path(_HOME.name))
+
+
+def pytest_sessionfinish():
+    """Remove what Prefect has written in this process."""
+    _HOME.cleanup()
 
 
 @pytest.fixture
@@ -19,13 +32,50 @@ def toy(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def machine(tmp_path_factory):
+    """The environment of a small machine: one slot of one thread."""
+    return {
+        "NST_SCRATCH": str(tmp_path_factory.mktemp("scratch")),
+        "NST_DEVICE": "cpu",
+        "NST_SLOTS": "1",
+        "NST_TORCH_THREADS": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def environ(machine, server):
+    """The environment of a small machine on which a Prefect server runs."""
+    return machine | {"PREFECT_API_URL": server.url}
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory, environ):
+    """Start runs whose pairs take for ever; each is given once its first pair is being painted."""
+    commands = []
+
+    def start(*arguments, **variables):
+        collection = ToyCollection(
+            tmp_path_factory.mktemp("endless"), steps=[100_000], frames={"every": 1}
+        )
+        folder = collection.folder
+        command = Nst("run", "toy.yaml", *arguments, folder=folder, environ=environ | variables)
+        commands.append(command)
+        until(lambda: command.has_ended or list(folder.glob("out/.work/painting/*/frame_*")))
+        assert not command.has_ended, command.stderr
+        return collection, command
+
+    yield start
+    for command in commands:
+        command.process.kill()
+        command.process.wait()
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A real Prefect server for the whole session, started as the product starts one."""
-    before = dict(os.environ)
     os.environ.pop("PREFECT_API_URL", None)
     server = PrefectServer.start(tmp_path_factory.mktemp("prefect"))
-    os.environ.clear()
-    os.environ.update(before)
+    del os.environ["PREFECT_API_URL"]
     assert server.is_ready()
     yield server
     server.stop()

@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 
 import httpx
 import pytest
-from prefect.settings import (
-    PREFECT_API_URL,
-    PREFECT_HOME,
-    PREFECT_LOGGING_TO_API_ENABLED,
-    temporary_settings,
-)
 
 from flows import collection
 from flows.prefect_server import PrefectServer
 from tasks.durable import OutputError
-
-
-@pytest.fixture
-def use(tmp_path):
-    """Turn Prefect, in this process, to a server."""
-    contexts = []
-
-    def use(server):
-        settings = {
-            PREFECT_API_URL: server.url,
-            PREFECT_HOME: tmp_path / "prefect",
-            PREFECT_LOGGING_TO_API_ENABLED: False,
-        }
-        contexts.append(temporary_settings(settings))
-        contexts[-1].__enter__()
-
-    yield use
-    for context in reversed(contexts):
-        context.__exit__(None, None, None)
 
 
 class Api:
@@ -64,15 +37,14 @@ class Api:
 
 
 @pytest.fixture
-def paint(server, toy, use):
+def paint(server, toy):
     """Paint a collection of that name through Prefect; gives the night and what the API reports."""
-    use(server)
 
     def paint(name, **options):
         made = toy(name, **options)
         made.write(collection=name)
         with made.night() as night:
-            collection.paint(night, manifest=str(made.path), is_ours=False)
+            collection.paint(night, server, manifest=str(made.path))
         return night, Api(server, name)
 
     return paint
@@ -160,29 +132,28 @@ def test_a_night_that_cannot_be_planned_ends_with_its_reason(paint, toy):
 # Prefect is a window, not the truth
 
 
-def test_without_a_server_everything_is_painted(toy, use):
+def test_without_a_server_everything_is_painted(toy):
     """An API that answers nobody costs no picture."""
-    use(PrefectServer("http://127.0.0.1:9/api"))
     with toy().night() as night:
-        collection.paint(night, manifest="toy.yaml")
+        collection.paint(night, PrefectServer("http://127.0.0.1:9/api"), manifest="toy.yaml")
 
     assert states(night) == {"cat": "complete", "dog": "complete"}
 
 
-def test_a_server_killed_in_mid_run_costs_no_picture(toy, use, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_a_server_killed_in_mid_run_costs_no_picture(toy, tmp_path, monkeypatch):
     """SIGKILL of the server while the first pair is painted: all pairs are painted all the same."""
-    monkeypatch.setattr(os, "environ", os.environ.copy())
-    os.environ.pop("PREFECT_API_URL", None)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     server = PrefectServer.start(tmp_path / "prefect")
     assert server.is_ready()
-    use(server)
     made = toy(contents=("tarries", "cat", "dog"))
     with made.night() as night, ThreadPoolExecutor(1) as thread:
-        painting = thread.submit(copy_context().run, collection.paint, night, manifest="toy.yaml")
+        painting = thread.submit(collection.paint, night, server, manifest="toy.yaml")
         made.await_tarrying()
         server.process.kill()
         server.process.wait()
         made.release()
         painting.result()
+    server.stop()
 
     assert states(night) == {"tarries": "complete", "cat": "complete", "dog": "complete"}

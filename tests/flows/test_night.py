@@ -14,7 +14,7 @@ from tasks.durable import OutputError
 from tasks.lock import OutputLockedError
 from tasks.output import Output
 from tasks.records import Record
-from tests.flows.toy_collection import Guest, draw
+from tests.flows.toy_collection import TINY, Guest, draw
 from tests.flows.waiting import until
 
 
@@ -103,6 +103,19 @@ def test_an_edited_picture_is_painted_beside_the_old_one(toy):
     outcomes = collection.paint()
 
     assert states(outcomes) == {"cat": "complete", "dog": "kept"}
+    assert before.items() < published(collection.output).items()
+
+
+def test_a_changed_recipe_is_painted_beside_the_old_pictures(toy):
+    """Another recipe makes other pairs; what was painted by the old one stays as it is."""
+    collection = toy()
+    collection.paint()
+    before = published(collection.output)
+    collection.write(recipes={"tiny": TINY | {"steps": [2]}})
+
+    outcomes = collection.paint()
+
+    assert states(outcomes) == {"cat": "complete", "dog": "complete"}
     assert before.items() < published(collection.output).items()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from tests.flows.waiting import until
 if TYPE_CHECKING:
     from pathlib import Path
 
-TINY = {"preset": "jcjohnson", "size": 32, "steps": [3]}
+TINY = {"preset": "jcjohnson", "size": 32, "steps": [3], "log_every": 1}
 
 
 def draw(path, *, size=(48, 36)):
@@ -83,6 +84,12 @@ class ToyCollection:
         for name in styles:
             draw(folder / "paintings" / f"{name}.png")
         self.write(recipes={"tiny": TINY | recipe})
+
+    def copied(self, folder):
+        """Return a copy of everything in another folder, the output included."""
+        copy = ToyCollection(folder, contents=(), styles=())
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return copy
 
     def content(self, name):
         """Return the path of a content picture."""
