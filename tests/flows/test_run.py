@@ -137,7 +137,7 @@ def test_each_step_is_in_the_loss_log(first):
     assert [row["step"] for row in rows] == ["1", "2", "3"]
     assert list(rows[0])[:6] == ["step", "octave", "width", "height", "seconds", "total"]
     terms = [float(value) for name, value in rows[0].items() if "relu" in name]
-    assert len(terms) == 5
+    assert len(terms) == 6  # the content and five style layers
     assert sum(terms) <= float(rows[0]["total"]) * 1.001
 
 
