@@ -34,6 +34,7 @@ _MARKS = {
     "left": "[yellow]…[/]",
 }
 _SECONDS_BETWEEN_LINES = 15.0
+_WIDEST = len("4096×4096 px  loss 1.23e+04")
 
 
 @dataclass
@@ -158,7 +159,7 @@ class LiveDisplay(Watcher):
         table = Table.grid(padding=(0, 1), expand=True)
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         table.add_column(width=20)
-        table.add_column(width=20, no_wrap=True, justify="right")
+        table.add_column(width=_WIDEST, no_wrap=True, justify="right")
         for planned, easel in tally.easels.values():
             shown = easel.stage
             if not math.isnan(easel.total):
@@ -175,7 +176,7 @@ class LiveDisplay(Watcher):
         overall = Table.grid(padding=(0, 1), expand=True)
         overall.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         overall.add_column(width=20)
-        overall.add_column(width=20, no_wrap=True, justify="right")
+        overall.add_column(width=_WIDEST, no_wrap=True, justify="right")
         left = tally.seconds_left
         overall.add_row(
             Text(
@@ -229,7 +230,9 @@ class LineDisplay(Watcher):
             if event["kind"] == "progress" and now - easel.told < _SECONDS_BETWEEN_LINES:
                 return
             easel.told = now
-        if easel.planned:
+        if event["kind"] == "retry":
+            self._say(f"{title(planned)}: {event['why']}; attempt {event['attempt']} begins")
+        elif easel.planned:
             self._say(
                 f"{title(planned)}: {easel.stage}, step {easel.done} of {easel.planned},"
                 f" loss {easel.total:.4g}"
@@ -242,11 +245,12 @@ class LineDisplay(Watcher):
         with self._guard:
             self._tally.end(outcome)
             left = self._tally.seconds_left
-            progress = f"{self._tally.ended} of {self._tally.planned}"
+            progress = f" ({self._tally.ended} of {self._tally.planned}"
         if outcome.state == "kept":
             return
-        forecast = "" if math.isnan(left) or not left else f", {span(left)} left"
-        self._say(f"{outcome.state} {describe(outcome)} ({progress}{forecast})")
+        progress += ")" if math.isnan(left) or not left else f", {span(left)} left)"
+        # What failed in an earlier night is told before the plan is known.
+        self._say(f"{outcome.state} {describe(outcome)}{progress if self._tally.planned else ''}")
 
     def _say(self, line: str) -> None:
         print(printable(line), file=self._stream, flush=True)

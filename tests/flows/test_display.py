@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from flows import threads
+from flows.display import LineDisplay, LiveDisplay, counted, display, span
+from tests.flows.toy_collection import draw
+
+
+def progress(done, planned=100, **more):
+    """Return a painter's event."""
+    event = {"kind": "progress", "done": done, "planned": planned, "size": (768, 1024)}
+    return event | {"total": 0.2941, "seconds": 1.0} | more
+
+
+@pytest.fixture
+def lines():
+    """A display of plain lines, and what it has written."""
+    stream = io.StringIO()
+    display = LineDisplay(stream)
+    return display, lambda: stream.getvalue().splitlines()
+
+
+@pytest.fixture
+def live():
+    """A live display on a terminal of 80 columns; gives it, what it draws now, what it printed."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, record=True)
+    display = LiveDisplay(console)
+
+    def drawn():
+        paper = Console(file=io.StringIO(), width=80)
+        paper.print(display._render())
+        return paper.file.getvalue().splitlines()
+
+    def printed():
+        display._live.stop()
+        return [line.strip() for line in console.export_text(clear=False).splitlines()]
+
+    return display, drawn, printed
+
+
+def planned_night(night):
+    """Read and plan; return the pairs."""
+    for location in night.locations:
+        night.inputs.fetch(location)
+    return night.plan()
+
+
+# Plain lines
+
+
+def test_lines_begin_before_anything_is_known(lines):
+    """Within a second a person sees that something happens."""
+    display, written = lines
+    with display:
+        assert written() == ["setting up: slots, Prefect, pictures"]
+
+
+def test_lines_tell_a_whole_night(toy, lines):
+    """The plan, the beginning and the end of each pair, how many there are."""
+    display, written = lines
+
+    toy(contents=("cat",)).paint(guest=display)
+
+    assert written() == [
+        "toy: 1 pair, kept 0, 1 to paint in 1 slot",
+        "cat × monet: reading",
+        "complete cat × monet  8×6 px in 0 s, loss 0.333 (1 of 1)",
+    ]
+
+
+def test_lines_count_what_is_kept_and_do_not_list_it(toy, lines):
+    """A morning with nothing to do is one line."""
+    collection = toy()
+    collection.paint()
+    display, written = lines
+
+    collection.paint(guest=display)
+
+    assert written() == ["toy: 2 pairs, kept 2, 0 to paint in 1 slot"]
+
+
+def test_lines_say_why_a_pair_failed_and_what_to_do(toy, lines):
+    """Code, message and remedy in one line."""
+    display, written = lines
+
+    toy(contents=("diverges",)).paint(guest=display)
+
+    assert written()[-1] == (
+        "failed diverges × monet  E-DIVERGED-NAN: loss became NaN in step 1; lower its rate"
+        " (1 of 1)"
+    )
+
+
+def test_lines_repeat_earlier_failures(toy, lines):
+    """What is quarantined is told again, before the plan."""
+    collection = toy(contents=("cat", "diverges"))
+    collection.paint()
+    display, written = lines
+
+    collection.paint(guest=display)
+
+    assert written() == [
+        "failed diverges × monet  E-DIVERGED-NAN: loss became NaN in step 1; lower its rate",
+        "toy: 2 pairs, kept 1, 0 to paint in 1 slot",
+    ]
+
+
+def test_lines_tell_why_a_pair_is_tried_again(toy, lines):
+    """Whoever reads the log sees that a worker died, where, and that its pair goes on."""
+    display, written = lines
+
+    toy(contents=("faints",)).paint(guest=display)
+
+    assert (
+        "faints × monet: the worker of slot cpu was ended by SIGKILL (done 1, planned 3);"
+        " attempt 2 begins"
+    ) in written()
+
+
+def test_lines_are_few_however_fast_the_painter_reports(toy, lines):
+    """A night's log stays readable: progress is told now and then."""
+    display, written = lines
+    with toy(contents=("cat",)).night() as night:
+        (cat,) = planned_night(night)
+        for done in range(100):
+            display.event(cat, progress(done))
+
+    assert written() == ["cat × monet: 1024×768 px, step 0 of 100, loss 0.2941"]
+
+
+def test_lines_stay_lines_whatever_a_picture_is_called(toy, lines):
+    """Neither line breaks nor escape sequences of a file's name reach the terminal."""
+    collection = toy(contents=())
+    draw(collection.content("a\x1b[31m\nred"))
+    display, written = lines
+
+    collection.paint(guest=display)
+
+    assert len(written()) == 3
+    assert "\x1b" not in "".join(written())
+
+
+# The live table
+
+
+def test_the_table_says_at_once_that_it_is_setting_up(live):
+    """Before the plan is known there is something to see."""
+    _, drawn, _ = live
+
+    assert [line.strip() for line in drawn() if line.strip()] == [
+        "setting up: slots, Prefect, pictures"
+    ]
+
+
+def test_the_table_fits_80_columns(toy, live):
+    """Name, bar, size and loss of each pair, then the whole night: nothing is cut off."""
+    display, drawn, _ = live
+    with toy().night(guest=display) as night:
+        cat, dog = planned_night(night)
+        display.event(cat, progress(50))
+        display.event(dog, progress(25, size=(3072, 4096), total=1.234e10))
+
+    first, second, overall = drawn()
+    assert max(map(len, (first, second, overall))) <= 80
+    assert first.split()[:3] == ["cat", "×", "monet"]
+    assert first.endswith("1024×768 px  loss 0.294")
+    assert second.endswith("4096×3072 px  loss 1.23e+10")
+    assert overall.split()[:4] == ["toy", "0", "of", "2"]
+    assert overall.endswith(" left")
+
+
+def test_the_table_shortens_long_names(toy, live):
+    """A name that does not fit ends in an ellipsis; the figures stay in their place."""
+    display, drawn, _ = live
+    with toy(contents=("a-very-long-name-" * 6,)).night(guest=display) as night:
+        (pair,) = planned_night(night)
+        display.event(pair, progress(50))
+
+    row = drawn()[0]
+    assert "…" in row
+    assert row.endswith("1024×768 px  loss 0.294")
+    assert len(row) <= 80
+
+
+def test_the_table_tells_what_a_pair_waits_for(toy, live):
+    """Before its first step a pair shows its stage."""
+    display, drawn, _ = live
+    with toy(contents=("cat",)).night(guest=display) as night:
+        (cat,) = planned_night(night)
+        display.event(cat, {"kind": "stage", "stage": "reading"})
+
+    assert drawn()[0].endswith("reading")
+
+
+def test_finished_pairs_leave_the_table_and_stay_in_the_terminal(toy, live):
+    """Each end is one line above the table."""
+    display, drawn, printed = live
+
+    toy(contents=("cat", "diverges")).paint(guest=display)
+
+    assert [line.split()[0] for line in drawn() if line.strip()] == ["toy"]
+    assert "✓ cat × monet  8×6 px in 0 s, loss 0.333" in printed()
+    assert any(line.startswith("✗ diverges × monet  E-DIVERGED-NAN") for line in printed())
+
+
+def test_the_table_counts_failures(toy, live):
+    """What needs a person's eye is in the last row."""
+    display, drawn, _ = live
+
+    toy(contents=("cat", "diverges")).paint(guest=display)
+
+    assert "toy  2 of 2, 1 failed" in drawn()[-1]
+
+
+def test_the_table_tells_what_earlier_runs_have_finished(toy, live):
+    """Once, not pair by pair."""
+    collection = toy()
+    collection.paint()
+    display, _, printed = live
+
+    collection.paint(guest=display)
+
+    assert printed() == ["= kept 2, finished in earlier runs"]
+
+
+def test_names_are_no_markup(toy, live):
+    """Square brackets in a name are shown as they are."""
+    display, drawn, printed = live
+    with toy(contents=("[red]cat",)).night(guest=display) as night:
+        (cat,) = planned_night(night)
+        display.event(cat, progress(50))
+        assert "[red]cat" in drawn()[0]
+        threads.paint(night)
+
+    assert any(line.startswith("✓ [red]cat × monet") for line in printed())
+
+
+# Which of the two, and how durations are told
+
+
+def test_a_pipe_gets_lines():
+    """Standard error is no terminal here."""
+    assert isinstance(display(), LineDisplay)
+
+
+def test_a_terminal_gets_the_table(monkeypatch):
+    """Unless lines are asked for."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    assert isinstance(display(), LiveDisplay)
+    assert isinstance(display(quiet=True), LineDisplay)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0, "0 s"),
+        (8.4, "8 s"),
+        (99, "99 s"),
+        (100, "2 min"),
+        (99 * 60, "99 min"),
+        (125 * 60, "2 h 05"),
+        (9 * 3600, "9 h 00"),
+    ],
+)
+def test_durations_are_as_short_as_people_say_them(seconds, told):
+    """Seconds, then minutes, then hours."""
+    assert span(seconds) == told
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, "0 pairs"), (1, "1 pair"), (2, "2 pairs")])
+def test_one_thing_is_no_plural(number, told):
+    """A person reads it."""
+    assert counted(number, "pair") == told
