@@ -121,6 +121,8 @@ def _verdict(night: Night) -> State[None]:
     states = [outcome.state for outcome in night.outcomes]
     done = states.count("complete") + states.count("kept")
     told = f"{done} of {len(states)} pictures are finished"
+    if night.pairs and not states:
+        return Failed(name="Unfinished", message="stopped before the pictures were read")
     if failed := states.count("failed"):
         return Failed(message=f"{told}, {failed} failed")
     if left := states.count("left"):

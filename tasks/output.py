@@ -110,6 +110,8 @@ class Output:
         for failure in self.failures():
             if record := self.record_of(failure.pair_id, collection=failure.collection):
                 self._failures.forget(record)
+        with self._guard:  # records may yet come from elsewhere, before the run looks again
+            self._places = None
         return removed
 
     def record_of(

@@ -108,17 +108,20 @@ class Spool:
         return [record for record in self._output.records() if not self._is_marked(record)]
 
     def follow(self) -> Drained:
-        """Upload beside the painting, until `finish` was called and nothing waits.
+        """Upload beside the painting, until `finish` was called and nothing more can be done.
 
-        Ends earlier when patience does, or when the store refuses for good.
+        Ends earlier when patience does.
         """
         uploaded: tuple[str, ...] = ()
         while True:
             last_round = self._painted.is_set()
             drained = self.drain()
             uploaded += drained.uploaded
-            if last_round or drained.stopped or self._patience.over:
-                return replace(drained, uploaded=uploaded)
+            if last_round or self._patience.over:
+                # Not those of the last round alone: meanwhile, further pairs were finished.
+                waiting = tuple(record.stem for record in self.waiting())
+                return replace(drained, uploaded=uploaded, waiting=waiting)
+            # A store that refused is asked again: somebody may have mended it.
             self._news.wait(timeout=_LOOK_AROUND)
             self._news.clear()
 

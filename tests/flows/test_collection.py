@@ -106,6 +106,17 @@ def test_a_night_that_leaves_pairs_is_unfinished(paint):
     )
 
 
+def test_a_night_that_was_stopped_at_its_beginning_is_unfinished(server, toy):
+    """Nothing painted and nothing planned is no success."""
+    made = toy("stopped")
+    made.write(collection="stopped")
+    with made.night() as night:
+        night.renderer.stop()
+        collection.paint(night, server, manifest=str(made.path))
+
+    assert Api(server, "stopped").flow_run["state"]["name"] == "Unfinished"
+
+
 def test_prefect_is_told_names_and_nothing_else(paint, tmp_path):
     """The run's parameters are the collection's name, its manifest and its output."""
     _, api = paint("names", contents=("cat",))
