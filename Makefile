@@ -31,7 +31,8 @@ gallery: $(VENV)/.installed
 	$(BIN)/nst run manifests/examples/quickstart.yaml --output out/quickstart
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --ignore tests/flows
+	$(BIN)/python -m pytest -m "not slow" tests/flows
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow

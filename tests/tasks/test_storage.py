@@ -348,7 +348,9 @@ class TestFilesThatBite:
 
         for action in (store.read, store.find):
             with suppress(InputError):
-                assert action(f"{fenced}/{'/'.join(parts)}") in (b"inside", [f"{fenced}/in/a.png"])
+                given = action(f"{fenced}/{'/'.join(parts)}")
+                found = given if isinstance(given, bytes) else [*map(os.path.normpath, given)]
+                assert found in (b"inside", [f"{fenced}/in/a.png"])
 
     def test_a_pattern_does_not_follow_a_folder_out(self, tmp_path: Path):
         """A linked folder that a pattern happens upon does not open the way out."""
