@@ -76,20 +76,29 @@ class ToyCollection:
     """
 
     def __init__(self, folder: Path, *, contents=("cat", "dog"), styles=("monet",), **recipe):
-        self.folder = folder
-        self.path = folder / "toy.yaml"
-        self.output = folder / "out"
+        self._at(folder)
         for name in contents:
             draw(self.content(name))
         for name in styles:
             draw(folder / "paintings" / f"{name}.png")
         self.write(recipes={"tiny": TINY | recipe})
 
+    def _at(self, folder):
+        self.folder = folder
+        self.path = folder / "toy.yaml"
+        self.output = folder / "out"
+
+    @classmethod
+    def found(cls, folder):
+        """Return the collection that is in a folder already."""
+        collection = cls.__new__(cls)
+        collection._at(folder)
+        return collection
+
     def copied(self, folder):
         """Return a copy of everything in another folder, the output included."""
-        copy = ToyCollection(folder, contents=(), styles=())
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        return copy
+        return ToyCollection.found(folder)
 
     def content(self, name):
         """Return the path of a content picture."""
