@@ -28,9 +28,9 @@ CONTENTS = ("ant", "bee", "cat", "dog", "eel", "fox")
 
 @pytest.fixture
 def chance():
-    """Random instants; the seed is printed when a test fails, and NST_TEST_SEED repeats it."""
-    seed = int(os.environ.get("NST_TEST_SEED") or secrets.randbits(32))
-    print(f"NST_TEST_SEED={seed}")
+    """Random instants; the seed is printed when a test fails, and CRASH_SEED repeats it."""
+    seed = int(os.environ.get("CRASH_SEED") or secrets.randbits(32))
+    print(f"CRASH_SEED={seed}")  # noqa: T201
     return random.Random(seed)
 
 
@@ -118,10 +118,8 @@ def test_fifty_kills_lose_nothing(tmp_path, chance):
 @pytest.mark.timeout(900)
 def test_three_kills_of_the_whole_command_lose_nothing(tmp_path, chance, machine):
     """Real painter, Prefect server of its own: three kills, then the same pictures and exit 0."""
-    quiet, collection = (
-        ToyCollection(tmp_path / name, contents=CONTENTS, steps=[20])
-        for name in ("quiet", "killed")
-    )
+    quiet = ToyCollection(tmp_path / "quiet", contents=CONTENTS, steps=[20])
+    collection = quiet.copied(tmp_path / "killed")
     began = time.monotonic()
     undisturbed = Nst("run", "toy.yaml", folder=quiet.folder, environ=machine)
     assert undisturbed.end() == 0, undisturbed.stderr

@@ -1,4 +1,4 @@
-"""A night of a toy collection as a process of its own, to be killed: ``python toy_night.py FOLDER``.
+"""A night of a toy collection as a process of its own, to be killed.
 
 Everything is the real thing but the painter, and there is no Prefect.
 """
@@ -15,7 +15,8 @@ def main(folder):
     collection = ToyCollection.found(folder)
     with collection.night(slots=2) as night:
         threads.paint(night)
-        print(*sorted(outcome.state for outcome in night.outcomes))
+        states = sorted(outcome.state for outcome in night.outcomes)
+    sys.stdout.write(f"{' '.join(states)}\n")
 
 
 if __name__ == "__main__":
