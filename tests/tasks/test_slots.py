@@ -708,7 +708,8 @@ def test_three_hundred_jobs_leave_no_trace(make_pool, threads):
     run(300)
     handles_after, memory_after = burden()
 
-    assert handles_after == handles
+    # Fewer is no leak: what earlier tests left behind may be collected meanwhile.
+    assert all(after <= before for before, after in zip(handles, handles_after, strict=True))
     assert all(after - before < 5e6 for before, after in zip(memory, memory_after, strict=True))
 
 
