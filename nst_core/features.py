@@ -2,68 +2,82 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
-from torch.nn import functional
 
-from nst_core.convolutions import DirectConvolution, WinogradConvolution
+from nst_core.architectures import VGG
 from nst_core.errors import RecipeError
-from nst_core.hardware import winograd_pays
+from nst_core.stages import Stages
 from nst_core.terms import IMAGE
+from nst_core.vgg import Convolutions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from torch import Tensor
 
-    from nst_core.networks import Network, Pooling
-    from nst_core.weights import Convolution
+    from nst_core.networks import Border, Network, Pooling
+    from nst_core.weights import Weights
 
-# Keeps the scale of activations when the pooling is not the one the network was trained with
-# (measured by crowsonkb/style-transfer-pytorch).
-_POOLING_SCALE: dict[Pooling, float] = {"max": 1.0, "avg": 2.0, "l2": 0.78}
+
+class Body(Protocol):
+    """What computes maps: one class per kind of architecture."""
+
+    def __call__(self, current: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Return the asked layers' maps of a normalised picture, (B, 3, H, W)."""
 
 
 class Features:
     """Feature maps of one network: canvas in, layer name → maps out.
 
-    Weights are frozen and laid out channels-last. Convolution and pooling stop at the deepest
-    layer asked for.
+    Weights are frozen and laid out channels-last. Nothing is computed behind the deepest layer
+    asked for.
 
     Args:
         network: The table's row.
-        convolutions: Its weights, from :func:`nst_core.weights.load_weights`.
+        weights: From :func:`nst_core.weights.load_weights`.
         device: Where to compute.
         dtype: Of the feature maps: float32, or bfloat16 where the hardware is faster with it.
-        pooling: Between blocks.
-        border: Padding of the first convolution: ``zeros`` or ``replicate``.
+        pooling: Between the blocks of a VGG; other networks have their own.
+        border: Padding of a VGG's first convolution: ``zeros`` or ``replicate``.
+        logits: Whether class scores may be asked for. Without them, a VGG takes 490 MB less.
+
+    Raises:
+        RecipeError: A pooling or border that this network has not.
+        WeightsError: The weights are not this network's.
     """
 
     def __init__(
         self,
         network: Network,
-        convolutions: Sequence[Convolution],
+        weights: Weights,
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         pooling: Pooling = "max",
-        border: str = "zeros",
+        border: Border = "zeros",
+        logits: bool = True,
     ) -> None:
+        network.require_frame(pooling=pooling, border=border)
         self.network = network
         self.device = torch.device(device)
         self.dtype = dtype
-        self._pooling = pooling
         self._mean = torch.tensor(network.mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(network.std, device=device).view(1, 3, 1, 1)
-        self._convolutions = [
-            (
-                WinogradConvolution
-                if winograd_pays(weight.shape, dtype, self.device)
-                else DirectConvolution
-            )(weight.to(device, dtype), bias.to(device, dtype), border if index == 0 else "zeros")
-            for index, (weight, bias) in enumerate(convolutions)
-        ]
+        self._body: Body
+        if isinstance(network.architecture, VGG):
+            self._body = Convolutions(
+                network.architecture,
+                weights,
+                device=self.device,
+                dtype=dtype,
+                pooling=pooling,
+                border=border,
+                classifier=logits,
+            )
+        else:
+            self._body = Stages(network.architecture, weights, device=self.device, dtype=dtype)
 
     def __call__(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return the asked layers' maps of an image.
@@ -73,34 +87,17 @@ class Features:
             layers: Names of the network's layers, or ``image`` for the image itself.
 
         Returns:
-            Layer name → (B, C, H', W') in this extractor's dtype; ``image`` as it came.
+            Layer name → (B, C, H', W') in this extractor's dtype; ``image`` as it came; of
+            classifiers ``logits``, (B, K) fp32, the class scores before the softmax.
 
         Raises:
             RecipeError: The image is too small for the deepest layer.
         """
         wanted = frozenset(layers)
         maps: dict[str, Tensor] = {IMAGE: image} if IMAGE in wanted else {}
-        left = set(wanted - {IMAGE})
-        if not left:
-            return maps
-        self._require_size(image, frozenset(left))
-        current = self._normalised(image)
-        index = 0
-        for name in self.network.layers:
-            if name.startswith("conv"):
-                convolution = self._convolutions[index]
-                index += 1
-                # Rectified at once, unless somebody asked for the maps before that.
-                current = convolution(current) if name in left else convolution.rectified(current)
-            elif name.startswith("relu"):
-                current = current.relu() if f"conv{name[4:]}" in wanted else current
-            else:
-                current = self._pool(current)
-            if name in left:
-                maps[name] = current
-                left.discard(name)
-                if not left:
-                    break
+        if below := wanted - {IMAGE}:
+            self._require_size(image, below)
+            maps |= self._body(self._normalised(image), below)
         return maps
 
     def _require_size(self, image: Tensor, layers: frozenset[str]) -> None:
@@ -121,10 +118,3 @@ class Features:
             scaled = scaled.flip(1)
         centred = (scaled - self._mean) / self._std
         return centred.to(self.dtype).contiguous(memory_format=torch.channels_last)
-
-    def _pool(self, maps: Tensor) -> Tensor:
-        if self._pooling == "max":
-            return functional.max_pool2d(maps, 2)
-        if self._pooling == "avg":
-            return functional.avg_pool2d(maps, 2) * _POOLING_SCALE["avg"]
-        return functional.lp_pool2d(maps, 2.0, 2) * _POOLING_SCALE["l2"]

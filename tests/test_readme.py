@@ -12,6 +12,7 @@ from flows.cli import app
 from flows.exit_codes import ExitCode
 from manifests.reader import parse
 from manifests.schema import RecipeEntry
+from nst_core.networks import NETWORKS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -57,6 +58,14 @@ def test_its_exit_codes_are_all():
     told = {int(code) for code in re.findall(r"\d+", " ".join(rows))}
 
     assert told == {int(code) for code in ExitCode}
+
+
+def test_its_networks_are_all():
+    """Its table has every network and no other."""
+    table = README[README.index("| network |") :].split("\n\n")[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+
+    assert {name for row in rows for name in re.findall(r"`([^`]+)`", row)} == set(NETWORKS)
 
 
 def test_its_dials_are_fields_of_a_recipe():

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from nst_core.architectures import VGG
 from nst_core.errors import RecipeError
 from nst_core.features import Features
 from nst_core.networks import Network, PackageFile
@@ -16,23 +17,11 @@ LAYERS = TOY.layers
 WIDE = Network(
     name="wide",
     title="three convolutions with many channels",
-    blocks=(2, 1),
+    architecture=VGG(blocks=(2, 1), widths=(64, 128)),
     source=PackageFile(package="wide", file="wide.bin", sha256="0" * 64),
     mean=(120.0, 125.0, 130.0),
     std=(60.0, 65.0, 70.0),
 )
-
-
-def wide_convolutions():
-    """Give seeded weights of 3 → 64 → 128 → 128 channels."""
-    seeded = torch.Generator().manual_seed(3)
-    return [
-        (
-            torch.randn(after, before, 3, 3, generator=seeded) * (2 / (9 * before)) ** 0.5,
-            torch.randn(after, generator=seeded) / 10,
-        )
-        for before, after in ((3, 64), (64, 128), (128, 128))
-    ]
 
 
 def plain(network, weights, image):
@@ -41,11 +30,11 @@ def plain(network, weights, image):
         torch.tensor(values, dtype=torch.float64)[None, :, None, None]
         for values in (network.mean, network.std)
     )
-    maps, current, left = {}, (image.double() * 255 - mean) / std, list(weights)
+    maps, current = {}, (image.double() * 255 - mean) / std
     for name in network.layers:
         if name.startswith("conv"):
-            weight, bias = left.pop(0)
-            current = functional.conv2d(current, weight.double(), bias.double(), padding=1)
+            weight, bias = (weights[f"{name}.{part}"].double() for part in ("weight", "bias"))
+            current = functional.conv2d(current, weight, bias, padding=1)
         elif name.startswith("relu"):
             current = current.relu()
         else:
@@ -74,8 +63,8 @@ def test_wide_layers_and_their_gradient_are_those_of_the_plain_network(size: tup
     layers = ("relu1_1", "relu1_2", "relu2_1")
     results = []
     for network in (
-        lambda image: Features(WIDE, wide_convolutions())(image, layers),
-        lambda image: plain(WIDE, wide_convolutions(), image),
+        lambda image: Features(WIDE, convolutions(WIDE))(image, layers),
+        lambda image: plain(WIDE, convolutions(WIDE), image),
     ):
         image = picture(0, *size).requires_grad_()
         maps = network(image)
@@ -97,7 +86,9 @@ def test_the_image_is_a_layer():
 
 def test_nothing_is_computed_beyond_the_deepest_layer():
     """A network without its second convolution gives what lies before it."""
-    features = Features(TOY, convolutions(TOY)[:1])
+    weights = convolutions(TOY)
+    del weights["conv2_1.weight"]
+    features = Features(TOY, weights)
 
     assert set(features(picture(0), ["relu1_1", "pool1"])) == {"relu1_1", "pool1"}
 
@@ -124,7 +115,7 @@ def test_zero_border_is_zero_after_normalisation():
     """Outside the picture lies the mean colour the network was trained around."""
     mean = torch.tensor(TOY.mean).view(1, 3, 1, 1).expand(1, 3, 5, 6) / 255
     maps = Features(TOY, convolutions(TOY))(mean, ["conv1_1"])["conv1_1"]
-    bias = convolutions(TOY)[0][1].view(1, -1, 1, 1)
+    bias = convolutions(TOY)["conv1_1.bias"].view(1, -1, 1, 1)
 
     torch.testing.assert_close(maps, bias.expand_as(maps), rtol=1e-4, atol=1e-5)
 
@@ -148,7 +139,10 @@ def test_pooling_by_hand(pooling, by_hand):
 @pytest.mark.parametrize("pooling", ["max", "avg", "l2"])
 def test_windows_of_zeros_send_back_no_nan(pooling: str):
     """Where nothing was activated, the gradient is finite whatever the pooling."""
-    weights = [(weight, bias - 100) for weight, bias in convolutions(TOY)]
+    weights = {
+        name: tensor - 100 if name.endswith("bias") else tensor
+        for name, tensor in convolutions(TOY).items()
+    }
     image = picture(0).requires_grad_()
     maps = Features(TOY, weights, pooling=pooling)(image, ["pool1"])["pool1"]
     (gradient,) = torch.autograd.grad(maps.sum(), image)

@@ -7,12 +7,15 @@ from itertools import pairwise
 import pytest
 import torch
 
+from nst_core.architectures import VGG
 from nst_core.errors import WeightsError
 from nst_core.features import Features
 from nst_core.networks import Download, Network, PackageFile, network
 from nst_core.weights import load_weights
 from nst_core.weights_files import weights_folder, weights_path, weights_sha256
 from tests.nst_core.toy import natural
+
+TINY = VGG(blocks=(2, 1), widths=(4, 6))
 
 
 def state_dict():
@@ -44,7 +47,7 @@ def row_of(path, **changes):
     """Give the row of a network with the weights that lie there now."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     source = Download(url=f"https://example.org/{path.name}", sha256=digest[:8], megabytes=1)
-    plain = {"name": "tiny", "title": "tiny", "blocks": (2, 1), "source": source}
+    plain = {"name": "tiny", "title": "tiny", "architecture": TINY, "source": source}
     return Network(**plain | {"mean": (0.0, 0.0, 0.0)} | changes)
 
 
@@ -52,10 +55,14 @@ def test_downloaded_weights_are_picked_by_module(tiny: Network):
     """Convolutions come in order; rectifiers, poolings and the classifier are passed over."""
     saved, loaded = state_dict(), load_weights(tiny)
 
-    assert len(loaded) == 3
-    for module, (weight, bias) in zip((0, 2, 5), loaded, strict=True):
-        assert torch.equal(weight, saved[f"features.{module}.weight"])
-        assert torch.equal(bias, saved[f"features.{module}.bias"])
+    assert list(loaded) == [
+        f"{layer}.{part}"
+        for layer in ("conv1_1", "conv1_2", "conv2_1")
+        for part in ("weight", "bias")
+    ]
+    for module, layer in ((0, "conv1_1"), (2, "conv1_2"), (5, "conv2_1")):
+        assert torch.equal(loaded[f"{layer}.weight"], saved[f"features.{module}.weight"])
+        assert torch.equal(loaded[f"{layer}.bias"], saved[f"features.{module}.bias"])
 
 
 def test_sha256_is_that_of_the_file(tiny: Network, folder):
@@ -103,7 +110,7 @@ def test_hash_of_a_missing_download_is_refused_alike(folder):
 
 def test_weights_of_another_network_are_refused(tiny: Network, folder):
     """A file with other tensors than the row's blocks ask for names the first that is missing."""
-    deeper = row_of(folder / "tiny-0a1b2c3d.pth", blocks=(2, 2))
+    deeper = row_of(folder / "tiny-0a1b2c3d.pth", architecture=VGG(blocks=(2, 2)))
     with pytest.raises(WeightsError) as refused:
         load_weights(deeper)
 
@@ -114,7 +121,7 @@ def test_weights_of_another_network_are_refused(tiny: Network, folder):
 def test_missing_package_is_explained():
     """Weights that come in a package name the package."""
     source = PackageFile(package="no-such-package", file="weights.bin", sha256="0" * 64)
-    row = Network(name="tiny", title="tiny", blocks=(1,), source=source, mean=(0.0, 0.0, 0.0))
+    row = Network(name="tiny", title="tiny", architecture=TINY, source=source, mean=(0, 0, 0))
     with pytest.raises(WeightsError) as refused:
         load_weights(row)
 
@@ -128,7 +135,7 @@ def test_missing_package_is_explained():
 def test_package_without_the_file_is_explained():
     """An installed package of another version, without the file, counts as missing."""
     source = PackageFile(package="torch", file="no-such-weights.bin", sha256="0" * 64)
-    row = Network(name="tiny", title="tiny", blocks=(1,), source=source, mean=(0.0, 0.0, 0.0))
+    row = Network(name="tiny", title="tiny", architecture=TINY, source=source, mean=(0, 0, 0))
 
     with pytest.raises(WeightsError, match="come with the package 'torch', not installed here"):
         weights_path(row)
@@ -143,7 +150,7 @@ def test_file_gone_from_an_installed_package_is_explained(monkeypatch, tmp_path)
 
     monkeypatch.setattr(importlib.metadata, "files", lambda _: [Listed("weights.bin")])
     source = PackageFile(package="torch", file="weights.bin", sha256="0" * 64)
-    row = Network(name="tiny", title="tiny", blocks=(1,), source=source, mean=(0.0, 0.0, 0.0))
+    row = Network(name="tiny", title="tiny", architecture=TINY, source=source, mean=(0, 0, 0))
 
     with pytest.raises(WeightsError, match="run: pip install --force-reinstall torch"):
         load_weights(row)
@@ -182,11 +189,12 @@ def vgg19():
 def test_vgg19_has_sixteen_convolutions(vgg19):
     """The embedded weights are those of the paper's configuration E, in fp32."""
     channels = [3, 64, 64, 128, 128, *[256] * 4, *[512] * 8]
+    kernels = [tensor for name, tensor in vgg19.items() if name.endswith("weight")]
 
-    assert [tuple(weight.shape) for weight, _ in vgg19] == [
+    assert [tuple(kernel.shape) for kernel in kernels] == [
         (after, before, 3, 3) for before, after in pairwise(channels)
     ]
-    assert {tensor.dtype for pair in vgg19 for tensor in pair} == {torch.float32}
+    assert {tensor.dtype for tensor in vgg19.values()} == {torch.float32}
 
 
 def test_vgg19_weights_are_their_codes_looked_up(vgg19):
@@ -195,7 +203,7 @@ def test_vgg19_weights_are_their_codes_looked_up(vgg19):
     table, codes = tensors["block3_conv1_W_table"], tensors["block3_conv1_W_q"][7]
     by_hand = torch.tensor([table[code] for code in codes.flatten().tolist()]).view_as(codes)
 
-    assert torch.equal(vgg19[4][0][7], by_hand)
+    assert torch.equal(vgg19["conv3_1.weight"][7], by_hand)
 
 
 def test_vgg19_is_the_published_file():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from nst_core.architectures import VGG
 from nst_core.networks import Network, PackageFile
 from nst_core.objective import Style
 from nst_core.octaves import Octaves
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
 TOY = Network(
     name="toy",
     title="two convolutions with seeded weights",
-    blocks=(1, 1),
+    architecture=VGG(blocks=(1, 1), widths=(6, 8)),
     source=PackageFile(package="toy", file="toy.bin", sha256="0" * 64),
     mean=(120.0, 125.0, 130.0),
     std=(60.0, 65.0, 70.0),
 )
-_CHANNELS = ((3, 6), (6, 8))
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -35,17 +35,18 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=seeded, dtype=torch.float64)
 
 
-def convolutions(network: Network) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Give the toy network's weights, scaled so that activations keep their size."""
-    assert network == TOY
+def convolutions(network: Network) -> dict[str, torch.Tensor]:
+    """Give a small VGG's seeded weights, scaled so that activations keep their size."""
     seeded = torch.Generator().manual_seed(19)
-    return [
-        (
-            torch.randn(after, before, 3, 3, generator=seeded) * (2 / (9 * before)) ** 0.5,
-            torch.randn(after, generator=seeded) / 10,
-        )
-        for before, after in _CHANNELS
-    ]
+    weights, before = {}, 3
+    for layer in network.layers:
+        if layer.startswith("conv"):
+            after = network.channels(layer)
+            kernel = torch.randn(after, before, 3, 3, generator=seeded)
+            weights[f"{layer}.weight"] = kernel * (2 / (9 * before)) ** 0.5
+            weights[f"{layer}.bias"] = torch.randn(after, generator=seeded) / 10
+            before = after
+    return weights
 
 
 def toy_studio(**arguments: Any) -> Studio:
