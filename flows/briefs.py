@@ -98,7 +98,7 @@ class Briefs:
             bits=pair.output.bits,
             quality=pair.output.quality,
             provenance=self._provenance(planned) if pair.output.provenance else None,
-            frames_every=pair.output.frames,
+            frames=pair.output.frames,
             folder=folder,
             checkpoints=self.work / "checkpoints",
             draft=draft,

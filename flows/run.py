@@ -24,6 +24,7 @@ from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
 from flows.watching import called
 from manifests.planning import expand, only
+from tasks.comparisons import write_comparisons
 from tasks.durable import OutputError, write_atomic
 from tasks.gallery import build
 from tasks.report import Report, ReportedPair, write_report
@@ -131,6 +132,11 @@ def paint_pairs(
         caught = _paint(night, source, refresh=lambda: _hang(night, command))
         drained = uploading.finish()
         write_contact_sheets(night.output)
+        write_comparisons(
+            night.output,
+            manifest.collection,
+            [(outcome.planned.pair, outcome.record) for outcome in night.outcomes],
+        )
         summary = _hang(night, command, waiting=len(drained.waiting))
         uploading.pages()
     return gravest(_codes(night, caught, waiting=len(drained.waiting))), summary

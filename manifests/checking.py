@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from manifests.fields import MAX_ENTRIES
 from manifests.problems import quoted
-from manifests.recipe_entry import DEFAULT_RECIPE, RecipeEntry
-from manifests.recipes import mistakes, recipe_of
-from nst_core.errors import RecipeError, did_you_mean
+from manifests.recipe_entry import DEFAULT_RECIPE
+from manifests.sweep_entry import RecipeFamily
+from manifests.sweeps import family_mistakes, variants
+from nst_core.errors import did_you_mean
 from nst_core.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -34,21 +35,20 @@ def check(document: Document) -> Iterator[Problem]:
     Args:
         document: Its tree is a mapping.
     """
-    reads = {name: preset.recipe.reads for name, preset in PRESETS.items()}
+    reads = {name: preset.reads for name, preset in PRESETS.items()}
     for name, given in islice(_mapping(document.tree, "recipes").items(), MAX_ENTRIES):
         entry, is_whole = _entry(given)
         reads.pop(name, None)
         if entry is None:
             continue
-        try:
-            recipe = recipe_of(entry)
-        except RecipeError as error:
-            whole: list[tuple[Path, RecipeError]] = [((), error)] if is_whole else []
-            for path, mistake in list(mistakes(entry)) or whole:
+        found = list(family_mistakes(entry))
+        for path, mistake in found:
+            # What shows only in the whole may be due to what is missing.
+            if path or is_whole:
                 yield document.problem(mistake.code, ("recipes", name, *path), str(mistake))
-        else:
-            if is_whole:
-                reads[name] = recipe.reads
+        if is_whole and not found:
+            each = (variant.recipe.reads for variant in variants(name, entry))
+            reads[name] = frozenset[str]().union(*each)
     for path, pairing in _pairings(document.tree):
         yield from _check_names(document, pairing, path)
         yield from _check_pictures(document, pairing, path, reads)
@@ -117,10 +117,10 @@ def _names(pairing: dict[str, Any], key: str) -> Iterator[tuple[Path, str]]:
                 yield (key, index), name
 
 
-def _entry(given: Any) -> tuple[RecipeEntry | None, bool]:
+def _entry(given: Any) -> tuple[RecipeFamily | None, bool]:
     """Return a recipe's entry without what pydantic refuses, and whether that is all of it."""
     try:
-        return RecipeEntry.model_validate_json(json.dumps(given), strict=True), True
+        return RecipeFamily.model_validate_json(json.dumps(given), strict=True), True
     except ValidationError as error:
         refused = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
     # Without its network or preset it cannot be said what is wrong with the rest.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from manifests import recipe_entry, schema
+from manifests import recipe_entry, schema, sweep_entry
 from nst_core import canvases, octaves, optimizers, terms
 from nst_core.networks import NETWORKS
 from nst_core.presets import PRESETS
@@ -29,7 +29,7 @@ _EXAMPLES: dict[str, dict[str, list[Any]]] = {
     },
     "Image": {"image": ["photos/*.jpg", "art/monet/", "s3://bucket/art/*.png"]},
     "Pairing": {"exclude": [["*/portrait-07*", "dog--scream"]]},
-    "RecipeEntry": {"size": [512, 1024, 2048], "steps": [300, [60, 50]]},
+    "RecipeFamily": {"size": [512, 1024, 2048], "steps": [300, [60, 50]]},
 }
 
 
@@ -44,7 +44,7 @@ def manifest_schema() -> dict[str, Any]:
     )
     for name, node in [("Manifest", whole), *definitions.items()]:
         _describe(name, node)
-    _name_the_choices(definitions["RecipeEntry"]["properties"])
+    _name_the_choices(definitions["RecipeFamily"]["properties"])
     return whole
 
 
@@ -105,7 +105,7 @@ def _name_the_choices(entry: dict[str, Any]) -> None:
 
 def _classes() -> dict[str, type]:
     """Return the classes that the schema speaks of, by name."""
-    modules = (schema, recipe_entry, canvases, octaves, optimizers, terms)
+    modules = (schema, recipe_entry, sweep_entry, canvases, octaves, optimizers, terms)
     return {
         name: found
         for module in modules
@@ -116,10 +116,12 @@ def _classes() -> dict[str, type]:
 
 
 def _docstring(model: type) -> tuple[str, dict[str, str]]:
-    """Return a class's first line, and the meaning of its fields."""
-    lines = (model.__doc__ or "").replace("``", "").partition("    Args:\n")
-    arguments = dict(_arguments(lines[2].partition("\n\n")[0]))
-    return lines[0].strip().partition("\n")[0], arguments
+    """Return a class's first line, and the meaning of its fields, inherited ones included."""
+    arguments: dict[str, str] = {}
+    for one in reversed(model.__mro__):
+        summary, _, block = (one.__doc__ or "").replace("``", "").partition("    Args:\n")
+        arguments |= _arguments(block.partition("\n\n")[0])
+    return summary.strip().partition("\n")[0], arguments
 
 
 def _arguments(block: str) -> Iterator[tuple[str, str]]:

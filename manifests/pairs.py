@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from manifests.recipe_entry import FormatName
+    from nst_core.preset import Axes
     from nst_core.recipe import Recipe
+
+FrameSteps = int | tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class OutputFormat:
         bits: Per channel.
         quality: Of jpeg and webp, 1 to 100; the others ignore it.
         provenance: Whether the file tells how it was painted.
-        frames: Steps between two intermediate pictures that are kept, or None.
+        frames: Steps between two intermediate pictures that are kept, or the steps after which
+            one is (0 is the start), or None.
         background: What shows through transparent inputs: a colour's name or ``#rrggbb``.
     """
 
@@ -38,7 +42,7 @@ class OutputFormat:
     bits: Literal[8, 16] = 8
     quality: int = 95
     provenance: bool = True
-    frames: int | None = None
+    frames: FrameSteps | None = None
     background: str = "white"
 
     def parameters(self) -> dict[str, Any]:
@@ -48,6 +52,8 @@ class OutputFormat:
             del given["quality"]
         if self.frames is None:
             del given["frames"]
+        elif isinstance(self.frames, tuple):
+            given["frames"] = list(self.frames)
         return given
 
 
@@ -62,6 +68,25 @@ class StylePicture:
 
     location: str
     weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """A sheet that compares what a recipe's variants make of one content and one style.
+
+    Args:
+        recipe: The recipe's name in the manifest.
+        content: Location; None where no variant reads a content.
+        styles: Locations; empty where no variant reads a style.
+        content_name: For people.
+        style_name: For people.
+    """
+
+    recipe: str
+    content: str | None
+    styles: tuple[str, ...]
+    content_name: str = ""
+    style_name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +105,7 @@ class Pair:
         labels: Subject, movement, material, technique, and the names of the sets.
         credits: Lines that whoever shows the picture must show with it.
         priority: Higher is painted earlier.
+        sheets: Those that show it, and where: the name of each axis with its value.
     """
 
     content: str | None
@@ -93,6 +119,7 @@ class Pair:
     labels: Mapping[str, str] = field(default_factory=dict)
     credits: tuple[str, ...] = ()
     priority: int = 0
+    sheets: tuple[tuple[Sheet, Axes], ...] = ()
 
     @property
     def locations(self) -> tuple[str, ...]:

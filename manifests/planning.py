@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from manifests.pairs import OutputFormat, Pair, StylePicture
+from manifests.pairs import OutputFormat, Pair, Sheet, StylePicture
 from manifests.problems import ManifestError, quoted
 from manifests.recipe_entry import StartPicture
-from manifests.recipes import recipe_of
-from manifests.sets import Sets
+from manifests.recipes import frames_of
+from manifests.sets import NOTHING, Sets
+from manifests.sweeps import variants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -83,7 +84,11 @@ class _Expansion:
             if kept is not pair:
                 repeated[earlier] += 1
                 highest = max(kept.priority, pair.priority)
-                self._pairs[pair.what] = (earlier, replace(kept, priority=highest))
+                sheets = tuple(dict.fromkeys(kept.sheets + pair.sheets))
+                self._pairs[pair.what] = (
+                    earlier,
+                    replace(kept, priority=highest, sheets=sheets),
+                )
         for earlier, count in repeated.items():
             said = f"{count} of its pairs are in pairings.{earlier} already; each is painted once"
             self._warn("W-MANIFEST-TWICE", path, said)
@@ -119,23 +124,35 @@ class _Expansion:
         """Yield every content with every style by every recipe of a pairing."""
         contents = self._sets.contents(pairing.content)
         styles = self._sets.styles(pairing.style)
-        many = len(self._pairs) + len(contents) * len(styles) * len(pairing.recipe)
+        recipes = [
+            (name, tuple(variants(name, self._manifest.recipe(name)))) for name in pairing.recipe
+        ]
+        each = len(contents) * len(styles)
+        many = len(self._pairs) + each * sum(len(found) for _, found in recipes)
         if many > MAX_PAIRS:
             said = f"{many:,} pairs with this pairing; no more than {MAX_PAIRS:,} can be painted"
             self._problems.append(self._manifest.problem("E-MANIFEST-PAIRS", path, said))
             return
-        for name in pairing.recipe:
-            entry = self._manifest.recipe(name)
-            common = {
-                "recipe_name": name,
-                "recipe": recipe_of(entry),
-                "start": self._start(name, entry),
-                "output": _output(entry, self._manifest.background),
-                "priority": pairing.priority,
-            }
-            for style in styles:
-                for content in contents:
-                    yield _pair(content, style, **common)
+        for name, found in recipes:
+            for variant in found:
+                common = {
+                    "recipe_name": variant.name,
+                    "recipe": variant.recipe,
+                    "start": self._start(name, variant.entry),
+                    "output": _output(variant.entry, self._manifest.background),
+                    "priority": pairing.priority,
+                }
+                # Of a family, some may read the content alone and others the style.
+                reads = variant.recipe.reads
+                for style in styles if "style" in reads else [NOTHING]:
+                    for content in contents if "content" in reads else [NOTHING]:
+                        shown = tuple(
+                            (_sheet(name, c, s), variant.axes)
+                            for s in ([style] if "style" in reads else styles)
+                            for c in ([content] if "content" in reads else contents)
+                            if variant.axes
+                        )
+                        yield _pair(content, style, **common, sheets=shown)
 
     def _start(self, name: str, entry: RecipeEntry) -> str | None:
         if not isinstance(entry.init, StartPicture):
@@ -158,6 +175,16 @@ def _pair(content: Subject, style: Subject, **common: Any) -> Pair:
     )
 
 
+def _sheet(recipe: str, content: Subject, style: Subject) -> Sheet:
+    return Sheet(
+        recipe=recipe,
+        content=content.pictures[0].location if content.pictures else None,
+        styles=tuple(picture.location for picture in style.pictures),
+        content_name=content.name,
+        style_name=style.name,
+    )
+
+
 def _output(entry: RecipeEntry, background: str) -> OutputFormat:
     """Return what is to be written, as an entry says."""
     given = entry.format
@@ -166,6 +193,6 @@ def _output(entry: RecipeEntry, background: str) -> OutputFormat:
         bits=given.bits,
         quality=OutputFormat.quality if given.quality is None else given.quality,
         provenance=given.provenance,
-        frames=entry.frames.every if entry.frames else None,
+        frames=frames_of(entry),
         background=background,
     )

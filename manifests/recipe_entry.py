@@ -19,6 +19,7 @@ from manifests.fields import (
     StrictModel,
     wrong,
 )
+from manifests.pairs import FrameSteps
 from nst_core import recipe as core
 from nst_core.canvases import Pixels
 from nst_core.networks import Pooling
@@ -66,9 +67,22 @@ class Frames(StrictModel):
 
     Args:
         every: Steps from one to the next.
+        at: Steps after which a picture is kept, instead; 0 is the start.
     """
 
-    every: Annotated[int, Field(ge=1)]
+    every: Annotated[int, Field(ge=1)] | None = None
+    at: Annotated[OneOrMore[Annotated[int, Field(ge=0)]], NOT_TOO_MANY] | None = None
+
+    @model_validator(mode="after")
+    def _says_when(self) -> Self:
+        if (self.every is None) == (self.at is None):
+            raise wrong("E-MANIFEST-FRAMES", "say either every: N or at: [steps]")
+        return self
+
+    @property
+    def steps(self) -> FrameSteps:
+        """What the output is told: an interval, or the steps in order."""
+        return tuple(sorted(set(self.at or ()))) if self.every is None else self.every
 
 
 FormatName = Literal["png", "jpeg", "webp", "tiff"]

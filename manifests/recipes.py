@@ -9,6 +9,7 @@ from manifests.recipe_entry import DEFAULT_RECIPE, Layers, RecipeEntry, StartPic
 from nst_core.dials import Dials, turn
 from nst_core.errors import RecipeError
 from nst_core.networks import network
+from nst_core.preset import Member
 from nst_core.presets import preset
 from nst_core.recipe import Recipe
 from nst_core.terms import Content, Gram, TotalVariation
@@ -16,6 +17,7 @@ from nst_core.terms import Content, Gram, TotalVariation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from manifests.pairs import FrameSteps
     from manifests.problems import Path
 
 DIALS = (
@@ -40,6 +42,27 @@ def recipe_of(entry: RecipeEntry) -> Recipe:
         RecipeError: It cannot be painted.
     """
     return _applied(entry, _base(entry))
+
+
+def members(entry: RecipeEntry) -> Iterator[Member]:
+    """Yield the recipes that an entry stands for: one, or all of its preset's family.
+
+    Raises:
+        RecipeError: One cannot be painted, or the entry sets what its family walks through.
+    """
+    family = preset(entry.preset).family if entry.preset else ()
+    if family and (entry.terms or entry.layers):
+        part = "terms" if entry.terms else "layers"
+        raise RecipeError(f"'{entry.preset}' goes through its {part} by itself; leave {part} out")
+    for member in family or (Member((), _base(entry)),):
+        yield replace(member, recipe=_applied(entry, member.recipe))
+
+
+def frames_of(entry: RecipeEntry) -> FrameSteps | None:
+    """Return when pictures on the way are kept: as the entry says, or as its preset does."""
+    if entry.frames is not None:
+        return entry.frames.steps
+    return (preset(entry.preset).frames if entry.preset else ()) or None
 
 
 def mistakes(entry: RecipeEntry) -> Iterator[tuple[Path, RecipeError]]:

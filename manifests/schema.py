@@ -20,7 +20,8 @@ from manifests.fields import (
     wrong,
 )
 from manifests.problems import Path, Problem
-from manifests.recipe_entry import DEFAULT_RECIPE, RecipeEntry
+from manifests.recipe_entry import DEFAULT_RECIPE
+from manifests.sweep_entry import RecipeFamily
 
 
 def _short_image(value: Any) -> Any:
@@ -159,7 +160,7 @@ class Manifest(StrictModel):
     background: Color = "white"
     content_sets: dict[Name, ShortContentSet] = Field(default_factory=dict, max_length=MAX_ENTRIES)
     style_sets: dict[Name, ShortStyleSet] = Field(default_factory=dict, max_length=MAX_ENTRIES)
-    recipes: dict[Name, RecipeEntry] = Field(default_factory=dict, max_length=MAX_ENTRIES)
+    recipes: dict[Name, RecipeFamily] = Field(default_factory=dict, max_length=MAX_ENTRIES)
     pairings: Annotated[OneOrMore[Pairing], NOT_TOO_MANY]
     finish_by: TimeOfDay | None = None
     draft: bool = False
@@ -181,9 +182,9 @@ class Manifest(StrictModel):
         """
         return self._document.problem(code, self._document.find(path)[0], message)
 
-    def recipe(self, name: str) -> RecipeEntry:
+    def recipe(self, name: str) -> RecipeFamily:
         """Return the recipe of that name; a preset's name needs no recipe of its own."""
-        return self.recipes.get(name) or RecipeEntry(preset=name)
+        return self.recipes.get(name) or RecipeFamily(preset=name)
 
     def location(self, text: str) -> str:
         """Return the absolute path or address that a text of this manifest means."""

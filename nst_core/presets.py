@@ -7,12 +7,12 @@ or another network's activations is another recipe.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from nst_core.canvases import Pixels
 from nst_core.errors import RecipeError, did_you_mean
 from nst_core.octaves import Octaves
 from nst_core.optimizers import LBFGS, Adam
+from nst_core.preset import Preset
 from nst_core.recipe import Recipe
 from nst_core.terms import Content, Gamut, Gram, Term, TotalVariation, Wasserstein
 
@@ -29,21 +29,6 @@ _FALLING = {
 # A penalty of 1000 in squared units of 0..255: inside the gamut it is 0, so that the objective is
 # the source's own; outside it is stiff enough that what is delivered agrees with it to 1 %.
 _STIFF_GAMUT = 1000.0 * 255**2
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A named recipe.
-
-    Args:
-        recipe: What it stands for.
-        summary: What it is good for, in one line.
-        source: Paper or code that its numbers come from.
-    """
-
-    recipe: Recipe
-    summary: str
-    source: str
 
 
 def _gram(weight_of: dict[str, float], divide_by: str = "hw") -> tuple[Term, ...]:

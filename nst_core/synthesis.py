@@ -110,6 +110,7 @@ def synthesize(
     *,
     studio: Studio,
     on_step: Callable[[Step], None] | None = None,
+    on_start: Callable[[Step], None] | None = None,
     resume: Snapshot | None = None,
 ) -> Synthesis:
     """Paint one picture.
@@ -122,6 +123,7 @@ def synthesize(
         pictures: What it reads.
         studio: The device, with networks and style targets that are worth keeping.
         on_step: Called after every step.
+        on_start: Called once with the first canvas, as step 0; not when a painting is resumed.
         resume: Continue from here; on a CPU the result is bitwise that of an uninterrupted run.
 
     Raises:
@@ -138,6 +140,8 @@ def synthesize(
         resumed = resume if resume is not None and index == resume.octave else None
         scene = _Scene.set(recipe, pictures, studio, index, octave, before=scene, resumed=resumed)
         before = sum(earlier.steps for earlier in octaves[:index])
+        if on_start is not None and index == 0 and resumed is None:
+            on_start(Step(index, 0, 0, planned, octave.size, {}, scene))
         for step in range(resumed.step + 1 if resumed else 1, octave.steps + 1):
             loss = scene.descent.step(scene.objective)
             logged = step % recipe.log_every == 0 or step in {1, octave.steps}

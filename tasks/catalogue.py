@@ -107,9 +107,17 @@ class Catalogue:
         return list(dict.fromkeys(line for p in self.pictures for line in p["credits"]))
 
     def sheets(self) -> list[str]:
-        """Return the addresses of the printed sheets that are there."""
-        found = sorted((self._root / SHEETS).glob("*.pdf"))
+        """Return the addresses of the contact sheets that are there to print."""
+        found = sorted(path for path in (self._root / SHEETS).glob("*.pdf") if "." not in path.stem)
         return [_quoted(path.relative_to(self._root).as_posix()) for path in found]
+
+    def comparisons(self) -> dict[str, str]:
+        """Return the addresses of the comparison sheets that are there, by what they compare."""
+        found = sorted((self._root / SHEETS).glob("*.*.png"))
+        return {
+            path.stem.partition(".")[2].replace("--", ", "): _quoted(f"{SHEETS}/{path.name}")
+            for path in found
+        }
 
     def _picture(self, record: Record) -> dict[str, Any]:
         picture, losses = record.files["picture"], record.files.get("losses")
@@ -301,7 +309,7 @@ def _entry(record: Record) -> dict[str, Any]:
         entry["init"] = entry.pop("start")
     written = {name: value for name, value in record.output.items() if name != "background"}
     if frames := written.pop("frames", None):
-        entry["frames"] = {"every": frames}
+        entry["frames"] = {"at" if isinstance(frames, list | tuple) else "every": frames}
     entry["format"] = {"type": written.pop("format", "png"), **written}
     return entry
 

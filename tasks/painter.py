@@ -125,6 +125,7 @@ class _Sitting:
                 pictures,
                 studio=_studio(self._device),
                 on_step=self._on_step,
+                on_start=self._on_start,
                 resume=self._resume(),
             )
         except _DraftDone as done:
@@ -156,14 +157,16 @@ class _Sitting:
         self._resumed_at = [*checkpoint.notes["resumed_at"], checkpoint.notes["done"]]
         return Snapshot(checkpoint.octave, checkpoint.step, checkpoint.tensors)
 
+    def _on_start(self, start: Step) -> None:
+        if isinstance(self._job.frames, tuple) and self._is_frame(0):
+            self._keep_frame(start)
+
     def _on_step(self, step: Step) -> None:
         if step.losses:
             self._log(step)
         self._tell(step)
-        every = self._job.frames_every
-        if every is not None and (step.done % every == 0 or step.done == step.planned):
-            data = encode(step.picture(), format="webp", quality=_FRAME_QUALITY)
-            write_atomic(self._frame_path(step.done), data)
+        if self._is_frame(step.done) or (self._job.frames and step.done == step.planned):
+            self._keep_frame(step)
         if self._job.draft and self._ends_the_draft(step):
             self._save(step)
             raise _DraftDone(Synthesis(step.picture(), step.losses, step.done))
@@ -172,6 +175,16 @@ class _Sitting:
             raise Stopped(f"stopped at step {step.done} of {step.planned}")
         if self._pace.is_due() and step.done < step.planned:
             self._save(step)
+
+    def _is_frame(self, done: int) -> bool:
+        frames = self._job.frames
+        if isinstance(frames, tuple):
+            return done in frames
+        return frames is not None and done % frames == 0
+
+    def _keep_frame(self, step: Step) -> None:
+        data = encode(step.picture(), format="webp", quality=_FRAME_QUALITY)
+        write_atomic(self._frame_path(step.done), data)
 
     def _ends_the_draft(self, step: Step) -> bool:
         """Whether this is the last step at the size of a draft."""
@@ -240,7 +253,7 @@ class _Sitting:
         return {
             "picture": picture,
             "losses": losses,
-            "extras": self._frames(synthesis.image) if job.frames_every else {},
+            "extras": self._frames(synthesis.image) if job.frames else {},
             "objective": {
                 "first": self._rows[0]["total"],
                 "last": sum(synthesis.losses.values()),

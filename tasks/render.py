@@ -39,7 +39,8 @@ class PaintJob:
         max_pixels: Larger inputs are refused.
         format: Of the picture file, with ``bits`` per channel and ``quality``, 1 to 100.
         provenance: What to embed in the file, or None for nothing.
-        frames_every: Steps between two intermediate pictures that are kept, or None.
+        frames: Steps between two intermediate pictures that are kept, the steps after which one
+            is (0 is the start), or None.
         folder: Where the finished files wait to be published.
         checkpoints: The output's folder of checkpoints.
         draft: Stop after the coarse octaves; see :mod:`tasks.painter`.
@@ -58,7 +59,7 @@ class PaintJob:
     bits: int = 8
     quality: int = 95
     provenance: Mapping[str, Any] | None = None
-    frames_every: int | None = None
+    frames: int | tuple[int, ...] | None = None
     folder: Path
     checkpoints: Path
     draft: bool = False

@@ -8,14 +8,13 @@ fit goes on over several pages.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from tasks.catalogue import SHEETS, Catalogue, titled
 from tasks.durable import write_atomic
+from tasks.lettering import ALARM, INK, RULE, SOFT, encoded, font, wrapped
 from tasks.thumbnails import decoded
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ _HEAD = 330  # Of the title and the originals above the columns.
 _SIDE = 330  # Of the originals beside the rows.
 _CAPTION = 34
 _MOST_COLUMNS = 9
-_INK, _SOFT, _RULE, _ALARM = "#1d1b18", "#66615a", "#c9c4ba", "#8f2d1c"
 
 
 def write_contact_sheets(output: Output) -> list[Path]:
@@ -55,9 +53,9 @@ def write_contact_sheets(output: Output) -> list[Path]:
         stem = output.root / SHEETS / collection
         for number, page in enumerate(pages, start=1):
             paths.append(stem.with_name(f"{collection}-{number}.png"))
-            write_atomic(paths[-1], _encoded(page, "PNG", dpi=(DPI, DPI)))
+            write_atomic(paths[-1], encoded(page, "PNG", dpi=(DPI, DPI)))
         paths.append(stem.with_name(f"{collection}.pdf"))
-        pdf = _encoded(
+        pdf = encoded(
             pages[0],
             "PDF",
             save_all=True,
@@ -123,7 +121,7 @@ class _Page:
         self._root = root
         self.image = Image.new("RGB", A3, "white")
         self._draw = ImageDraw.Draw(self.image)
-        self._draw.text((_MARGIN, _MARGIN - 40), title, _INK, _font(64))
+        self._draw.text((_MARGIN, _MARGIN - 40), title, INK, font(64))
 
     def original(self, original: dict[str, Any], box: tuple[int, int, int, int]) -> None:
         """Show an original (a blend's first two), and its name below."""
@@ -133,10 +131,10 @@ class _Page:
             part = width // len(shown)
             inner = (left + place * part, top, part - (8 if len(shown) > 1 else 0), height - 80)
             bottom = self._picture(picture["thumbnail"], inner)
-        lines = wrapped(original["name"], _font(26), width)[:2]
+        lines = wrapped(original["name"], font(26), width)[:2]
         below = bottom if shown else top
         for number, line in enumerate(lines):
-            self._draw.text((left, below + 8 + number * 32), line, _INK, _font(26))
+            self._draw.text((left, below + 8 + number * 32), line, INK, font(26))
 
     def work(
         self, work: dict[str, Any], box: tuple[int, int, int, int], *, with_recipe: bool
@@ -150,15 +148,15 @@ class _Page:
         bottom = self._picture(work["thumbnail"], room)
         words = [work["recipe_name"]] if with_recipe else []
         words += [work["state"]] if work["state"] != "finished" else []
-        for line in wrapped(" · ".join(words), _font(22), width)[:1]:
-            self._draw.text((left, bottom + 4), line, _SOFT, _font(22))
+        for line in wrapped(" · ".join(words), font(22), width)[:1]:
+            self._draw.text((left, bottom + 4), line, SOFT, font(22))
 
     def _picture(self, thumbnail: dict[str, Any] | None, box: tuple[int, int, int, int]) -> int:
         """Show a picture as large as the box allows and return where it ends."""
         left, top, width, height = box
         if thumbnail is None:
-            self._draw.rectangle((left, top, left + width, top + height), outline=_RULE)
-            self._draw.text((left + 12, top + 12), "not to be had", _SOFT, _font(22))
+            self._draw.rectangle((left, top, left + width, top + height), outline=RULE)
+            self._draw.text((left + 12, top + 12), "not to be had", SOFT, font(22))
             return top + height
         name = f"{thumbnail['stem']}-{thumbnail['widths'][min(1, len(thumbnail['widths']) - 1)]}"
         with Image.open(self._root / f"{name}.webp") as copy:
@@ -168,11 +166,11 @@ class _Page:
 
     def _reason(self, failure: dict[str, Any], box: tuple[int, int, int, int]) -> None:
         left, top, width, height = box
-        self._draw.rectangle((left, top, left + width, top + height), outline=_RULE, width=2)
-        self._draw.text((left + 14, top + 12), "Not painted", _ALARM, _font(26))
+        self._draw.rectangle((left, top, left + width, top + height), outline=RULE, width=2)
+        self._draw.text((left + 14, top + 12), "Not painted", ALARM, font(26))
         room = (height - 60) // 30
-        for number, line in enumerate(wrapped(failure["message"], _font(22), width - 28)[:room]):
-            self._draw.text((left + 14, top + 50 + number * 30), line, _SOFT, _font(22))
+        for number, line in enumerate(wrapped(failure["message"], font(22), width - 28)[:room]):
+            self._draw.text((left + 14, top + 50 + number * 30), line, SOFT, font(22))
 
 
 @dataclass(frozen=True)
@@ -230,7 +228,7 @@ def _block(row: Comparison, width: int, small: int, gap: int) -> Image.Image:
         for path in (row.content, *row.styles)
         if path
     ]
-    caption = wrapped(row.caption, _font(max(12, width // 24)), width) if row.caption else []
+    caption = wrapped(row.caption, font(max(12, width // 24)), width) if row.caption else []
     line = max(16, width // 18)
     left_height = sum(original.height + gap for original in originals)
     block = Image.new(
@@ -249,41 +247,14 @@ def _block(row: Comparison, width: int, small: int, gap: int) -> Image.Image:
     draw = ImageDraw.Draw(block)
     for number, text in enumerate(caption):
         place = (small + gap, picture.height + gap // 2 + number * line)
-        draw.text(place, text, _SOFT, _font(max(12, width // 24)))
+        draw.text(place, text, SOFT, font(max(12, width // 24)))
     return block
-
-
-def wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
-    """Return text in lines that fit; a word that does not fit a line is cut.
-
-    Args:
-        text: Of one paragraph.
-        font: What it will be drawn in.
-        width: Of a line, in pixels.
-    """
-    lines: list[str] = []
-    for word in text.split():
-        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
-            lines[-1] += f" {word}"
-            continue
-        cut = word
-        while len(cut) > 1 and font.getlength(cut) > width:
-            cut = f"{cut[:-2]}…"
-        lines.append(cut)
-    return lines
 
 
 def _fitted(path: Path, width: int, height: int) -> Image.Image:
     return ImageOps.contain(
         decoded(path.read_bytes()), (width, height), method=Image.Resampling.LANCZOS
     )
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
-    return font
 
 
 def _evenly(things: Sequence[Any], most: int) -> list[list[Any]]:
@@ -310,9 +281,3 @@ def _style(data: dict[str, Any], number: int | None) -> dict[str, Any]:
         return {"name": "without a style", "pictures": []}
     style: dict[str, Any] = data["styles"][number]
     return style
-
-
-def _encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    data = BytesIO()
-    image.save(data, kind, **options)
-    return data.getvalue()

@@ -11,7 +11,7 @@ import typer.main
 from flows.cli import app
 from flows.exit_codes import ExitCode
 from manifests.reader import parse
-from manifests.schema import RecipeEntry
+from manifests.sweep_entry import RecipeFamily
 from nst_core.networks import NETWORKS
 
 ROOT = Path(__file__).parents[1]
@@ -78,4 +78,4 @@ def test_its_dials_are_fields_of_a_recipe():
     }
 
     assert len(dials) > 10
-    assert dials <= set(RecipeEntry.model_fields)
+    assert dials <= set(RecipeFamily.model_fields)

@@ -60,7 +60,7 @@ def test_no_mapping_takes_unknown_keys():
 
 def test_presets_and_networks_are_offered_and_explained():
     """An editor completes them."""
-    entry = manifest_schema()["definitions"]["RecipeEntry"]["properties"]
+    entry = manifest_schema()["definitions"]["RecipeFamily"]["properties"]
 
     assert entry["preset"]["enum"] == list(PRESETS)
     assert entry["preset"]["enumDescriptions"] == [preset.summary for preset in PRESETS.values()]

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 import manifests
 from manifests.problems import MAX_PROBLEMS, ManifestError
 from manifests.reader import parse, read
-from manifests.recipe_entry import RecipeEntry
 from manifests.schema import Manifest
+from manifests.sweep_entry import RecipeFamily
 
 BASE = """\
 collection: show
@@ -56,7 +56,7 @@ def test_the_smallest_manifest_is_sound():
     manifest = made(BASE)
 
     assert manifest.pairings[0].recipe == ("gallery",)
-    assert manifest.recipe("gallery") == RecipeEntry(preset="gallery")
+    assert manifest.recipe("gallery") == RecipeFamily(preset="gallery")
 
 
 WRONG = [
@@ -682,7 +682,7 @@ VALUES = st.recursive(
         | st.dictionaries(
             st.sampled_from(
                 [
-                    *RecipeEntry.model_fields,
+                    *RecipeFamily.model_fields,
                     *Manifest.model_fields,
                     "images",
                     "image",
@@ -704,7 +704,7 @@ VALUES = st.recursive(
 @settings(max_examples=60, deadline=None)
 @given(
     st.fixed_dictionaries({}, optional=dict.fromkeys(Manifest.model_fields, VALUES)),
-    st.fixed_dictionaries({}, optional=dict.fromkeys(RecipeEntry.model_fields, VALUES)),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(RecipeFamily.model_fields, VALUES)),
 )
 def test_whatever_a_tree_holds_nothing_but_a_manifest_error_comes_of_it(tree, recipe):
     """Values of every type stand where others are expected."""

@@ -506,3 +506,20 @@ def test_real_painting_comes_near_its_style():
     for layer in ("relu1_1", "relu2_1", "relu3_1"):
         before = delivered_distance(content, painting, layer)
         assert delivered_distance(finished.image, painting, layer) < 0.3 * before
+
+
+def test_the_first_canvas_can_be_seen():
+    """Once, as step 0, before anything is changed."""
+    starts = []
+    content = picture(1)
+    recipe = toy_recipe(octaves=Octaves(size=16, smallest=16, steps=(2,)))
+    synthesize(
+        recipe,
+        Pictures(content=content, styles=[style(2)]),
+        studio=Studio(load=convolutions),
+        on_start=lambda start: starts.append((start.done, start.picture())),
+    )
+
+    ((done, first),) = starts
+    assert done == 0
+    assert torch.equal(first, content)

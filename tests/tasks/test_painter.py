@@ -1,0 +1,59 @@
+"""The painter, on one tiny pair with the real network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+
+from nst_core.presets import preset
+from tasks.fetching import Fetched
+from tasks.jobs import StopFlag
+from tasks.painter import main
+from tasks.render import PaintJob
+from tests.tasks.toy_gallery import gradient
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A pair of two gradients, painted in six steps at 32 pixels."""
+    fetched = []
+    for number in (1, 2):
+        path = tmp_path / f"{number}.png"
+        path.write_bytes(gradient(number))
+        fetched.append(Fetched(path, sha256(path.read_bytes()).hexdigest(), path.stat().st_size))
+    recipe = preset("jcjohnson").recipe
+    (tmp_path / "folder").mkdir()
+    return PaintJob(
+        pair_id="a" * 64,
+        recipe=replace(recipe, octaves=replace(recipe.octaves, size=32, steps=(6,))),
+        content=fetched[0],
+        styles=((fetched[1], 1.0),),
+        folder=tmp_path / "folder",
+        checkpoints=tmp_path / "checkpoints",
+    )
+
+
+def painted(job):
+    """Paint a job on the CPU and return its result."""
+    return main({"pair": job, "device": "cpu"}, lambda _: None, StopFlag())
+
+
+@pytest.mark.parametrize(
+    ("frames", "steps"),
+    [
+        (None, []),
+        (2, [2, 4, 6]),
+        (4, [4, 6]),
+        ((0, 1, 3), [0, 1, 3, 6]),
+        ((2, 60), [2, 6]),
+    ],
+)
+def test_pictures_on_the_way_are_kept_when_asked(job, frames, steps):
+    """At an interval or at steps, 0 being the start; the finished picture ends the row."""
+    extras = painted(replace(job, frames=frames))["extras"]
+    kept = [int(name[6:12]) for name in sorted(extras) if name.startswith("frame_")]
+
+    assert kept == steps
+    assert ("frames.webp" in extras) == bool(steps)
