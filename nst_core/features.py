@@ -59,7 +59,7 @@ class Features:
         border: Border = "zeros",
         logits: bool = True,
     ) -> None:
-        network.require_frame(pooling=pooling, border=border)
+        network.require_dials(pooling=pooling, border=border)
         self.network = network
         self.device = torch.device(device)
         self.dtype = dtype

@@ -41,7 +41,7 @@ class PackageFile:
         file: File name inside it.
         sha256: Of that file.
         format: How the tensors are written; see :mod:`nst_core.weights`.
-        needs: Another package, without which the file cannot be read.
+        needs: Another package, without which the file cannot be read or its network not built.
         install: What to tell pip to get it all; by default the package's name.
     """
 
@@ -143,7 +143,7 @@ class Network:
             code="E-RECIPE-LAYER",
         )
 
-    def require_frame(self, *, pooling: Pooling, border: Border) -> None:
+    def require_dials(self, *, pooling: Pooling, border: Border) -> None:
         """Raise unless this network can be had with such a pooling and border.
 
         Raises:

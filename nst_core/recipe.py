@@ -104,7 +104,7 @@ class Recipe:
             RecipeError: An unknown network or layer, no terms, or a number out of its range.
         """
         row = network(self.network)
-        row.require_frame(pooling=self.pooling, border=self.border)
+        row.require_dials(pooling=self.pooling, border=self.border)
         for term in self.terms:
             if term.layer != IMAGE:
                 row.require_layer(term.layer)

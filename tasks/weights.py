@@ -103,7 +103,7 @@ def fetch_weights(
             remedy=f"fetch that file elsewhere and run: nst weights fetch {network.name} --from"
             " FILE",
         ) from error
-    check(network, data, source or path)
+    check(network, data, source or path, f"take the file as {network.source.url} publishes it")
     write_atomic(path, data)
     return path
 

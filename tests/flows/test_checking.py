@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from flows.checking import check
+from tests.flows.toy_collection import draw
+
+
+@pytest.fixture
+def manifest(tmp_path, monkeypatch):
+    """Write a manifest of one pair with a given recipe; there are no downloaded weights."""
+    monkeypatch.setenv("NST_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("NST_SCRATCH", str(tmp_path / "scratch"))
+    for name in ("photo", "painting"):
+        draw(tmp_path / f"{name}.png")
+
+    def write(recipe):
+        document = {
+            "collection": "toy",
+            "output": "out",
+            "content_sets": {"photos": ["photo.png"]},
+            "style_sets": {"paintings": ["painting.png"]},
+            "recipes": {"plain": recipe},
+            "pairings": [{"content": ["photos"], "style": ["paintings"], "recipe": "plain"}],
+        }
+        (tmp_path / "toy.yaml").write_text(yaml.safe_dump(document))
+        return str(tmp_path / "toy.yaml")
+
+    return write
+
+
+def recipe(network: str, layer: str):
+    """Give a recipe that compares at one layer."""
+    terms = [{"kind": "content", "layer": layer}, {"kind": "gram", "layer": layer}]
+    return {"network": network, "terms": terms}
+
+
+@pytest.mark.parametrize(
+    ("network", "layer"),
+    [("googlenet", "inception3b.branch3[0]"), ("inception-v3", "Mixed_6b.branch7x7_2")],
+)
+def test_missing_weights_are_a_problem(manifest, network: str, layer: str):
+    """A manifest may ask for any network; what its weights take is told before the night."""
+    assert check(manifest(recipe(network, layer))) == [
+        {
+            "code": "E-WEIGHTS-MISSING",
+            "kind": "environment",
+            "message": f"the weights of {network} are missing; run: nst weights fetch {network}",
+        }
+    ]
+
+
+def test_nothing_is_wrong_with_installed_weights(manifest):
+    """The classifier that is installed along needs nothing."""
+    assert check(manifest(recipe("efficientnet-lite0", "block5"))) == []
+
+
+def test_a_problem_is_told_once(manifest):
+    """The message holds place and remedy, and does not repeat the code."""
+    wrong = recipe("efficientnet-lite0", "block5") | {"pooling": "avg"}
+    (problem,) = check(path := manifest(wrong))
+
+    assert problem["code"] == "E-RECIPE-NETWORK"
+    assert problem["message"].startswith(path)
+    assert problem["message"].endswith(
+        "recipes.plain.pooling: pooling is avg, but efficientnet-lite0 has its own;"
+        " only VGGs take another; leave pooling at max"
+    )
