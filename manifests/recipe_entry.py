@@ -21,11 +21,12 @@ from manifests.fields import (
 )
 from manifests.pairs import FrameSteps
 from nst_core import recipe as core
-from nst_core.canvases import Pixels
+from nst_core.canvases import Canvas
 from nst_core.networks import Pooling
 from nst_core.octaves import Octaves
 from nst_core.optimizers import Optimizer
 from nst_core.terms import Term
+from nst_core.transforms import Transform
 
 DEFAULT_RECIPE = "gallery"
 
@@ -38,6 +39,10 @@ def _one_picture(text: str) -> str:
 
 def _short_format(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
+
+
+def _pixels_unless_said(value: Any) -> Any:
+    return {"kind": "pixels"} | value if isinstance(value, dict) else value
 
 
 class Layers(StrictModel):
@@ -124,6 +129,11 @@ OptimizerChoice = Annotated[
     Discriminator(_name_or_part),
 ]
 TermList = tuple[Annotated[Term, Field(discriminator="kind")], ...]
+TransformList = tuple[Annotated[Transform, Field(discriminator="kind")], ...]
+CanvasChoice = Annotated[
+    Annotated[Canvas, Field(discriminator="kind")],
+    BeforeValidator(_pixels_unless_said, json_schema_input_type=Canvas),
+]
 Init = Annotated[
     Annotated[Literal["content", "noise"], Tag("<name>")] | Annotated[StartPicture, Tag("<part>")],
     Discriminator(_name_or_part),
@@ -152,11 +162,14 @@ class RecipeEntry(StrictModel):
         frames: Keep pictures on the way, and animate them.
         format: Of the finished picture: png, jpeg, webp or tiff, or one with its options.
         terms: What is minimised, in place of the preset's terms.
-        noise: With init noise, the standard deviation around mid-grey, in units of [0, 1].
+        noise: With init noise, its standard deviation: of pixels around mid-grey, in units of
+            [0, 1], or of a fourier canvas's coefficients.
+        transforms: What happens to the canvas before the network sees it, in each step anew.
         canvas: The variables of the optimisation.
         octaves: The coarse-to-fine walk, in place of the preset's; size and steps still turn it.
         border: What the first convolution sees outside the picture; replicate leaves no frame.
         style_fit: Fit of style to canvas at scale 1: equal area, or equal longest side.
+        style_size: Longest side at which styles are measured, in pixels, whatever the canvas.
         enlarge_style: Whether a style smaller than that is enlarged, or taken as it is.
         resampling: Filter with which contents and styles are resized.
         log_every: Steps between two rows of the loss log.
@@ -182,10 +195,12 @@ class RecipeEntry(StrictModel):
     ] = Format()
     terms: Annotated[TermList, NOT_TOO_MANY] | None = None
     noise: float | None = None
-    canvas: Pixels | None = None
+    transforms: Annotated[TransformList, NOT_TOO_MANY] | None = None
+    canvas: CanvasChoice | None = None
     octaves: Octaves | None = None
     border: Literal["zeros", "replicate"] | None = None
     style_fit: Literal["area", "longest"] | None = None
+    style_size: int | None = None
     enlarge_style: bool | None = None
     resampling: Literal["bicubic", "bilinear", "lanczos"] | None = None
     log_every: int | None = None

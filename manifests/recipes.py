@@ -27,8 +27,8 @@ DIALS = (
 """Fields of an entry that are dials of the same name; init, optimizer and layers are others'."""
 
 PARTS = (
-    *("terms", "noise", "canvas", "octaves", "border", "style_fit", "enlarge_style"),
-    *("resampling", "log_every"),
+    *("terms", "noise", "transforms", "canvas", "octaves", "border", "style_fit", "style_size"),
+    *("enlarge_style", "resampling", "log_every"),
 )
 """Fields of an entry that take the place of the recipe's own."""
 

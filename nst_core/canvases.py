@@ -1,4 +1,7 @@
-"""The canvas: the picture under optimisation, and the variables through which it is changed."""
+"""The canvas: the picture under optimisation, and the variables through which it is changed.
+
+A canvas is a value; ``view`` gives the two-way map between variables and picture at one size.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    import torch
     from torch import Tensor
+
+    from nst_core.octaves import Size
+    from nst_core.views import View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +37,61 @@ class Pixels:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    def filter(self, like: Tensor) -> Callable[[Tensor], Tensor]:
-        """Return the symmetric linear map from variables to pixels, and from gradients to theirs.
+    def view(self, size: Size, like: Tensor) -> View:
+        """Return the map between variables and picture.
 
         Args:
-            like: A canvas, (B, 3, H, W), that sets size, device and dtype.
-
-        Returns:
-            A function of a (B, 3, H, W) tensor to one of the same shape. It is its own transpose.
+            size: (height, width) of the picture.
+            like: A tensor that sets device and dtype.
         """
-        if not self.spectral:
-            return lambda values: values
-        from nst_core.spectrum import spectral_filter
+        from nst_core.views import PixelView, spectral_filter
 
-        return spectral_filter(like, self.spectral)
+        return PixelView(spectral_filter(size, like, self.spectral) if self.spectral else None)
+
+    def noise_picture(self, size: Size, deviation: float, generator: torch.Generator) -> Tensor:
+        """Return a start picture of white noise around mid-grey, (1, 3, H, W) in [0, 1]."""
+        import torch
+
+        return (0.5 + deviation * torch.randn(1, 3, *size, generator=generator)).clamp(0, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fourier:
+    """The canvas as a spectrum of decorrelated colours, squeezed into the gamut by a sigmoid.
+
+    x = sigmoid(M · F⁻¹(s·z) / 4), where s falls with frequency as |f|^-spectral and M is the root
+    of the covariance of colours in photographs. In these variables a step changes all frequencies
+    alike, which keeps pictures of units free of the checkered noise that networks love.
+
+    Args:
+        spectral: Exponent of the fall with frequency, >= 0.
+
+    Source: Olah, Mordvintsev & Schubert 2017 ("Feature Visualization"); numbers of Lucid's
+    ``fft_image`` and ``to_valid_rgb``.
+    """
+
+    kind: Literal["fourier"] = "fourier"
+    spectral: float = 1.0
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    def view(self, size: Size, like: Tensor) -> View:
+        """Return the map between variables and picture.
+
+        Args:
+            size: (height, width) of the picture.
+            like: A tensor that sets device and dtype.
+        """
+        from nst_core.views import FourierView
+
+        return FourierView(size, like, self.spectral)
+
+    def noise_picture(self, size: Size, deviation: float, generator: torch.Generator) -> Tensor:
+        """Return the picture of a spectrum with normal coefficients, (1, 3, H, W) in (0, 1)."""
+        import torch
+
+        spectrum = deviation * torch.randn(1, 3, size[0], size[1] // 2 + 1, 2, generator=generator)
+        return self.view(size, spectrum).picture(spectrum)
+
+
+Canvas = Pixels | Fourier

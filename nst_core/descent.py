@@ -12,23 +12,23 @@ import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
     from nst_core.optimizers import LBFGS, Adam
-
-    Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
-    """Canvas → (objective, gradient to the canvas)."""
+    from nst_core.views import Evaluate, View
 
 
 class Descent(Protocol):
-    """A descent method in motion."""
+    """A descent method in motion.
+
+    Attributes:
+        canvas: The canvas's variables; pixels are their own.
+    """
 
     canvas: Tensor
 
     def step(self, evaluate: Evaluate) -> Tensor:
-        """Evaluate once and move the canvas; return the objective before the move."""
+        """Evaluate a picture once and move the canvas; return the objective before the move."""
 
     @property
     def picture(self) -> Tensor:
@@ -47,12 +47,10 @@ class Descent(Protocol):
 class LBFGSDescent:
     """The two-loop recursion with bounds on the step; see :class:`nst_core.optimizers.LBFGS`."""
 
-    def __init__(
-        self, method: LBFGS, canvas: Tensor, to_pixels: Callable[[Tensor], Tensor]
-    ) -> None:
-        self.canvas = canvas.clone()
+    def __init__(self, method: LBFGS, picture: Tensor, view: View) -> None:
+        self.canvas = view.variables(picture).clone()
         self._method = method
-        self._to_pixels = to_pixels
+        self._view = view
         self._gradient: Tensor | None = None
         self._moved: Tensor | None = None
         self._steps: list[Tensor] = []
@@ -61,15 +59,15 @@ class LBFGSDescent:
     @property
     def picture(self) -> Tensor:
         """The last iterate."""
-        return self.canvas
+        return self._view.picture(self.canvas)
 
     def step(self, evaluate: Evaluate) -> Tensor:
-        """Evaluate once and move the canvas; return the objective before the move."""
-        loss, in_pixels = evaluate(self.canvas)
-        gradient = self._to_pixels(in_pixels)
+        """Evaluate a picture once and move the canvas; return the objective before the move."""
+        loss, in_pixels = self._view.pulled_back(evaluate)(self.canvas)
+        gradient = self._view.filtered(in_pixels)
         self._remember(gradient)
         direction = self._direction(gradient)
-        in_pixels = self._to_pixels(direction)
+        in_pixels = self._view.filtered(direction)
         if not self._steps:
             scale = self._method.first_step / in_pixels.abs().mean().clamp_min(1e-20)
         else:
@@ -135,33 +133,35 @@ class LBFGSDescent:
 class AdamDescent:
     """Adam with a clamped canvas and an averaged iterate; see :class:`nst_core.optimizers.Adam`."""
 
-    def __init__(self, method: Adam, canvas: Tensor, to_pixels: Callable[[Tensor], Tensor]) -> None:
-        self.canvas = canvas.clone()
+    def __init__(self, method: Adam, picture: Tensor, view: View) -> None:
+        self.canvas = view.variables(picture).clone()
         self._method = method
-        self._to_pixels = to_pixels
-        self._first = torch.zeros_like(canvas)
-        self._second = torch.zeros_like(canvas)
+        self._view = view
+        self._first = torch.zeros_like(self.canvas)
+        self._second = torch.zeros_like(self.canvas)
         self._count = 0
         self._left = 1.0
-        self._average = torch.zeros_like(canvas)
+        self._average = torch.zeros_like(self.canvas)
         self._include()
 
     @property
     def picture(self) -> Tensor:
         """The averaged iterate, bias-corrected, or the last one without averaging."""
-        return self._average / (1 - self._left) if self._method.average else self.canvas
+        averaged = self._average / (1 - self._left) if self._method.average else self.canvas
+        return self._view.picture(averaged)
 
     def step(self, evaluate: Evaluate) -> Tensor:
-        """Evaluate once and move the canvas; return the objective before the move."""
-        loss, in_pixels = evaluate(self.canvas)
-        gradient = self._to_pixels(in_pixels)
+        """Evaluate a picture once and move the canvas; return the objective before the move."""
+        loss, in_pixels = self._view.pulled_back(evaluate)(self.canvas)
+        gradient = self._view.filtered(in_pixels)
         fast, slow = self._method.betas
         self._count += 1
         self._first = fast * self._first + (1 - fast) * gradient
         self._second = slow * self._second + (1 - slow) * gradient.square()
         spread = (self._second / (1 - slow**self._count)).sqrt() + 1e-8
         move = self._first / (1 - fast**self._count) / spread
-        self.canvas = (self.canvas - self._method.rate * self._to_pixels(move)).clamp(0, 1)
+        moved = self.canvas - self._method.rate * self._view.filtered(move)
+        self.canvas = self._view.bounded(moved)
         self._include()
         return loss
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from nst_core.activations import Guide
 from nst_core.colors import match_color
 from nst_core.errors import RecipeError
 from nst_core.images import resize
-from nst_core.terms import term_names
+from nst_core.terms import IMAGE, term_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from nst_core.recipe import Recipe
     from nst_core.studio import Studio
     from nst_core.terms import Measurement, Term
+    from nst_core.transforms import Seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,23 +71,36 @@ class Objective:
         self._layers = frozenset(term.layer for _, term, _ in terms)
         self.latest: Mapping[str, Tensor] = {}
 
-    def parts(self, image: Tensor) -> dict[str, Tensor]:
+    @property
+    def device(self) -> torch.device:
+        """Where it is computed."""
+        return self._features.device
+
+    def parts(self, image: Tensor, seen: Seen | None = None) -> dict[str, Tensor]:
         """Return every term's weighted loss, by name; they add up to the objective.
 
         Args:
             image: (B, 3, H, W), RGB in [0, 1].
+            seen: What happens to the image before the network sees it.
         """
-        maps = self._features(image, self._layers)
+        maps = self._features(image if seen is None else seen(image), self._layers)
+        if IMAGE in maps:
+            maps[IMAGE] = image
         return {
             name: term.weight * term.loss(term.measure(maps[term.layer]), target)
             for name, term, target in self._terms
         }
 
-    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the objective, a scalar, and its gradient, (B, 3, H, W)."""
+    def __call__(self, image: Tensor, seen: Seen | None = None) -> tuple[Tensor, Tensor]:
+        """Return the objective, a scalar, and its gradient, (B, 3, H, W).
+
+        Args:
+            image: (B, 3, H, W), RGB in [0, 1].
+            seen: What happens to the image before the network sees it.
+        """
         image = image.detach().requires_grad_()
         with torch.enable_grad():
-            parts = self.parts(image)
+            parts = self.parts(image, seen)
             total = torch.stack(list(parts.values())).sum()
             (gradient,) = torch.autograd.grad(total, image)
         self.latest = {name: part.detach() for name, part in parts.items()}
@@ -138,13 +153,15 @@ def style_size(recipe: Recipe, octave: Octave, style: Size, smallest: int) -> Si
     """Return the (height, width) at which a style picture is measured for this octave.
 
     Args:
-        recipe: Its ``style_fit``, ``style_scale`` and ``enlarge_style``.
+        recipe: Its ``style_size`` or ``style_fit``, ``style_scale`` and ``enlarge_style``.
         octave: The canvas.
         style: (height, width) of the style picture.
         smallest: Side below which the network has no features.
     """
     height, width = style
-    if recipe.style_fit == "area":
+    if recipe.style_size is not None:
+        factor = recipe.style_size / max(style)
+    elif recipe.style_fit == "area":
         factor = math.sqrt(octave.size[0] * octave.size[1] / (height * width))
     else:
         factor = max(octave.size) / max(style)
@@ -195,11 +212,14 @@ class _StyleTargets:
         return self.studio.remember(key, lambda: self._measured(term))
 
     def _measured(self, term: Term) -> Measurement:
-        """Return the target of the pictures' measurements averaged by weight."""
+        """Return the target of the pictures' measurements together."""
+        measured = [term.measure(maps[term.layer]) for maps in self._maps]
+        if isinstance(term, Guide):  # positions of all pictures, none of them weighed
+            return term.target(tuple(torch.cat(parts, -1) for parts in zip(*measured, strict=True)))
         total = sum(style.weight for style in self.styles)
         weighted = [
-            [part * (style.weight / total) for part in term.measure(maps[term.layer])]
-            for style, maps in zip(self.styles, self._maps, strict=True)
+            [part * (style.weight / total) for part in parts]
+            for style, parts in zip(self.styles, measured, strict=True)
         ]
         return term.target(
             tuple(torch.stack(parts).sum(0) for parts in zip(*weighted, strict=True))

@@ -20,11 +20,13 @@ class Octave:
         size: Of the canvas.
         side: What ``Octaves.size`` is at this scale, in pixels.
         steps: Optimiser steps here.
+        zoom: How much of the octave before is enlarged to this one: all of it (1), or its middle.
     """
 
     size: Size
     side: int
     steps: int
+    zoom: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,12 @@ class Octaves:
         carry: What goes from one octave to the next: ``change`` adds the upsampled change to the
             finer content, so that detail of the photo returns at each scale; ``image`` upsamples
             the canvas itself.
+        enough: An octave ends when the objective has fallen to this; None never.
+        patience: An octave ends when its last ten steps lowered the objective by less than this
+            share of it, > 0; None never.
+        zooms: Further octaves at the final size, each of which paints on the middle of the
+            picture before it, enlarged: the journey into a dream.
+        zoom: Factor of that enlargement, > 1.
     """
 
     size: int = 512
@@ -52,6 +60,10 @@ class Octaves:
     ratio: float = math.sqrt(2)
     steps: tuple[int, ...] = (500,)
     carry: Literal["change", "image"] = "image"
+    enough: float | None = None
+    patience: float | None = None
+    zooms: int = 0
+    zoom: float = 1.05
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
@@ -61,7 +73,7 @@ class Octaves:
         if self.smallest is not None:
             while (side := round(self.size / self.ratio ** len(sides))) >= self.smallest:
                 sides.append(side)
-        return tuple(reversed(sides))
+        return (*reversed(sides), *[self.size] * self.zooms)
 
     def steps_at(self, index: int) -> int:
         """Return the steps of an octave, counted from the coarsest."""
@@ -69,13 +81,15 @@ class Octaves:
 
     def plan(self, picture: Size) -> tuple[Octave, ...]:
         """Return the octaves for a picture of this (height, width), coarsest first."""
+        sides = self.sides()
         return tuple(
             Octave(
                 size=scaled(picture, side, self.measure),
                 side=side,
                 steps=self.steps_at(index),
+                zoom=self.zoom if index >= len(sides) - self.zooms else 1.0,
             )
-            for index, side in enumerate(self.sides())
+            for index, side in enumerate(sides)
         )
 
 

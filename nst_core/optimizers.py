@@ -1,6 +1,7 @@
-"""How the canvas is changed: two descent methods as values.
+"""How the canvas is changed: descent methods as values.
 
-``start(canvas)`` gives the running method, which holds the state; see :mod:`nst_core.descent`.
+``start(picture, canvas)`` gives the running method, which holds the state; see
+:mod:`nst_core.descent` and :mod:`nst_core.ascent`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nst_core.canvases import Pixels
+    from nst_core.canvases import Canvas
     from nst_core.descent import Descent
+    from nst_core.octaves import Size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +39,12 @@ class LBFGS:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    def start(self, canvas: Tensor, seen_through: Pixels) -> Descent:
-        """Return the running method on a (B, 3, H, W) start canvas."""
+    def start(self, picture: Tensor, canvas: Canvas, steps: int = 0) -> Descent:
+        """Return the running method on a (B, 3, H, W) start picture; it needs no plan of steps."""
         from nst_core.descent import LBFGSDescent
 
-        return LBFGSDescent(self, canvas, seen_through.filter(canvas))
+        del steps
+        return LBFGSDescent(self, picture, canvas.view(_size(picture), picture))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +69,69 @@ class Adam:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    def start(self, canvas: Tensor, seen_through: Pixels) -> Descent:
-        """Return the running method on a (B, 3, H, W) start canvas."""
+    def start(self, picture: Tensor, canvas: Canvas, steps: int = 0) -> Descent:
+        """Return the running method on a (B, 3, H, W) start picture; it needs no plan of steps."""
         from nst_core.descent import AdamDescent
 
-        return AdamDescent(self, canvas, seen_through.filter(canvas))
+        del steps
+        return AdamDescent(self, picture, canvas.view(_size(picture), picture))
 
 
-Optimizer = LBFGS | Adam
+@dataclass(frozen=True, kw_only=True)
+class NormalizedGradient:
+    """A step along the gradient, of a length that does not depend on the gradient's.
+
+    Pixels are kept in gamut. After its step the canvas may be regularised towards what looks
+    like a picture; rate and blur may run linearly from a first to a last value over an octave.
+
+    Args:
+        rate: Step in units of [0, 1], per unit of the normalised gradient. With ``norm: progress``
+            the rise of the objective that is aimed at.
+        last_rate: At the octave's end; None keeps ``rate``.
+        norm: What the gradient is divided by: the ``mean`` of its absolute values, its standard
+            ``deviation`` (after subtracting the mean), ``none``, or for ``progress`` its squared
+            norm, so that the objective would rise by ``rate`` if it were linear.
+        largest_rate: Bound of the factor on the gradient with ``norm: progress``.
+        smoothing: Coefficient k of a smoothing of the gradient by three Gaussians of ½σ, σ and
+            2σ pixels, σ rising from k to k + 2 over the octave; 0 is none.
+        decay: Share of its distance from mid-grey that the canvas loses in each step, 0 to 1.
+        blur: Standard deviation of a Gaussian blur of the canvas, in pixels; 0 is none.
+        last_blur: At the octave's end; None keeps ``blur``.
+        blur_every: Steps between two blurs.
+        small_norm: Percentage of pixels, those nearest to mid-grey, that become it in each step.
+        small_contribution: Percentage of pixels, those that matter least to the objective, that
+            become mid-grey in each step.
+
+    Source: step and jitter of Google's deepdream notebook, 2015; smoothing after
+    gordicaleksa/pytorch-deepdream; decay, blur and the two percentages of Yosinski et al. 2015
+    ("Understanding Neural Networks Through Deep Visualization"), section 3, there around the
+    mean picture.
+    """
+
+    kind: Literal["normalized_gradient"] = "normalized_gradient"
+    rate: float = 1.5 / 255
+    last_rate: float | None = None
+    norm: Literal["mean", "deviation", "none", "progress"] = "mean"
+    largest_rate: float = 1.0
+    smoothing: float = 0.0
+    decay: float = 0.0
+    blur: float = 0.0
+    last_blur: float | None = None
+    blur_every: int = 1
+    small_norm: float = 0.0
+    small_contribution: float = 0.0
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    def start(self, picture: Tensor, canvas: Canvas, steps: int = 0) -> Descent:
+        """Return the running method on a (B, 3, H, W) start picture, for an octave of ``steps``."""
+        from nst_core.ascent import GradientAscent
+
+        return GradientAscent(self, picture, canvas.view(_size(picture), picture), steps)
+
+
+Optimizer = LBFGS | Adam | NormalizedGradient
+
+
+def _size(picture: Tensor) -> Size:
+    return picture.shape[-2], picture.shape[-1]

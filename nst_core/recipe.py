@@ -9,14 +9,17 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from nst_core.canvases import Pixels
+from nst_core.canvases import Canvas, Pixels
 from nst_core.errors import RecipeError
 from nst_core.networks import Border, Pooling, network
 from nst_core.octaves import Octaves
 from nst_core.optimizers import LBFGS, Optimizer
 from nst_core.terms import IMAGE, Term
+
+if TYPE_CHECKING:
+    from nst_core.transforms import Transform
 
 ALGORITHM_VERSION = 1
 """Raised by hand whenever the same recipe would paint other pixels."""
@@ -24,23 +27,45 @@ ALGORITHM_VERSION = 1
 _RANGES: dict[str, tuple[float, float]] = {
     "noise": (0, 10),
     "style_scale": (0.05, 20),
+    "style_size": (16, 32_768),
     "seed": (0, 2**63 - 1),
     "log_every": (1, 100_000),
     # terms
     "weight": (0, 1e12),
     "ridge": (0, 1),
-    "smoothing": (0, 1),
+    "smoothing": (0, 10),
+    "margin": (0, 1000),
+    "unit": (0, 100_000),
+    "channels": (0, 100_000),
+    # transforms
+    "pixels": (0, 10_000),
+    "least": (0.05, 20),
+    "most": (0.05, 20),
+    "degrees": (0, 180),
+    "side": (16, 32_768),
     # canvas and octaves; sizes in pixels
     "spectral": (0, 4),
     "size": (16, 32_768),
     "smallest": (16, 32_768),
     "ratio": (1.1, 16),
     "steps": (1, 100_000),
+    "enough": (-1e12, 1e12),
+    "patience": (1e-9, 1),
+    "zooms": (0, 100_000),
+    "zoom": (1.0001, 16),
+    "decay": (0, 1),
     # optimisers
     "history": (1, 1000),
     "first_step": (1e-6, 1),
     "largest_step": (1e-6, 10),
-    "rate": (1e-6, 10),
+    "rate": (1e-6, 1000),
+    "last_rate": (1e-6, 1000),
+    "largest_rate": (1e-9, 1e9),
+    "blur": (0, 100),
+    "last_blur": (0, 100),
+    "blur_every": (1, 100_000),
+    "small_norm": (0, 99),
+    "small_contribution": (0, 99),
     "betas": (0, 0.999999),
     "average": (0, 0.999999),
 }
@@ -62,13 +87,17 @@ class Recipe:
             around the painting; ``zeros`` is what the networks were trained with.
         terms: What is minimised; losses are logged per term, in this order.
         start: The first canvas: the ``content``, seeded ``noise``, or a given ``picture``.
-        noise: With ``start: noise``, the standard deviation around mid-grey, in units of [0, 1].
+        noise: With ``start: noise``, the standard deviation of the canvas's variables: of pixels
+            around mid-grey, in units of [0, 1], or of a spectrum.
+        transforms: What happens to the canvas before the network sees it, in each step anew.
         canvas: The variables of the optimisation.
         optimizer: The descent.
         octaves: Sizes and steps.
         style_scale: Size of the style's strokes on the canvas; 1 is the size at which style and
             canvas fit each other.
         style_fit: Fit of style to canvas at scale 1: equal ``area``, or equal ``longest`` side.
+        style_size: Longest side at which styles are measured at every octave, in pixels; None
+            fits them to the canvas.
         enlarge_style: Whether a style smaller than that is enlarged, or taken as it is.
         resampling: Filter with which contents and styles are resized.
         color: Whose colours: the ``style``'s; the style's pictures recoloured to
@@ -85,11 +114,13 @@ class Recipe:
     terms: tuple[Term, ...]
     start: Start = "content"
     noise: float = 0.1
-    canvas: Pixels = field(default_factory=Pixels)
+    transforms: tuple[Transform, ...] = ()
+    canvas: Canvas = field(default_factory=Pixels)
     optimizer: Optimizer = field(default_factory=LBFGS)
     octaves: Octaves = field(default_factory=Octaves)
     style_scale: float = 1.0
     style_fit: Literal["area", "longest"] = "area"
+    style_size: int | None = None
     enlarge_style: bool = True
     resampling: Literal["bicubic", "bilinear", "lanczos"] = "bicubic"
     color: Color = "style"
@@ -112,8 +143,30 @@ class Recipe:
             raise RecipeError("terms are empty; a recipe needs at least one with a weight")
         if not self.octaves.steps:
             raise RecipeError("steps are empty; a recipe needs at least one number")
-        for part in (self, *self.terms, self.canvas, self.octaves, self.optimizer):
+        for part in (
+            *(self, *self.terms, *self.transforms),
+            *(self.canvas, self.octaves, self.optimizer),
+        ):
             _require_ranges(part)
+        self._require_what_goes_together()
+
+    def _require_what_goes_together(self) -> None:
+        """Raise where two parts, each sound in itself, contradict each other."""
+        if self.transforms and any(term.weight and term.reads == "content" for term in self.terms):
+            raise RecipeError(
+                "transforms move the canvas, and a content term compares it place by place",
+                remedy="leave out one of the two",
+            )
+        if self.canvas.kind == "fourier" and self.optimizer.kind != "adam":
+            raise RecipeError(
+                f"{self.optimizer.kind} measures its steps in pixels; a fourier canvas has none",
+                remedy="take optimizer adam, or canvas pixels",
+            )
+        if self.canvas.kind == "fourier" and len(self.octaves.sides()) > 1:
+            raise RecipeError(
+                "a fourier canvas is painted at one size: it holds all scales from the start",
+                remedy="leave out octaves.smallest and zooms",
+            )
 
     @property
     def reads(self) -> frozenset[str]:
@@ -132,7 +185,7 @@ class Recipe:
         return plain
 
 
-def _require_ranges(part: Recipe | Term | Pixels | Octaves | Optimizer) -> None:
+def _require_ranges(part: Recipe | Term | Transform | Canvas | Octaves | Optimizer) -> None:
     for name, (low, high) in _RANGES.items():
         given = getattr(part, name, None)
         for value in given if isinstance(given, tuple) else (given,):

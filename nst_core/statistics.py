@@ -12,6 +12,9 @@ from nst_core.kernels import Moments
 if TYPE_CHECKING:
     from torch import Tensor
 
+_PIECE = 4096
+"""Positions that are compared with a guide's at a time."""
+
 
 def moments(maps: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and second raw moment of the feature vectors over all positions.
@@ -51,6 +54,22 @@ def mean_squared_difference(one: Tensor, other: Tensor) -> Tensor:
     accumulated = torch.promote_types(one.dtype, torch.float32)
     difference = one.to(accumulated) - other.to(accumulated)
     return difference.square().flatten(1).mean(1).sum()
+
+
+def best_matches(vectors: Tensor, guide: Tensor) -> Tensor:
+    """Return for every vector the one of the guide with which its inner product is largest.
+
+    Args:
+        vectors: (B, C, N).
+        guide: (1, C, M).
+
+    Returns:
+        (B, C, N), columns of the guide.
+    """
+    columns = guide[0].to(vectors.dtype)
+    # All N·M products at once would be gigabytes at sizes that people paint.
+    best = [(piece.mT @ columns).argmax(-1) for piece in torch.split(vectors, _PIECE, dim=-1)]
+    return columns[:, torch.cat(best, dim=-1)].transpose(0, 1)
 
 
 def covariance(mean: Tensor, second: Tensor, *, ridge: float = 0.0) -> Tensor:

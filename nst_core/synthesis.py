@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
+from torchvision.transforms.functional import center_crop
 
 from nst_core.colors import keep_chroma
 from nst_core.errors import DivergedError, RecipeError
 from nst_core.images import resize
 from nst_core.objective import Objective, Style, bind
+from nst_core.transforms import seen_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from nst_core.octaves import Octave, Size
     from nst_core.recipe import Recipe
     from nst_core.studio import Studio
+
+
+_PATIENT_STEPS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +53,7 @@ class Snapshot:
     Args:
         octave: Index of the octave.
         step: Steps already made in it.
-        tensors: The descent's state; ``canvas`` is the picture under way.
+        tensors: The descent's state and the objective's last values.
     """
 
     octave: int
@@ -64,8 +69,9 @@ class Step:
         octave: Index of the octave, from 0.
         step: Steps made in this octave.
         done: Steps made in all octaves.
-        planned: Steps of the whole recipe.
+        planned: Steps of the whole recipe, without those of octaves that ended early.
         size: (height, width) of the canvas.
+        ends_octave: Whether this is the octave's last step.
         losses: In logged steps, every term's weighted loss of the *delivered* picture: clipped to
             the gamut and rounded to 8 bits. Otherwise empty.
     """
@@ -75,6 +81,7 @@ class Step:
     done: int
     planned: int
     size: Size
+    ends_octave: bool
     losses: Mapping[str, float]
     _scene: _Scene = field(repr=False)
 
@@ -84,7 +91,7 @@ class Step:
 
     def snapshot(self) -> Snapshot:
         """Return what continuing from here needs."""
-        state = self._scene.descent.state()
+        state = self._scene.state() | {"done": torch.tensor(self.done)}
         tensors = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
         return Snapshot(octave=self.octave, step=self.step, tensors=tensors)
 
@@ -132,36 +139,50 @@ def synthesize(
     """
     _require_pictures(recipe, pictures)
     octaves = recipe.octaves.plan((1, 1) if pictures.content is None else _size(pictures.content))
-    planned = sum(octave.steps for octave in octaves)
+    done = 0 if resume is None else int(resume.tensors["done"])
     scene: _Scene | None = None
     for index, octave in enumerate(octaves):
         if resume is not None and index < resume.octave:
             continue
         resumed = resume if resume is not None and index == resume.octave else None
         scene = _Scene.set(recipe, pictures, studio, index, octave, before=scene, resumed=resumed)
+<<<<<<< HEAD
         before = sum(earlier.steps for earlier in octaves[:index])
         if on_start is not None and index == 0 and resumed is None:
             on_start(Step(index, 0, 0, planned, octave.size, {}, scene))
         for step in range(resumed.step + 1 if resumed else 1, octave.steps + 1):
             loss = scene.descent.step(scene.objective)
             logged = step % recipe.log_every == 0 or step in {1, octave.steps}
+=======
+        later = sum(octave.steps for octave in octaves[index + 1 :])
+        while not scene.is_over:
+            loss = scene.step()
+            _require_finite(scene, loss)
+            done += 1
+            is_over = scene.is_over
+            logged = is_over or scene.steps == 1 or scene.steps % recipe.log_every == 0
+>>>>>>> a42ee30 (Dream, and show what excites a unit, by the same loop)
             losses = scene.losses() if logged else {}
-            _require_finite(scene, loss, step)
             if on_step is not None:
-                on_step(Step(index, step, before + step, planned, octave.size, losses, scene))
+                planned = done + later + (0 if is_over else octave.steps - scene.steps)
+                place = (index, scene.steps, done, planned, octave.size)
+                on_step(Step(*place, is_over, losses, scene))
     assert scene is not None
-    return Synthesis(image=scene.picture(), losses=scene.losses(), steps=planned)
+    return Synthesis(image=scene.picture(), losses=scene.losses(), steps=done)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Scene:
     """One octave under way: what it compares with, and the descent that paints it."""
 
     recipe: Recipe
     index: int
+    octave: Octave
     content: Tensor | None
     descent: Descent
     objective: Objective
+    steps: int = 0
+    history: list[Tensor] = field(default_factory=list)
 
     @classmethod
     def set(
@@ -183,18 +204,56 @@ class _Scene:
             else resize(pictures.content.to(device), octave.size, recipe.resampling)
         )
         if resumed is not None:
-            canvas = resumed.tensors["canvas"].to(device)
+            picture = torch.zeros(1, 3, *octave.size, device=device)  # the state brings its own
         elif before is not None:
-            canvas = _carried(recipe, before.descent.picture, before.content, content, octave.size)
+            picture = _carried(recipe, before.descent.picture, before.content, content, octave)
         else:
-            canvas = _first_canvas(recipe, pictures, content, octave.size, device)
-        descent = recipe.optimizer.start(canvas, recipe.canvas)
+            picture = _first_picture(recipe, pictures, content, octave.size, device)
+        descent = recipe.optimizer.start(picture, recipe.canvas, octave.steps)
+        objective = bind(recipe, studio, octave, content, pictures.styles)
+        scene = cls(recipe, index, octave, content, descent, objective)
         if resumed is not None:
-            descent.restore({name: value.to(device) for name, value in resumed.tensors.items()})
+            scene.restore(resumed)
         elif before is not None:
             descent.warm(before.descent)
-        objective = bind(recipe, studio, octave, content, pictures.styles)
-        return cls(recipe, index, content, descent, objective)
+        return scene
+
+    def step(self) -> Tensor:
+        """Evaluate once and move the canvas; return the objective before the move."""
+        recipe = self.recipe
+        self.steps += 1
+        seen = seen_in(recipe.transforms, seed=recipe.seed, octave=self.index, step=self.steps)
+        loss = self.descent.step(lambda picture: self.objective(picture, seen))
+        self.history.append(loss)
+        return loss
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the octave has had its steps, or needs no more of them."""
+        enough, patience = self.recipe.octaves.enough, self.recipe.octaves.patience
+        if self.steps == self.octave.steps:
+            return True
+        if enough is not None and self.history and self.history[-1] <= enough:
+            return True
+        if patience is None or len(self.history) <= _PATIENT_STEPS:
+            return False
+        # The least of each, since single steps may climb.
+        before = torch.stack(self.history[:-_PATIENT_STEPS]).min()
+        gained = before - torch.stack(self.history[-_PATIENT_STEPS:]).min()
+        return bool(gained < patience * before.abs())
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what continuing this octave exactly needs."""
+        history = torch.stack(self.history) if self.history else torch.zeros(0)
+        return self.descent.state() | {"history": history}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Continue from a snapshot of the same octave."""
+        device = self.objective.device
+        tensors = {name: value.to(device) for name, value in snapshot.tensors.items()}
+        self.descent.restore(tensors)
+        self.history = list(tensors["history"])
+        self.steps = snapshot.step
 
     def picture(self) -> Tensor:
         """Return the picture as a file can hold it, with the colours that the recipe asks for."""
@@ -226,21 +285,23 @@ def _require_pictures(recipe: Recipe, pictures: Pictures) -> None:
         )
 
 
-def _require_finite(scene: _Scene, loss: Tensor, step: int) -> None:
+def _require_finite(scene: _Scene, loss: Tensor) -> None:
     """Raise before an observer could keep a canvas that no finite number can come from again."""
     if torch.isfinite(loss + scene.descent.canvas.sum()):
         return
     wrong = [name for name, part in scene.objective.latest.items() if not torch.isfinite(part)]
     total = loss.item()
     what = "canvas left the finite numbers" if math.isfinite(total) else f"loss became {total}"
-    where = f"octave {scene.index + 1}, step {step}" + (f", term {wrong[0]}" if wrong else "")
+    where = f"octave {scene.index + 1}, step {scene.steps}" + (
+        f", term {wrong[0]}" if wrong else ""
+    )
     raise DivergedError(
         f"{what} in {where}",
         remedy="lower that term's weight or the optimiser's step",
     )
 
 
-def _first_canvas(
+def _first_picture(
     recipe: Recipe, pictures: Pictures, content: Tensor | None, size: Size, device: torch.device
 ) -> Tensor:
     if recipe.start == "content":
@@ -251,14 +312,17 @@ def _first_canvas(
         return resize(pictures.start.to(device), size, recipe.resampling)
     # Drawn on the CPU, so that a seed means the same on every device.
     seeded = torch.Generator().manual_seed(recipe.seed)
-    noise = torch.randn(1, 3, *size, generator=seeded)
-    return (0.5 + recipe.noise * noise).clamp(0, 1).to(device)
+    return recipe.canvas.noise_picture(size, recipe.noise, seeded).to(device)
 
 
 def _carried(
-    recipe: Recipe, picture: Tensor, base: Tensor | None, content: Tensor | None, size: Size
+    recipe: Recipe, picture: Tensor, base: Tensor | None, content: Tensor | None, octave: Octave
 ) -> Tensor:
-    """Bring the coarser octave's picture, or its change of the content, to this octave's size."""
+    """Bring the picture of the octave before, or its change of the content, to this octave."""
+    size = octave.size
+    if octave.zoom > 1:
+        inner = [max(1, round(side / octave.zoom)) for side in picture.shape[-2:]]
+        return _enlarged(center_crop(picture, inner), size).clamp(0, 1)
     if recipe.octaves.carry == "change" and base is not None and content is not None:
         return (content + _enlarged(picture - base, size)).clamp(0, 1)
     return _enlarged(picture, size).clamp(0, 1)

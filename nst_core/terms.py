@@ -1,10 +1,10 @@
 """The terms of an objective: what a picture is asked to be.
 
 A term measures the canvas's feature maps at one layer and says, as one number to *minimise*, how
-far that measurement is from a target. The target is the same measurement of the content picture
-or of the style pictures, averaged by their weights when there are several; so one picture, several
-pictures and a blended set are one mechanism. Terms without a picture (total variation, gamut)
-judge the canvas by itself.
+far that measurement is from a target; what is to grow (:mod:`nst_core.activations`) is negated.
+The target is the same measurement of the content picture or of the style pictures, averaged by
+their weights when there are several; so one picture, several pictures and a blended set are one
+mechanism. Terms without a picture (total variation, gamut) judge the canvas by itself.
 
 A term is its own configuration: adding one is a class here, its name in :data:`Term` and a row in
 the test grid. Terms are values and import no torch by themselves, so that manifests are read and
@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
+
+from nst_core.activations import Activation, Guide, Unit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -234,7 +236,7 @@ class Gamut:
         return mean_squared_difference(pixels, pixels.detach().clamp(0, 1))
 
 
-Term = Content | Gram | Wasserstein | TotalVariation | Gamut
+Term = Content | Gram | Wasserstein | Activation | Guide | Unit | TotalVariation | Gamut
 
 
 def term_names(terms: tuple[Term, ...]) -> tuple[str, ...]:

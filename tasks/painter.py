@@ -191,7 +191,7 @@ class _Sitting:
         octaves = self._recipe.octaves
         sides = octaves.sides()
         last = max(bisect_right(sides[:-1], _DRAFT_SIDE) - 1, 0)
-        return step.octave == last and step.step == octaves.steps_at(last)
+        return step.octave == last and step.ends_octave
 
     def _log(self, step: Step) -> None:
         height, width = step.size

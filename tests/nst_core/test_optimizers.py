@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nst_core.canvases import Pixels
-from nst_core.optimizers import LBFGS, Adam
+from nst_core.optimizers import LBFGS, Adam, NormalizedGradient
 from tests.nst_core.toy import noise, picture
 
 SIZE = (1, 3, 4, 5)
@@ -155,7 +155,7 @@ def test_adam_is_torchs(canvas: Pixels):
     """Within the gamut every step is that of torch.optim.Adam on the variables."""
     problem = Quadratic()
     descent = Adam(rate=0.004, betas=(0.8, 0.95), average=0).start(start(), canvas)
-    to_pixels = canvas.filter(start())
+    to_pixels = canvas.view(SIZE[2:], start()).filtered
     variables = torch.zeros_like(start()).requires_grad_()
     reference = torch.optim.Adam([variables], lr=0.004, betas=(0.8, 0.95))
     for _ in range(5):
@@ -247,3 +247,138 @@ def test_start_picture_is_left_alone(optimizer: LBFGS | Adam):
     walk(optimizer.start(given, Pixels()), Quadratic(), 3)
 
     assert torch.equal(given, start())
+
+
+# Normalised gradient
+
+
+def dream(evaluate, steps=1, **numbers):
+    """Give the picture after some steps of a normalised gradient, planned as one octave."""
+    descent = NormalizedGradient(**numbers).start(start(), Pixels(), steps)
+    walk(descent, evaluate, steps)
+    return descent.picture
+
+
+def uphill(gradient):
+    """Give an objective whose gradient is the same everywhere."""
+    return lambda canvas: ((canvas * gradient).sum(), gradient)
+
+
+GRADIENT = noise(*SIZE, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("norm", "expected"),
+    [
+        ("mean", GRADIENT / GRADIENT.abs().mean()),
+        ("deviation", (GRADIENT - GRADIENT.mean()) / GRADIENT.std()),
+        ("none", GRADIENT),
+    ],
+)
+def test_a_step_is_the_gradient_over_its_norm(norm: str, expected: torch.Tensor):
+    """Times the rate, whatever the gradient's length."""
+    moved = start() - dream(uphill(GRADIENT), rate=0.01, norm=norm)
+
+    torch.testing.assert_close(moved, 0.01 * expected)
+
+
+@pytest.mark.parametrize("norm", ["mean", "deviation", "progress"])
+def test_the_length_of_a_gradient_does_not_matter(norm: str):
+    """A term ten thousand times heavier dreams the same, where the norm is taken."""
+    rise = 1e4 if norm == "progress" else 1.0
+    light = dream(uphill(GRADIENT), rate=0.01, norm=norm)
+    heavy = dream(uphill(1e4 * GRADIENT), rate=0.01 * rise, norm=norm)
+
+    torch.testing.assert_close(light, heavy)
+
+
+def test_progress_is_what_a_linear_objective_falls_by():
+    """The step is chosen by the first-order forecast."""
+    evaluate = uphill(GRADIENT)
+    before, _ = evaluate(start())
+    after, _ = evaluate(dream(evaluate, rate=0.3, norm="progress"))
+
+    torch.testing.assert_close(before - after, torch.tensor(0.3, dtype=torch.float64))
+
+
+def test_progress_is_bounded():
+    """Where the gradient vanishes no step is endless."""
+    moved = start() - dream(uphill(GRADIENT), rate=100.0, norm="progress", largest_rate=1e-3)
+
+    torch.testing.assert_close(moved, 1e-3 * GRADIENT)
+
+
+def test_rate_runs_from_first_to_last():
+    """Linearly over the steps of the octave."""
+    descent = NormalizedGradient(rate=0.01, last_rate=0.02).start(start() / 2, Pixels(), 3)
+    moves = []
+    for _ in range(3):
+        before = descent.picture
+        walk(descent, uphill(-torch.ones(SIZE, dtype=torch.float64)), 1)
+        moves.append((descent.picture - before).mean().item())
+
+    assert moves == pytest.approx([0.01, 0.015, 0.02])
+
+
+def test_a_dream_stays_in_gamut():
+    """A large step is clipped."""
+    after = dream(uphill(GRADIENT), rate=5.0)
+
+    assert after.min() == 0
+    assert after.max() == 1
+
+
+def test_a_smoothed_gradient_has_no_single_pixels():
+    """The three Gaussians spread what falls on one pixel, and keep its sum."""
+    spot = torch.zeros(1, 3, 24, 24)
+    spot[..., 12, 12] = -1
+    descent = NormalizedGradient(rate=0.1, norm="none", smoothing=0.5).start(
+        torch.full((1, 3, 24, 24), 0.2), Pixels(), 1
+    )
+    walk(descent, uphill(spot), 1)
+    moved = descent.picture - 0.2
+
+    assert moved.sum().item() == pytest.approx(0.3, rel=1e-4)
+    assert moved.max() < 0.07
+    assert moved[0, 0, 12, 14] > 0
+
+
+RESTING = {"rate": 1e-6, "norm": "mean"}
+
+
+def test_decay_draws_towards_grey():
+    """The canvas loses its share of what sets it apart from mid-grey."""
+    after = dream(uphill(GRADIENT), decay=0.25, **RESTING)
+
+    torch.testing.assert_close(after - 0.5, 0.75 * (start() - 0.5), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("steps", "blurs"), [(1, 0), (2, 1), (3, 1)])
+def test_blur_comes_every_so_many_steps(steps: int, blurs: int):
+    """Between two blurs the canvas keeps its detail."""
+    board = (torch.arange(400).view(20, 20) + torch.arange(20)[:, None]).remainder(2)
+    canvas = board.double().expand(1, 3, 20, 20)
+    descent = NormalizedGradient(blur=1.0, blur_every=2, **RESTING).start(canvas, Pixels(), steps)
+    walk(descent, uphill(torch.ones(1, 3, 20, 20).double()), steps)
+
+    assert bool(descent.picture.std() < 0.1) == bool(blurs)
+
+
+def test_smallest_pixels_become_grey():
+    """The given percentage of pixels, those nearest to grey."""
+    after = dream(uphill(GRADIENT), small_norm=50, **RESTING)
+    size = (start() - 0.5).norm(dim=1)
+    greyed = (after == 0.5).all(1)
+
+    assert greyed.sum() == 10
+    assert size[greyed].max() < size[~greyed].min()
+
+
+def test_pixels_that_matter_least_become_grey():
+    """The given percentage of pixels, by how much the objective would change without them."""
+    after = dream(uphill(GRADIENT), small_contribution=25, **RESTING)
+    contribution = ((start() - 0.5) * GRADIENT).sum(1).abs()
+    greyed = (after == 0.5).all(1)
+
+    assert greyed.sum() == 5
+    assert contribution[greyed].max() < contribution[~greyed].min() + 1e-4

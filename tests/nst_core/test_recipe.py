@@ -4,12 +4,14 @@ import json
 
 import pytest
 
-from nst_core.canvases import Pixels
+from nst_core.activations import Activation, Unit
+from nst_core.canvases import Fourier, Pixels
 from nst_core.errors import RecipeError
 from nst_core.octaves import Octaves
-from nst_core.optimizers import LBFGS, Adam
+from nst_core.optimizers import LBFGS, Adam, NormalizedGradient
 from nst_core.recipe import Recipe
 from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein
+from nst_core.transforms import Jitter, RandomScale
 from tests.nst_core.toy import toy_recipe
 
 CONTENT, GRAM = Content(layer="relu2_1"), Gram(layer="relu1_1")
@@ -70,6 +72,13 @@ def test_recipe_refuses_what_cannot_be_painted(changes, message):
         ({"seed": -1}, "seed is -1; it must lie between 0 and 9.22337e+18"),
         ({"log_every": 0}, "log_every is 0; it must lie between 1 and 100000"),
         ({"noise": float("inf")}, "noise is inf; it must lie between 0 and 10"),
+        ({"octaves": Octaves(patience=0.0)}, "patience is 0.0; it must lie between 1e-09 and 1"),
+        ({"octaves": Octaves(zoom=1.0)}, "zoom is 1.0; it must lie between 1.0001 and 16"),
+        ({"transforms": (Jitter(pixels=-1),)}, "pixels is -1; it must lie between 0 and 10000"),
+        ({"transforms": (RandomScale(least=0),)}, "least is 0; it must lie between 0.05 and 20"),
+        ({"terms": (Unit(layer="relu1_1", unit=-1),)}, "unit is -1; it must lie between 0 and"),
+        ({"optimizer": NormalizedGradient(decay=2)}, "decay is 2; it must lie between 0 and 1"),
+        ({"style_size": 5}, "style_size is 5; it must lie between 16 and 32768"),
         ({"canvas": Pixels(spectral=-1)}, "spectral is -1; it must lie between 0 and 4"),
         ({"optimizer": LBFGS(history=0)}, "history is 0; it must lie between 1 and 1000"),
         ({"optimizer": LBFGS(first_step=0)}, "first_step is 0; it must lie between 1e-06 and 1"),
@@ -86,6 +95,33 @@ def test_recipe_refuses_numbers_out_of_range(changes, message):
 
     assert str(refused.value).startswith(message)
     assert refused.value.code == "E-RECIPE-RANGE"
+
+
+DREAM = {"terms": (Activation(layer="relu1_1"),), "start": "noise"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"transforms": (Jitter(),)}, "transforms move the canvas, and a content term compares it"),
+        (DREAM | {"canvas": Fourier()}, "lbfgs measures its steps in pixels; a fourier canvas has"),
+        (
+            DREAM | {"canvas": Fourier(), "optimizer": NormalizedGradient()},
+            "normalized_gradient measures its steps in pixels",
+        ),
+        (
+            DREAM | {"canvas": Fourier(), "optimizer": Adam(), "octaves": Octaves(smallest=128)},
+            "a fourier canvas is painted at one size",
+        ),
+    ],
+)
+def test_recipe_refuses_parts_that_contradict_each_other(changes, message):
+    """Each is sound in itself; the error says why the two are not."""
+    with pytest.raises(RecipeError) as refused:
+        toy_recipe(**changes)
+
+    assert str(refused.value).startswith(message)
+    assert refused.value.remedy
 
 
 def test_equal_recipes_are_equal_values():

@@ -10,7 +10,8 @@ from typing import ClassVar
 import pytest
 import torch
 
-from nst_core.canvases import Pixels
+from nst_core.activations import Activation, Guide, Unit
+from nst_core.canvases import Fourier, Pixels
 from nst_core.colors import keep_chroma
 from nst_core.dials import Dials, turn
 from nst_core.errors import DivergedError, RecipeError
@@ -19,12 +20,13 @@ from nst_core.images import resize
 from nst_core.networks import network
 from nst_core.objective import Style, bind
 from nst_core.octaves import Octaves
-from nst_core.optimizers import LBFGS, Adam
+from nst_core.optimizers import LBFGS, Adam, NormalizedGradient
 from nst_core.presets import preset
 from nst_core.recipe import ALGORITHM_VERSION
 from nst_core.studio import Studio
 from nst_core.synthesis import Pictures, synthesize
 from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein
+from nst_core.transforms import Jitter, RandomRotate
 from nst_core.weights import load_weights
 from tests.nst_core.toy import WatchedStudio, convolutions, natural, picture, style, toy_recipe
 
@@ -34,12 +36,29 @@ TERMS = (
     Gram(layer="relu2_1", divide_by="chw"),
     Wasserstein(layer="relu1_1"),
     Wasserstein(layer="relu2_1", smoothing=1e-3),
+    Activation(layer="relu2_1"),
+    Activation(layer="relu1_1", channels=(1, 4), margin=1),
+    Guide(layer="relu1_1"),
+    Guide(layer="relu2_1", by="channels"),
+    Unit(layer="relu2_1", unit=3),
+    Unit(layer="relu1_1", unit=1, at="center"),
     TotalVariation(),
     TotalVariation(stencil="squared"),
     Gamut(),
 )
-CANVASES = (Pixels(), Pixels(spectral=0.5))
-OPTIMIZERS = (LBFGS(), Adam(rate=0.01, average=0), Adam(rate=0.02, average=0.5))
+PIXELS = (Pixels(), Pixels(spectral=0.5))
+DESCENTS = (
+    *itertools.product(
+        PIXELS,
+        (
+            LBFGS(),
+            Adam(rate=0.01, average=0),
+            Adam(rate=0.02, average=0.5),
+            NormalizedGradient(rate=0.001),
+        ),
+    ),
+    (Fourier(), Adam(rate=0.02, average=0)),
+)
 TWO_OCTAVES = Octaves(size=32, smallest=16, ratio=2, steps=(3, 4), carry="change")
 PAIR = Pictures(content=picture(0, 24, 32), styles=(style(1),))
 
@@ -52,11 +71,21 @@ def watch(recipe, pictures=PAIR, **arguments):
 
 
 @pytest.mark.parametrize(
-    ("term", "canvas", "optimizer"), [*itertools.product(TERMS, CANVASES, OPTIMIZERS)], ids=str
+    ("term", "descends"),
+    [
+        (term, descends)
+        for term, descends in itertools.product(TERMS, DESCENTS)
+        # A sigmoid is never out of gamut.
+        if not (isinstance(term, Gamut) and isinstance(descends[0], Fourier))
+    ],
+    ids=str,
 )
-def test_every_term_canvas_and_optimizer_lowers_its_loss(studio, term, canvas, optimizer):
+def test_every_term_canvas_and_optimizer_lowers_its_loss(studio, term, descends):
     """Whatever is combined, a few steps from a canvas partly out of gamut lower the loss."""
+    canvas, optimizer = descends
     start = 0.5 + 1.6 * (picture(5, 12, 16) - 0.5)
+    if isinstance(canvas, Fourier):
+        start = start.clamp(0.1, 0.9)
     recipe = toy_recipe(terms=(term,))
     (octave,) = recipe.octaves.plan((12, 16))
     objective = bind(recipe, studio, octave, picture(0, 12, 16), [style(1)])
@@ -143,6 +172,19 @@ INTERRUPTED = {
         "optimizer": Adam(average=0, warm=False),
     },
     "chroma": {"octaves": TWO_OCTAVES, "color": "chroma-after", "start": "noise"},
+    "dream": {
+        "terms": (Activation(layer="relu2_1"),),
+        "transforms": (Jitter(pixels=4), RandomRotate()),
+        "optimizer": NormalizedGradient(rate=0.01, last_rate=0.02, smoothing=0.5),
+        "octaves": dataclasses.replace(TWO_OCTAVES, zooms=1, zoom=1.2, steps=(3, 2)),
+    },
+    "unit": {
+        "terms": (Unit(layer="relu2_1", unit=2),),
+        "start": "noise",
+        "canvas": Fourier(),
+        "optimizer": Adam(rate=0.05, average=0),
+        "octaves": Octaves(size=16, steps=(7,)),
+    },
 }
 
 
@@ -194,6 +236,110 @@ def test_observer_sees_every_step():
         (1, 4, 7, 7, (24, 32)),
     ]
     assert finished.steps == 7
+
+
+def test_the_last_step_of_an_octave_says_so():
+    """Whoever keeps octaves apart sees where one ends."""
+    _, steps = watch(toy_recipe(octaves=TWO_OCTAVES))
+
+    assert [step.done for step in steps if step.ends_octave] == [3, 7]
+
+
+# Ending early
+
+EARLY = {
+    "enough": dataclasses.replace(TWO_OCTAVES, steps=(30,), enough=0.003),
+    "patience": dataclasses.replace(TWO_OCTAVES, steps=(200,), patience=0.2),
+}
+
+
+@pytest.mark.parametrize("octaves", EARLY.values(), ids=EARLY)
+def test_an_octave_that_ends_early_leaves_its_other_steps(octaves):
+    """What is planned shrinks by what is not needed, and the last step is the last one planned."""
+    finished, steps = watch(toy_recipe(octaves=octaves))
+
+    assert finished.steps == len(steps) == steps[-1].done == steps[-1].planned
+    assert steps[-1].planned < steps[0].planned == 2 * octaves.steps[0]
+    assert [step.done for step in steps] == [*range(1, len(steps) + 1)]
+
+
+@pytest.mark.parametrize("octaves", EARLY.values(), ids=EARLY)
+def test_an_octave_that_ends_early_ends_there_when_resumed(octaves):
+    """From the snapshot of any step come the same steps as without the interruption."""
+    recipe, snapshots, whole = toy_recipe(octaves=octaves), [], []
+
+    def keep(step):
+        snapshots.append(step.snapshot())
+        whole.append((step.octave, step.step, step.done, step.planned))
+
+    finished, _ = watch(recipe, on_step=keep)
+    ends = [index for index, (octave, *_) in enumerate(whole) if octave != whole[index - 1][0]]
+    for interrupted in (0, ends[-1] - 1, ends[-1], len(whole) - 1):
+        resumed, rest = watch(recipe, resume=snapshots[interrupted])
+
+        assert torch.equal(resumed.image, finished.image)
+        assert resumed.steps == finished.steps
+        assert [(step.octave, step.step, step.done, step.planned) for step in rest] == whole[
+            interrupted + 1 :
+        ]
+
+
+def test_an_octave_ends_as_soon_as_it_is_enough():
+    """At the first step whose objective is no greater."""
+    octaves = dataclasses.replace(EARLY["enough"], smallest=None)
+    _, steps = watch(toy_recipe(octaves=dataclasses.replace(octaves, enough=None)))
+    totals = [sum(step.losses.values()) for step in steps]
+    _, until = watch(toy_recipe(octaves=octaves))
+
+    assert len(until) < len(steps)
+    assert totals[len(until) - 1] < 0.0035
+
+
+def test_patience_waits_for_ten_steps():
+    """However little happens, an octave has more than ten steps to show it."""
+    octaves = Octaves(size=16, steps=(50,), patience=0.5)
+    _, steps = watch(toy_recipe(octaves=octaves, optimizer=RESTING))
+
+    assert len(steps) == 11
+
+
+# Dreams
+
+
+def test_a_zoom_starts_with_the_middle_of_the_picture_before():
+    """Enlarged to the same size; so one walks into the dream."""
+    octaves = Octaves(size=32, steps=(1,), zooms=1, zoom=2, carry="change")
+    finished, steps = watch(toy_recipe(octaves=octaves, optimizer=RESTING))
+    middle = PAIR.content[..., 6:18, 8:24]
+    expected = torch.nn.functional.interpolate(middle, (24, 32), mode="bicubic").clamp(0, 1)
+
+    assert [step.size for step in steps] == [(24, 32)] * 2
+    torch.testing.assert_close(finished.image, expected, rtol=0, atol=1e-4)
+
+
+def test_total_variation_is_of_the_canvas_and_not_of_what_is_seen():
+    """A transform is for the network; pixels are judged as they are."""
+    recipe = toy_recipe(terms=(TotalVariation(),), transforms=(Jitter(pixels=5),))
+    plain = dataclasses.replace(recipe, transforms=())
+
+    assert torch.equal(watch(recipe)[0].image, watch(plain)[0].image)
+
+
+def test_losses_of_a_dream_are_those_of_the_picture_as_it_lies():
+    """The log does not tremble with the jitter."""
+    recipe = toy_recipe(
+        terms=(Activation(layer="relu2_1"),),
+        transforms=(Jitter(pixels=5),),
+        optimizer=NormalizedGradient(rate=0.01),
+    )
+    finished, steps = watch(recipe)
+    still = dataclasses.replace(recipe, transforms=(), octaves=Octaves(size=16, steps=(1,)))
+    start = dataclasses.replace(PAIR, content=finished.image)
+    (again, *_), _ = watch(still, start)[1], None
+
+    assert steps[-1].losses == finished.losses
+    assert finished.losses["activation_relu2_1"] < steps[0].losses["activation_relu2_1"]
+    assert again.losses["activation_relu2_1"] < finished.losses["activation_relu2_1"]
 
 
 def test_losses_are_logged_every_so_many_steps():
