@@ -146,22 +146,15 @@ def synthesize(
             continue
         resumed = resume if resume is not None and index == resume.octave else None
         scene = _Scene.set(recipe, pictures, studio, index, octave, before=scene, resumed=resumed)
-<<<<<<< HEAD
-        before = sum(earlier.steps for earlier in octaves[:index])
-        if on_start is not None and index == 0 and resumed is None:
-            on_start(Step(index, 0, 0, planned, octave.size, {}, scene))
-        for step in range(resumed.step + 1 if resumed else 1, octave.steps + 1):
-            loss = scene.descent.step(scene.objective)
-            logged = step % recipe.log_every == 0 or step in {1, octave.steps}
-=======
         later = sum(octave.steps for octave in octaves[index + 1 :])
+        if on_start is not None and index == 0 and resumed is None:
+            on_start(Step(0, 0, 0, later + octave.steps, octave.size, False, {}, scene))  # noqa: FBT003
         while not scene.is_over:
             loss = scene.step()
             _require_finite(scene, loss)
             done += 1
             is_over = scene.is_over
             logged = is_over or scene.steps == 1 or scene.steps % recipe.log_every == 0
->>>>>>> a42ee30 (Dream, and show what excites a unit, by the same loop)
             losses = scene.losses() if logged else {}
             if on_step is not None:
                 planned = done + later + (0 if is_over else octave.steps - scene.steps)

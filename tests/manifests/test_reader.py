@@ -21,12 +21,9 @@ import manifests
 from manifests.problems import MAX_PROBLEMS, ManifestError
 from manifests.reader import parse, read
 from manifests.schema import Manifest
-<<<<<<< HEAD
 from manifests.sweep_entry import RecipeFamily
-=======
 from nst_core.optimizers import Optimizer
 from nst_core.terms import Term
->>>>>>> a42ee30 (Dream, and show what excites a unit, by the same loop)
 
 BASE = """\
 collection: show
@@ -244,13 +241,12 @@ WRONG = [
     ),
     (
         BASE + "recipes: {a: {terms: [{kind: gram}]}}",
-        "E-MANIFEST-MISSING m.yaml:6:23 recipes.a.terms.0: 'kind' is missing: one of "
-        f"{kinds(Term)}",
+        "E-MANIFEST-MISSING m.yaml:6:23 recipes.a.terms.0.layer: 'layer' is missing",
     ),
     (
         BASE + "recipes: {a: {terms: [{layer: relu1_1}]}}",
-        "E-MANIFEST-MISSING m.yaml:6:23 recipes.a.terms.0: 'kind' is missing: one of content, gram,"
-        " wasserstein, total_variation, gamut",
+        "E-MANIFEST-MISSING m.yaml:6:23 recipes.a.terms.0: 'kind' is missing: one of "
+        f"{kinds(Term)}",
     ),
     (
         BASE + "recipes: {a: {octaves: {step: 3}}}",
