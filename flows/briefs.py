@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from nst_core.recipe import ALGORITHM_VERSION
-from tasks.records import Painting, StyleSource
+from tasks.records import GrownFrom, Painting, StartSource, StyleSource
 from tasks.render import PaintJob
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class Briefs:
                 )
                 for style in pair.styles
             ),
+            start=self._start(pair.start),
+            grown_from=GrownFrom(**asdict(pair.origin)) if pair.origin else None,
             recipe=pair.recipe.parameters(),
             network=pair.recipe.network,
             weights_sha256=result["weights_sha256"],
@@ -98,11 +100,16 @@ class Briefs:
             bits=pair.output.bits,
             quality=pair.output.quality,
             provenance=self._provenance(planned) if pair.output.provenance else None,
+            dpi=pair.output.dpi,
             frames=pair.output.frames,
             folder=folder,
             checkpoints=self.work / "checkpoints",
             draft=draft,
         )
+
+    def _start(self, location: str | None) -> StartSource | None:
+        sha256 = self.inputs.sha256(location)
+        return StartSource(location=location, sha256=sha256) if location and sha256 else None
 
     def _provenance(self, planned: Planned) -> dict[str, Any]:
         """Return what is embedded in the picture: how it came to be, without paths."""

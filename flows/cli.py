@@ -15,7 +15,7 @@ from rich.table import Table
 
 from flows import cli_machine as machine
 from flows import cli_outputs as outputs
-from flows.console import AsJson, complain, print_error, print_json
+from flows.console import AsJson, complain, print_error, print_json, tell_counts
 from flows.exit_codes import ExitCode, gravest, of_error
 from manifests.problems import ManifestError
 from nst_core.errors import NSTError
@@ -133,7 +133,7 @@ def run(
         codes.append(code)
         summaries.append(summary)
         if not as_json:
-            _tell(summary)
+            tell_counts(summary)
         if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.DEADLINE}:
             break
     if as_json:
@@ -230,18 +230,6 @@ def paint(
     elif told["error"]:
         complain(told["error"])
     raise typer.Exit(code)
-
-
-def _tell(summary: dict[str, Any]) -> None:
-    """Print the end of a run in one line."""
-    counts = ", ".join(
-        f"{word} {summary[word]}"
-        for word in ("complete", "kept", "failed", "left")
-        if summary[word]
-    )
-    Console().print(
-        f"{printable(summary['collection'])}: {counts or 'nothing to paint'}", markup=False
-    )
 
 
 def _code_of(problems: Sequence[dict[str, Any]]) -> ExitCode:

@@ -1,4 +1,4 @@
-"""The commands on finished outputs: verify, gallery, upload."""
+"""The commands on finished outputs: verify, gallery, enlarge, upload."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.console import AsJson, complain, print_json
+from flows.console import AsJson, complain, print_json, tell_counts
 from flows.exit_codes import ExitCode
 from tasks.locations import is_remote
 from tasks.printable import printable
@@ -65,6 +65,45 @@ def gallery(
         return
     for path in paths:
         Console(soft_wrap=True).print(printable(str(path)), markup=False, highlight=False)
+
+
+@app.command()
+def enlarge(
+    output: OutputFolder,
+    picks: Annotated[
+        list[str],
+        typer.Option(
+            help="The gallery page's picks.json, a picture's name, or a pattern such as"
+            " 'dog--*'; may be repeated."
+        ),
+    ],
+    size: Annotated[int | None, typer.Option(min=16, help="Longest side in pixels.")] = None,
+    paper: Annotated[
+        str | None, typer.Option(help="Or the sheet to fit on: a3, letter, 300x400mm.")
+    ] = None,
+    dpi: Annotated[int, typer.Option(min=30, max=2400, help="Dots per inch on paper.")] = 300,
+    device: Annotated[str | None, typer.Option(help="As for nst run.")] = None,
+    stop_at: Annotated[
+        str | None, typer.Option(help="Time of day to have everything saved: 07:00.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again what failed before.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Paint picks again at print size, from the finished pictures on: the paint gets finer."""
+    from flows.enlarging import Order  # noqa: PLC0415
+    from flows.enlarging import enlarge as paint_larger  # noqa: PLC0415
+    from flows.run import RunOptions  # noqa: PLC0415
+
+    order = Order(output=output, picks=tuple(picks), size=size, paper=paper, dpi=dpi)
+    options = RunOptions(device=device, stop_at=stop_at, retry_failed=retry_failed, quiet=as_json)
+    code, summary = paint_larger(order, options)
+    if as_json:
+        print_json(summary)
+    else:
+        tell_counts(summary)
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -30,3 +30,15 @@ def print_error(line: str) -> None:
 def print_json(value: Any) -> None:
     """Print a value as the one JSON object of a command."""
     sys.stdout.write(f"{json.dumps(value, ensure_ascii=False)}\n")
+
+
+def tell_counts(summary: dict[str, Any]) -> None:
+    """Print the end of a run in one line."""
+    counts = ", ".join(
+        f"{word} {summary[word]}"
+        for word in ("complete", "kept", "failed", "left")
+        if summary[word]
+    )
+    Console().print(
+        f"{printable(summary['collection'])}: {counts or 'nothing to paint'}", markup=False
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nst_core.errors import NSTError
 from tasks.fetching import Fetched, fetch
+from tasks.storage_errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -77,10 +78,24 @@ class Inputs:
         with self._guard:
             return location in self._found
 
-    def reason_against(self, location: str) -> NSTError | None:
-        """Return why a picture cannot be had, or None if it is here."""
+    def reason_against(self, location: str, *, expected: str | None = None) -> NSTError | None:
+        """Return why a picture cannot be had, or None if it is here.
+
+        Args:
+            location: Of a picture that was fetched.
+            expected: The SHA-256 that its bytes must have, where it must be the very same one.
+        """
         found = self._found[location]
-        return found if isinstance(found, NSTError) else None
+        if isinstance(found, NSTError):
+            return found
+        if expected is None or found.sha256 == expected:
+            return None
+        return InputError(
+            f"{location!r} is another picture now: it was {expected[:10]}, it is"
+            f" {found.sha256[:10]}",
+            code="E-INPUT-CHANGED",
+            remedy="put back the picture that was painted from",
+        )
 
     def require(self, location: str) -> Fetched:
         """Return a fetched picture.

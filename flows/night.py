@@ -274,7 +274,8 @@ class Night:
             self._end(Outcome(planned, "failed", failure=failure))
             return
         for location in planned.pair.locations:
-            if (reason := self.inputs.reason_against(location)) is not None:
+            expected = planned.pair.expected.get(location)
+            if (reason := self.inputs.reason_against(location, expected=expected)) is not None:
                 self._fail(planned, "fetch", reason)
                 return
 

@@ -6,7 +6,10 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from flows.enlarging import enlarge, ordered
+from flows.exit_codes import gravest
 from flows.run import RunOptions, run
+from manifests.naming import PRINTS
 from tasks.durable import OutputError, explained
 from tasks.lock import hold
 from tasks.output import Output
@@ -38,6 +41,8 @@ def verified(root: Path) -> dict[str, Any]:
 def repaired(root: Path, *, quiet: bool = False) -> ExitCode:
     """Set damaged pairs aside and paint them again, by the manifest of the last run.
 
+    Prints come last, as what they grow from may be damaged too.
+
     Args:
         root: The output.
         quiet: Plain lines even on a terminal.
@@ -46,20 +51,31 @@ def repaired(root: Path, *, quiet: bool = False) -> ExitCode:
         OutputError: Nobody knows any more by which manifest it was painted.
         ManifestError: That manifest is gone or wrong.
     """
+    damaged = _look(root).damaged
+    are_prints = [record.startswith(f"{PRINTS}/") for record in damaged]
+    plan = _plan(root) if not all(are_prints) else None
+    orders = ordered(root) if any(are_prints) else []
+    with hold(root / ".work", manifest="nst verify --repair"):
+        take_damaged_aside(Output(root), _look(root))
+    codes = []
+    if plan is not None:
+        options = RunOptions(output=plan["output"], overrides=tuple(plan["overrides"]), quiet=quiet)
+        codes.append(run(plan["manifest"], options)[0])
+    codes += [enlarge(order, RunOptions(quiet=quiet))[0] for order in orders]
+    return gravest(codes)
+
+
+def _plan(root: Path) -> dict[str, Any]:
     place = root / ".work" / "plan.json"
     try:
         with explained(place):
-            plan = json.loads(place.read_bytes())
+            plan: dict[str, Any] = json.loads(place.read_bytes())
     except (OutputError, ValueError) as error:
         raise OutputError(
             f"{place} does not tell by which manifest {root} was painted",
             remedy="run 'nst run MANIFEST' instead: it paints what is damaged again",
         ) from error
-    with hold(root / ".work", manifest="nst verify --repair"):
-        take_damaged_aside(Output(root), _look(root))
-    options = RunOptions(output=plan["output"], overrides=tuple(plan["overrides"]), quiet=quiet)
-    code, _ = run(plan["manifest"], options)
-    return code
+    return plan
 
 
 def _look(root: Path) -> Verification:

@@ -10,6 +10,7 @@ import threading
 import time
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,12 @@ def run(source: str, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
 
 
 def paint_pairs(
-    manifest: Manifest, pairs: Sequence[Pair], *, source: str, options: RunOptions
+    manifest: Manifest,
+    pairs: Sequence[Pair],
+    *,
+    source: str,
+    options: RunOptions,
+    command: str | None = None,
 ) -> tuple[ExitCode, dict[str, Any]]:
     """Paint pairs of a manifest; see :func:`run`.
 
@@ -103,6 +109,7 @@ def paint_pairs(
         pairs: What to paint.
         source: The manifest's location, for people.
         options: See :class:`RunOptions`.
+        command: What continues it; by default ``nst run`` with the manifest.
     """
     leave_on_sigterm()
     settings = Settings.from_environment()
@@ -127,9 +134,11 @@ def paint_pairs(
         ) as night,
         Uploading(night, target, source=source) as uploading,
     ):
-        _remember(night, source, target, options)
-        command = _command(source, options)
-        caught = _paint(night, source, refresh=lambda: _hang(night, command))
+        if command is None:
+            _remember(night, source, target, options)
+            command = _command(source, options)
+        refresh = partial(_hang, night, command)
+        caught = _paint(night, source, refresh=refresh)
         drained = uploading.finish()
         write_contact_sheets(night.output)
         write_comparisons(
@@ -137,7 +146,7 @@ def paint_pairs(
             manifest.collection,
             [(outcome.planned.pair, outcome.record) for outcome in night.outcomes],
         )
-        summary = _hang(night, command, waiting=len(drained.waiting))
+        summary = refresh(waiting=len(drained.waiting))
         uploading.pages()
     return gravest(_codes(night, caught, waiting=len(drained.waiting))), summary
 

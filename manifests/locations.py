@@ -57,6 +57,11 @@ def is_pattern(text: str) -> bool:
     return re.search(r"[*?\[]", text) is not None
 
 
+def means_one(text: str) -> bool:
+    """Tell whether a text, for all it may be a pattern, can find one name only."""
+    return not is_pattern(re.sub(r"\[[*?[]\]", "", text))
+
+
 def escaped(location: str) -> str:
     """Return a location to put before a pattern: whatever it is called, it is no pattern itself."""
     return glob.escape(location)

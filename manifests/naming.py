@@ -9,6 +9,8 @@ from pathlib import PurePosixPath
 
 LONGEST_SLUG = 50
 SHORTEST_ID = 10
+PRINTS = "prints"
+"""The collection of enlarged pictures in every output; no manifest's own can have that name."""
 
 # What Windows and macOS keep for themselves, with or without an ending.
 _RESERVED = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")

@@ -33,6 +33,7 @@ class OutputFormat:
         bits: Per channel.
         quality: Of jpeg and webp, 1 to 100; the others ignore it.
         provenance: Whether the file tells how it was painted.
+        dpi: Dots per inch that the file claims, or None.
         frames: Steps between two intermediate pictures that are kept, or the steps after which
             one is (0 is the start), or None.
         background: What shows through transparent inputs: a colour's name or ``#rrggbb``.
@@ -42,6 +43,7 @@ class OutputFormat:
     bits: Literal[8, 16] = 8
     quality: int = 95
     provenance: bool = True
+    dpi: int | None = None
     frames: FrameSteps | None = None
     background: str = "white"
 
@@ -50,9 +52,10 @@ class OutputFormat:
         given = dataclasses.asdict(self)
         if self.format in {"png", "tiff"}:
             del given["quality"]
-        if self.frames is None:
-            del given["frames"]
-        elif isinstance(self.frames, tuple):
+        for name in ("dpi", "frames"):
+            if given[name] is None:
+                del given[name]
+        if isinstance(self.frames, tuple):
             given["frames"] = list(self.frames)
         return given
 
@@ -68,6 +71,23 @@ class StylePicture:
 
     location: str
     weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The finished picture that a print grows from.
+
+    Args:
+        collection: Where it was painted.
+        stem: File name of everything about it, without ending.
+        pair_id: Its identity, 64 hex digits.
+        sha256: Of the picture's bytes.
+    """
+
+    collection: str
+    stem: str
+    pair_id: str
+    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +126,8 @@ class Pair:
         credits: Lines that whoever shows the picture must show with it.
         priority: Higher is painted earlier.
         sheets: Those that show it, and where: the name of each axis with its value.
+        origin: The finished picture that it grows from, if it is a print.
+        expected: SHA-256 that the bytes at a location must have, where that is known before.
     """
 
     content: str | None
@@ -120,6 +142,8 @@ class Pair:
     credits: tuple[str, ...] = ()
     priority: int = 0
     sheets: tuple[tuple[Sheet, Axes], ...] = ()
+    origin: Origin | None = None
+    expected: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def locations(self) -> tuple[str, ...]:

@@ -193,6 +193,7 @@ def _output(entry: RecipeEntry, background: str) -> OutputFormat:
         bits=given.bits,
         quality=OutputFormat.quality if given.quality is None else given.quality,
         provenance=given.provenance,
+        dpi=given.dpi,
         frames=frames_of(entry),
         background=background,
     )

@@ -32,7 +32,7 @@ DEFAULT_RECIPE = "gallery"
 
 
 def _one_picture(text: str) -> str:
-    if locations.is_pattern(text):
+    if not locations.means_one(text):
         raise wrong("E-MANIFEST-LOCATION", "one picture, not a pattern")
     return text
 
@@ -101,12 +101,14 @@ class Format(StrictModel):
         bits: Per channel; 16 for png and tiff only.
         quality: Of jpeg and webp, 1 to 100.
         provenance: Whether the file tells how it was painted, from what and by which recipe.
+        dpi: Dots per inch that the file claims, for whoever prints it.
     """
 
     type: FormatName = "png"
     bits: Literal[8, 16] = 8
     quality: Annotated[int, Field(ge=1, le=100)] | None = None
     provenance: bool = True
+    dpi: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:

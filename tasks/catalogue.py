@@ -7,7 +7,6 @@ its number, so that the page of 2,000 pictures stays a few megabytes.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -17,7 +16,10 @@ from urllib.parse import quote
 
 import yaml
 
+from manifests.locations import escaped
+from manifests.naming import PRINTS
 from tasks.curves import curves
+from tasks.entries import entry_of
 from tasks.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ class Catalogue:
         self.pictures = [self._picture(record) for record in hung(records)]
         self.failures = [self._failure(failure) for failure in failures]
         self.collections = sorted({each["collection"] for each in self.pictures + self.failures})
+        # Prints hang beside what they enlarge; they are no show of their own.
+        self.shows = [name for name in self.collections if name != PRINTS] or self.collections
 
     def data(self) -> dict[str, Any]:
         """Return everything as plain JSON, the way `templates/data.js` reads it."""
@@ -100,6 +104,7 @@ class Catalogue:
             styles=len({p["style"] for p in self.pictures if p["style"] is not None}),
             failures=len(self.failures),
             drafts=sum(p["state"] == "draft" for p in self.pictures),
+            prints=sum(p["origin"] is not None for p in self.pictures),
         )
 
     def credits(self) -> list[str]:
@@ -123,6 +128,7 @@ class Catalogue:
         picture, losses = record.files["picture"], record.files.get("losses")
         thumbnail = self._thumbnails[picture.sha256]
         frames = sorted(role for role in record.files if role.startswith("frame_"))
+        origin = record.grown_from
         return {
             "key": f"{record.collection}/{record.stem}",
             "title": record.content_name or record.style_name or record.recipe_name,
@@ -138,7 +144,8 @@ class Catalogue:
                 record.recipe_name,
             ],
             "credits": record.credits,
-            "state": "draft" if record.draft else "degraded" if record.degraded else "finished",
+            "state": _state(record),
+            "origin": origin and f"{origin.collection}/{origin.stem}",
             "degraded": record.degraded,
             "warnings": record.warnings,
             "file": _address(picture),
@@ -204,7 +211,7 @@ class Catalogue:
             {
                 "name": record.content_name,
                 "location": record.content,
-                "pattern": _pattern(record.content),
+                "pattern": escaped(record.content),
                 "sha256": record.content_sha256,
                 "thumbnail": _plain(self._thumbnails[record.content_sha256]),
             }
@@ -216,7 +223,7 @@ class Catalogue:
         pictures = [
             {
                 "location": style.location,
-                "pattern": _pattern(style.location),
+                "pattern": escaped(style.location),
                 "weight": style.weight,
                 "sha256": style.sha256,
                 "thumbnail": _plain(self._thumbnails[style.sha256]),
@@ -226,7 +233,7 @@ class Catalogue:
         return self._styles.number({"name": record.style_name, "pictures": pictures})
 
     def _recipe(self, record: Record) -> int:
-        text = yaml.safe_dump(_entry(record), sort_keys=False, allow_unicode=True, width=88)
+        text = yaml.safe_dump(entry_of(record), sort_keys=False, allow_unicode=True, width=88)
         background = record.output.get("background", "white")
         return self._recipes.number(
             {"name": record.recipe_name, "yaml": text, "background": background}
@@ -264,6 +271,14 @@ class Catalogue:
         return curves((self._root / losses.file).read_bytes()) if losses else None
 
 
+def _state(record: Record) -> str:
+    if record.draft:
+        return "draft"
+    if record.degraded:
+        return "degraded"
+    return "print" if record.grown_from else "finished"
+
+
 def titled(*collections: str) -> str:
     """Return what the page calls one collection, or several together."""
     if len(collections) != 1:
@@ -273,13 +288,17 @@ def titled(*collections: str) -> str:
 
 
 def hung(records: Sequence[Record]) -> list[Record]:
-    """Return records along the diagonals of the grid: neighbours differ in content and style."""
+    """Return records along the diagonals of the grid: neighbours differ in content and style.
+
+    Prints come last.
+    """
     contents = {name: i for i, name in enumerate(dict.fromkeys(r.content_name for r in records))}
     styles = {name: i for i, name in enumerate(sorted({r.style_name for r in records}))}
 
-    def place(record: Record) -> tuple[str, int, int]:
+    def place(record: Record) -> tuple[bool, str, int, int]:
         row, column = contents[record.content_name], styles[record.style_name]
-        return record.collection, (row + column) % len(styles), row
+        is_print = record.grown_from is not None
+        return is_print, record.collection, (row + column) % len(styles), row
 
     return sorted(records, key=place)
 
@@ -300,23 +319,6 @@ def _thumbnails(root: Path, records: Sequence[Record]) -> dict[str, Thumbnail | 
     with ThreadPoolExecutor(max_workers=min(4, cpu_count() or 1)) as threads:
         made = threads.map(thumbnails.of, places, places.values())
         return dict(zip(places, made, strict=True))
-
-
-def _entry(record: Record) -> dict[str, Any]:
-    """Return what a manifest says to have a record's recipe again, every parameter of it."""
-    entry: dict[str, Any] = dict(record.recipe)
-    if "start" in entry:
-        entry["init"] = entry.pop("start")
-    written = {name: value for name, value in record.output.items() if name != "background"}
-    if frames := written.pop("frames", None):
-        entry["frames"] = {"at" if isinstance(frames, list | tuple) else "every": frames}
-    entry["format"] = {"type": written.pop("format", "png"), **written}
-    return entry
-
-
-def _pattern(location: str) -> str:
-    """Return the pattern that finds one location and no other."""
-    return re.sub(r"([*?\[])", r"[\1]", location)
 
 
 def _plain(thumbnail: Thumbnail | None) -> dict[str, Any] | None:

@@ -75,7 +75,7 @@ def rendered(catalogue: Catalogue, assets: Mapping[str, str]) -> str:
         assets: Addresses of its ``script``, ``style`` and ``icon``.
     """
     return _page().render(
-        title=titled(*catalogue.collections),
+        title=titled(*catalogue.shows),
         titled=titled,
         catalogue=catalogue,
         data=catalogue.data(),

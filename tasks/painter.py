@@ -246,6 +246,7 @@ class _Sitting:
             bits=job.bits,  # type: ignore[arg-type]
             quality=job.quality,
             provenance=job.provenance,
+            dpi=job.dpi,
         )
         picture, losses = job.folder / f"picture.{job.format}", job.folder / "losses.csv"
         write_atomic(picture, data)

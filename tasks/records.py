@@ -81,6 +81,34 @@ class StyleSource(_Frozen):
     sha256: Sha256
 
 
+class StartSource(_Frozen):
+    """The first canvas of a pair whose recipe reads one.
+
+    Args:
+        location: Absolute path or ``s3://bucket/key``.
+        sha256: Of its bytes.
+    """
+
+    location: str
+    sha256: Sha256
+
+
+class GrownFrom(_Frozen):
+    """The finished picture that a print grew from.
+
+    Args:
+        collection: Where it was painted.
+        stem: File name of everything about it, without ending.
+        pair_id: Its identity.
+        sha256: Of the picture's bytes.
+    """
+
+    collection: Folder
+    stem: Stem
+    pair_id: Sha256
+    sha256: Sha256
+
+
 class Objective(_Frozen):
     """How far the objective fell.
 
@@ -170,6 +198,8 @@ class Painting(_Pair):
         content: Absolute path or ``s3://bucket/key``; none where the recipe needs no content.
         content_sha256: Of the content's bytes.
         styles: The style pictures, in order.
+        start: The first canvas, where the recipe reads one.
+        grown_from: Of a print, the finished picture that it enlarges.
         recipe: Every resolved parameter.
         network: Name of the network; ``weights_sha256`` that of its weights.
         algorithm_version: Counts changes of this product that change pixels.
@@ -189,6 +219,8 @@ class Painting(_Pair):
 
     content_sha256: Sha256 | None
     styles: tuple[StyleSource, ...]
+    start: StartSource | None = None
+    grown_from: GrownFrom | None = None
     recipe: dict[str, JsonValue]
     network: str
     weights_sha256: Sha256

@@ -39,6 +39,7 @@ class PaintJob:
         max_pixels: Larger inputs are refused.
         format: Of the picture file, with ``bits`` per channel and ``quality``, 1 to 100.
         provenance: What to embed in the file, or None for nothing.
+        dpi: Dots per inch that the file claims, or None.
         frames: Steps between two intermediate pictures that are kept, the steps after which one
             is (0 is the start), or None.
         folder: Where the finished files wait to be published.
@@ -59,6 +60,7 @@ class PaintJob:
     bits: int = 8
     quality: int = 95
     provenance: Mapping[str, Any] | None = None
+    dpi: int | None = None
     frames: int | tuple[int, ...] | None = None
     folder: Path
     checkpoints: Path

@@ -40,6 +40,7 @@ const picturePage = (() => {
         make('h2', { tabindex: '-1' }, picture.title),
         picture.after ? make('p', { class: 'after' }, 'after ', make('cite', {}, picture.after)) : null,
         make('p', { class: 'small' }, [...Object.values(picture.labels).filter((value) => value.length < 60), `${picture.width} × ${picture.height} px`].join(' · ')),
+        relatives(picture),
         picture.state === 'draft' ? make('p', { class: 'note' }, make('mark', {}, 'draft'), ' A finer painting of this pair is still to come.') : null,
         picture.degraded.length ? make('p', { class: 'note' }, make('mark', {}, 'degraded'), ` Painted with ${picture.degraded.join(', ')}.`) : null,
         picture.warnings.map((warning) => make('p', { class: 'note' }, warning)),
@@ -54,6 +55,18 @@ const picturePage = (() => {
     document.title = `${nameOf(picture)} · ${document.querySelector('h1').textContent}`;
     section.querySelector('h2').focus({ preventScroll: true });
     for (const near of [around.next, around.previous]) if (near.thumbnail) new Image().src = `./${near.thumbnail.stem}-${near.thumbnail.widths.at(-1)}.webp`;
+  }
+
+  // A print names the picture it grew from, and that one its prints.
+  function relatives(picture) {
+    const link = (other, text) => make('a', { href: addressOf(other) }, text);
+    const pixels = (other) => `${other.width} × ${other.height} px`;
+    const origin = picture.origin && pictures.find((each) => each.key === picture.origin);
+    const prints = pictures.filter((each) => each.origin === picture.key);
+    return [
+      picture.origin ? make('p', { class: 'note' }, make('mark', {}, 'print'), ' Grown from ', origin ? link(origin, `the picture of ${pixels(origin)}`) : picture.origin.split('/')[1], '.') : null,
+      ...prints.map((each) => make('p', { class: 'note' }, 'Also as a ', link(each, `print of ${pixels(each)}`), '.')),
+    ];
   }
 
   function original(what, name, shown) {

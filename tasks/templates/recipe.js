@@ -8,7 +8,7 @@ function manifestOf(picture) {
   const recipe = data.recipes[picture.recipe];
   const content = picture.content === null ? null : data.contents[picture.content];
   const style = picture.style === null ? null : data.styles[picture.style];
-  const lines = [`# Paints ${picture.key.split('/').at(-1)} again.`, `collection: ${quoted(picture.collection)}`, 'output: repainted', `background: ${quoted(recipe.background)}`];
+  const lines = [`# Paints ${picture.key.split('/').at(-1)} again.`, `collection: ${quoted((picture.origin ?? picture.key).split('/')[0])}`, 'output: repainted', `background: ${quoted(recipe.background)}`];
   if (content) lines.push('content_sets:', '  content:', `    images: [${quoted(content.pattern)}]`);
   if (style) {
     const isBlend = style.pictures.length > 1;

@@ -11,6 +11,7 @@ import yaml
 from PIL import Image
 
 from flows import threads
+from flows.enlarging import prepared
 from flows.night import opened
 from flows.watching import Watcher
 from manifests.planning import expand
@@ -126,12 +127,16 @@ class ToyCollection:
             mark.with_name("go").touch()
 
     @contextmanager
-    def night(self, *, guest=None, root=None, slots=1, **options):
-        """Open a night of the manifest as it is now, with the toy painter in the slots."""
+    def night(self, *, guest=None, root=None, slots=1, prints=None, **options):
+        """Open a night of the manifest as it is now, with the toy painter in the slots.
+
+        ``prints``, if given, is an order of prints, which then are painted instead.
+        """
         manifest = read(self.path)
+        manifest, pairs = prepared(prints) if prints else (manifest, expand(manifest, find))
         with opened(
             manifest,
-            expand(manifest, find),
+            pairs,
             root=root or self.output,
             settings=Settings(
                 device="cpu", slots=slots, torch_threads=1, scratch=self.folder / "scratch"

@@ -15,7 +15,7 @@ from tasks.catalogue import Catalogue, titled
 from tasks.durable import OutputError
 from tasks.gallery import build, rendered
 from tasks.sheets import write_contact_sheets
-from tests.tasks.toy_gallery import hang
+from tests.tasks.toy_gallery import enlarged, hang
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,6 +222,22 @@ def test_several_collections_have_a_front_page(tmp_path):
     assert [found["id"] for found in page.having("section", id="front")] == ["front"]
     assert "Autumn show" in page.text
     assert page.data["facets"]["collection"] == ["autumn_show", "spring-show"]
+
+
+def test_prints_hang_behind_what_they_enlarge(tmp_path):
+    """They are marked, name their origin, and make of one collection no several."""
+    output = hang(tmp_path / "out", frames=0, failing=())
+    origin = list(output.records())[4]
+    enlarged(output, origin, 1, 900)
+
+    page = Page(build(tmp_path / "out"))
+
+    *others, last = page.data["pictures"]
+    assert (last["state"], last["origin"]) == ("print", f"spring-show/{origin.stem}")
+    assert {other["origin"] for other in others} == {None}
+    assert page.having("section", id="front") == []
+    assert "Spring show" in page.text
+    assert "1 of them is a print" in page.text
 
 
 def test_one_collection_gives_the_page_its_name():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mimetypes
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ import pytest
 
 from manifests.planning import expand
 from manifests.reader import parse
+from nst_core.octaves import Octaves
 from nst_core.presets import preset
 from tasks.catalogue import Catalogue
 from tasks.gallery import build, rendered
+from tasks.picks import chosen, picks
+from tasks.prints import PrintSize, print_of
+from tasks.records import StartSource
 from tests.tasks.test_gallery import HOSTILE
-from tests.tasks.toy_gallery import hang, pair, publish
+from tests.tasks.toy_gallery import enlarged, hang, pair, publish
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the playwright package")
 axe = pytest.importorskip("axe_playwright_python.base", reason="needs axe-playwright-python")
@@ -335,6 +340,70 @@ def test_picks_are_kept_and_downloaded(visit, night):
     (pick,) = json.loads(Path(download.value.path()).read_text())["picks"]
     assert pick["pair_id"] == record.pair_id
     assert pick["picture"] == record.files["picture"].file
+
+
+def test_a_print_and_its_picture_lead_to_each_other(visit, tmp_path):
+    """From the picture's page to the print's, and back."""
+    output = hang(tmp_path / "out", frames=0)
+    record = list(output.records())[2]
+    grown = enlarged(output, record, 1, 900)
+    build(output.root)
+    page = visit((output.root / "index.html").as_uri()).go(f"#/picture/spring-show/{record.stem}")
+
+    page.get_by_role("link", name="print of").click()
+    until(page, "stem => location.hash.includes(stem)", grown.stem)
+    assert page.locator(".note mark").inner_text() == "print"
+    page.get_by_role("link", name="the picture of").click()
+
+    until(page, "stem => location.hash.includes(stem)", record.stem)
+
+
+def test_the_command_reads_the_picks_of_the_page(visit, night, tmp_path):
+    """What is downloaded is what `nst enlarge --picks` understands."""
+    page = visit(accept_downloads=True).go(key_of(night, 5))
+    page.keyboard.press("s")
+    page.keyboard.press("p")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download picks.json").click()
+    download.value.save_as(tmp_path / "picks.json")
+
+    found = list(night.records())
+    assert chosen(found, picks([str(tmp_path / "picks.json")])) == [found[5]]
+
+
+def test_the_copied_manifest_of_a_print_paints_it_again(visit, tmp_path):
+    """It names the picture to start from, and a collection that a manifest may have."""
+    output = hang(tmp_path / "out", frames=0)
+    recipe = replace(preset("gallery").recipe, octaves=Octaves(size=48, smallest=40))
+    painting = pair(
+        99,
+        ("cat", str(tmp_path / "photos" / "0.png")),
+        ("scream", str(tmp_path / "art" / "0.png")),
+        recipe=recipe.parameters(),
+        output={"format": "png", "bits": 8, "provenance": True, "background": "white"},
+    )
+    finished = publish(output, painting, 5)
+    wanted = print_of(finished, output.root, PrintSize(size=96))
+    digests = dict(wanted.expected)
+    grown = enlarged(
+        output,
+        finished.model_copy(
+            update={
+                "recipe": wanted.recipe.parameters(),
+                "output": wanted.output.parameters(),
+                "start": StartSource(location=wanted.start, sha256=digests[wanted.start]),
+            }
+        ),
+        1,
+        900,
+    )
+    build(output.root)
+    page = visit((output.root / "index.html").as_uri()).go(f"#/picture/prints/{grown.stem}")
+    text = page.locator("pre").text_content()
+
+    manifest = parse(text, name="copied.yaml", folder=str(tmp_path))
+    (again,) = expand(manifest, lambda pattern: [pattern])
+    assert again.pair_id(digests) == wanted.pair_id(digests)
 
 
 def test_the_copied_manifest_paints_exactly_this_picture(visit, tmp_path):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from tasks.output import Output
-from tasks.records import Failure, Objective, Painting, StyleSource
+from tasks.records import Failure, GrownFrom, Objective, Painting, StyleSource
 
 CONTENTS = ("cat", "harbour", "old books", "turtle")
 STYLES = ("The Scream", "Great Wave", "Starry Night", "Cliff Walk", "Woodcut", "La Calanque")
@@ -101,6 +101,23 @@ def publish(output, painting, seed, *, frames=0, losses=losses()):  # noqa: B008
     if frames:
         extras["frames.webp"] = extras["frame_000010.webp"]
     return output.publish(painting, picture=gradient(seed), losses=losses, extras=extras)
+
+
+def enlarged(output, record, number, seed):
+    """Publish a print of a finished picture, and return its record."""
+    fields = {name: getattr(record, name) for name in Painting.model_fields}
+    pair_id = sha256(f"print {number}".encode()).hexdigest()
+    sha = record.files["picture"].sha256
+    changes = {
+        "collection": "prints",
+        "stem": f"content-{number}--style--evening-print--{pair_id[:10]}",
+        "pair_id": pair_id,
+        "recipe_name": "evening print",
+        "grown_from": GrownFrom(
+            collection=record.collection, stem=record.stem, pair_id=record.pair_id, sha256=sha
+        ),
+    }
+    return publish(output, Painting(**fields | changes), seed)
 
 
 def failed(painting, **changes):

@@ -1,0 +1,177 @@
+"""`nst enlarge`: picks of the morning become prints, through the same path as any picture."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.run import RunOptions, paint_pairs
+from flows.uploading import restore
+from manifests.naming import PRINTS
+from manifests.papers import paper
+from manifests.schema import Manifest
+from nst_core.errors import RecipeError
+from tasks.durable import OutputError, explained, write_atomic
+from tasks.locations import S3Location, is_remote
+from tasks.lock import hold
+from tasks.output import Output
+from tasks.picks import chosen, picks
+from tasks.prints import PrintSize, print_of
+from tasks.settings import Settings
+from tasks.storage import store_for
+from tasks.upload import staging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from flows.exit_codes import ExitCode
+    from manifests.pairs import Pair
+    from tasks.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is to be printed, as it was asked for.
+
+    Args:
+        output: Folder, or ``s3://bucket/prefix``, of the finished pictures.
+        picks: Files and words; see :mod:`tasks.picks`.
+        size: Longest side in pixels.
+        paper: Or the sheet that the print is for.
+        dpi: Dots per inch on paper.
+    """
+
+    output: str
+    picks: tuple[str, ...]
+    size: int | None = None
+    paper: str | None = None
+    dpi: int = 300
+
+    @property
+    def print_size(self) -> PrintSize:
+        """How large the prints become.
+
+        Raises:
+            RecipeError: Neither size nor paper is given, or both, or there is no such paper.
+        """
+        if (self.size is None) == (self.paper is None):
+            raise RecipeError(
+                "a print needs a size or a paper",
+                code="E-PRINT-SIZE",
+                remedy="give --size 4096 or --paper a3",
+            )
+        return PrintSize(self.size, paper(self.paper) if self.paper else None, self.dpi)
+
+    @property
+    def command(self) -> str:
+        """What a person types to have it."""
+        words = ["nst", "enlarge", self.output]
+        for pick in self.picks:
+            words += ["--picks", pick]
+        words += ["--size", str(self.size)] if self.size else ["--paper", str(self.paper)]
+        return shlex.join([*words, "--dpi", str(self.dpi)])
+
+
+def enlarge(order: Order, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
+    """Paint finished pictures again at the size of a print; the same order again continues.
+
+    Args:
+        order: What is to be printed.
+        options: Of the run; its ``output`` is the order's.
+
+    Returns:
+        How it ended, and the summary as `summary.json` holds it.
+
+    Raises:
+        RecipeError: A pick means nothing, or cannot become a print of this size; nothing was begun.
+        OutputLockedError: Another run holds the output.
+        NSTError: The machine is not fit for it.
+    """
+    manifest, pairs = prepared(order)
+    return paint_pairs(
+        manifest,
+        pairs,
+        source="nst enlarge",
+        options=replace(options, output=manifest.output),
+        command=order.command,
+    )
+
+
+def prepared(order: Order) -> tuple[Manifest, list[Pair]]:
+    """Return the collection of an order's prints, and their pairs; the output remembers it.
+
+    Raises:
+        RecipeError: See :func:`enlarge`.
+        OutputError: There is no such output.
+    """
+    wanted = order.print_size
+    target, root = _places(order.output)
+    if not root.is_dir():
+        raise OutputError(f"there is no output in {root}", code="E-OUT-MISSING")
+    records = chosen(list(Output(root).records()), picks(order.picks))
+    pairs = list(_prints(records, root, wanted))
+    _remember(root, replace(order, output=target, picks=tuple(r.pair_id for r in records)))
+    # No text stands behind it: its pairs come from records.
+    return Manifest.model_construct(collection=PRINTS, output=target), pairs
+
+
+def ordered(root: Path) -> list[Order]:
+    """Return every order of prints that an output remembers.
+
+    Raises:
+        OutputError: It remembers none.
+    """
+    place = _memory(root)
+    try:
+        with explained(place):
+            told = json.loads(place.read_bytes())
+        return [Order(**each | {"picks": tuple(each["picks"])}) for each in told]
+    except (OutputError, ValueError, TypeError, KeyError) as error:
+        raise OutputError(
+            f"{place} does not tell which prints were made in {root}",
+            remedy="run 'nst enlarge' again as before: it paints what is damaged again",
+        ) from error
+
+
+def _places(output: str) -> tuple[str, Path]:
+    """Return an output's full name and its folder on this machine, finished pictures in it."""
+    if not is_remote(output):
+        root = Path(output).expanduser().resolve()
+        return str(root), root
+    settings = Settings.from_environment()
+    target = str(S3Location.parse(output.rstrip("/")))
+    root = staging(target, settings.scratch)
+    with hold(root / ".work", manifest="nst enlarge"):
+        restore(Output(root), store_for(target, settings), target)
+    return target, root
+
+
+def _prints(records: Sequence[Record], root: Path, wanted: PrintSize) -> Iterator[Pair]:
+    """Yield the pair of each print, or raise one error that tells all that cannot become one."""
+    problems: list[RecipeError] = []
+    for record in records:
+        try:
+            pair = print_of(record, root, wanted)
+        except RecipeError as error:
+            problems.append(error)
+        else:
+            yield pair
+    if problems:
+        raise RecipeError(". ".join(map(str, problems)), code=problems[0].code)
+
+
+def _remember(root: Path, order: Order) -> None:
+    """Note an order, for whoever repairs the output."""
+    try:
+        before = ordered(root)
+    except OutputError:
+        before = []
+    kept = dict.fromkeys([*before, order])
+    write_atomic(_memory(root), json.dumps([asdict(each) for each in kept]).encode())
+
+
+def _memory(root: Path) -> Path:
+    return root / ".work" / "prints.json"
