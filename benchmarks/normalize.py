@@ -53,7 +53,7 @@ def main() -> None:
     over_all, spread = means.mean(0), means.std(0, correction=0) / means.mean(0)
     print(f"{len(means)} pictures, {LONGEST} px; mean activation, and relative spread of pictures")
     at = 0
-    for count in network("vgg19").blocks:
+    for count in network("vgg19").architecture.blocks:
         values = ", ".join(f"{value:.4g}" for value in over_all[at : at + count])
         relative = ", ".join(f"{value:.0%}" for value in spread[at : at + count])
         print(f"    {values},  # ± {relative}")

@@ -138,10 +138,9 @@ class Network:
                 code="E-RECIPE-LAYER",
                 remedy=f"networks that do: {', '.join(_classifiers())}",
             )
-        raise RecipeError(
-            f"{self.name} has no layer '{layer}'{did_you_mean(layer, self.layers)}",
-            code="E-RECIPE-LAYER",
-        )
+        whole = ", ".join(name for name in self.layers if "." not in name)
+        hint = did_you_mean(layer, self.layers) or f"; it has {whole}"
+        raise RecipeError(f"{self.name} has no layer '{layer}'{hint}", code="E-RECIPE-LAYER")
 
     def require_dials(self, *, pooling: Pooling, border: Border) -> None:
         """Raise unless this network can be had with such a pooling and border.

@@ -47,6 +47,18 @@ def test_unknown_layer_is_answered_with_the_nearest():
     assert refused.value.code == "E-RECIPE-LAYER"
 
 
+def test_layer_like_no_other_is_answered_with_all():
+    """Where no name is near, the stages are told; what lies inside them is in the README."""
+    with pytest.raises(RecipeError) as refused:
+        network("googlenet").require_layer("relu4_2")
+
+    assert str(refused.value) == (
+        "googlenet has no layer 'relu4_2'; it has conv1, maxpool1, conv2, conv3, maxpool2,"
+        " inception3a, inception3b, maxpool3, inception4a, inception4b, inception4c, inception4d,"
+        " inception4e, maxpool4, inception5a, inception5b, logits"
+    )
+
+
 @pytest.mark.parametrize(
     ("layer", "side"), [("relu1_2", 1), ("pool1", 2), ("relu4_2", 8), ("relu5_1", 16)]
 )

@@ -243,19 +243,34 @@ def test_building_a_network_draws_no_random_numbers(twins: dict[str, Twin]):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_a_dog_is_a_german_shepherd():
-    """The classifier that is always here knows what it sees in the example picture."""
-    row = network("efficientnet-lite0")
+@pytest.fixture(scope="module")
+def dog() -> torch.Tensor:
+    """The example photograph as classifiers are shown pictures: the middle, 224×224 px."""
     pixels = decode((PICTURES / "contents" / "german_shepherd.jpg").read_bytes()).pixels
     height, width = pixels.shape[-2:]
     scale = 256 / min(height, width)
     small = resize(pixels, (round(height * scale), round(width * scale)))
     top, left = (small.shape[-2] - 224) // 2, (small.shape[-1] - 224) // 2
-    features = Features(row, load_weights(row))
+    return small[..., top : top + 224, left : left + 224]
+
+
+def test_a_dog_is_a_german_shepherd(loaded, dog: torch.Tensor):
+    """The classifier that is always here knows what it sees in the example photograph."""
+    row = network("efficientnet-lite0")
     with torch.no_grad():
-        scores = features(small[..., top : top + 224, left : left + 224], ["logits"])["logits"]
+        scores = loaded[row.name](dog, ["logits"])["logits"]
     probability, found = scores.softmax(1)[0].max(0)
 
     assert row.classes[found] == "German shepherd"
     assert found == row.class_index("German shepherd") == 235
     assert probability > 0.9
+
+
+def test_half_the_bits_score_nearly_the_same(loaded, dog: torch.Tensor):
+    """bfloat16 is right to three digits, class scores behind fifty layers to more than one."""
+    row = network("efficientnet-lite0")
+    half = Features(row, load_weights(row), dtype=torch.bfloat16)
+    with torch.no_grad():
+        scores, exact = (run(dog, ["logits"])["logits"] for run in (half, loaded[row.name]))
+
+    assert (scores - exact).norm() < 0.06 * exact.norm()
