@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nst_core.terms import Measurement, Reads
+    from nst_core.terms import Averages, Measurement, Reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,11 @@ class Activation:
     reads: ClassVar[Reads] = "nothing"
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
+    @property
+    def averages(self) -> Averages | None:
+        """The loss, unless edges are left out: a tile has edges that the picture has not."""
+        return None if self.margin else "loss"
+
     def measure(self, maps: Tensor) -> Measurement:
         """Return the channels that count, (B, C', H', W')."""
         if self.channels:
@@ -54,8 +59,10 @@ class Activation:
 
     def loss(self, measured: Measurement, target: Measurement) -> Tensor:
         """Return minus the mean square, a scalar summed over the batch."""
+        from nst_core.statistics import widened
+
         del target
-        return -measured[0].float().square().flatten(1).mean(1).sum()
+        return -widened(measured[0]).square().flatten(1).mean(1).sum()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +138,16 @@ class Unit:
     reads: ClassVar[Reads] = "nothing"
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
+    @property
+    def averages(self) -> Averages | None:
+        """What is measured, where that is a mean."""
+        return "measurement" if self.at == "all" else None
+
     def measure(self, maps: Tensor) -> Measurement:
         """Return the unit's activation, (B,)."""
-        chosen = maps[:, self.unit].float()
+        from nst_core.statistics import widened
+
+        chosen = widened(maps[:, self.unit])
         if chosen.ndim == 1:
             return (chosen,)
         if self.at == "all":

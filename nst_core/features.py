@@ -113,7 +113,7 @@ class Features:
             )
 
     def _normalised(self, image: Tensor) -> Tensor:
-        scaled = image.float() * 255
+        scaled = image.to(torch.promote_types(self.dtype, torch.float32)) * 255
         if self.network.bgr:
             scaled = scaled.flip(1)
         centred = (scaled - self._mean) / self._std

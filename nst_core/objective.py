@@ -14,6 +14,8 @@ from nst_core.colors import match_color
 from nst_core.errors import RecipeError
 from nst_core.images import resize
 from nst_core.terms import IMAGE, term_names
+from nst_core.tiled_objective import TiledObjective
+from nst_core.tiles import measured, require_tileable, whole_maps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,7 +115,9 @@ def bind(
     octave: Octave,
     content: Tensor | None,
     styles: Sequence[Style],
-) -> Objective:
+    *,
+    tile: int | None = None,
+) -> Objective | TiledObjective:
     """Measure the pictures at this octave and return the objective.
 
     Args:
@@ -122,6 +126,11 @@ def bind(
         octave: Sets the canvas size.
         content: Already at the canvas size, (1, 3, H, W), or None.
         styles: At their own sizes.
+        tile: Side of the tiles in which pictures go through the network, in pixels, or None for
+            whole pictures. It changes the memory needed, and of the result only the rounding.
+
+    Raises:
+        RecipeError: Tiles are asked for, and the network or a term sees whole pictures only.
     """
     features = studio.features(recipe)
     named = [
@@ -129,24 +138,24 @@ def bind(
         for name, term in zip(term_names(recipe.terms), recipe.terms, strict=True)
         if term.weight
     ]
+    if tile is not None:
+        require_tileable(features.network, [term for _, term in named])
     with torch.no_grad():
-        of_content = _ContentTargets(recipe, features, content)
-        of_style = _StyleTargets(recipe, studio, features, octave, content, styles)
-        return Objective(
-            features,
-            [
-                (
-                    name,
-                    term,
-                    of_content(term)
-                    if term.reads == "content"
-                    else of_style(term)
-                    if term.reads == "style"
-                    else (),
-                )
-                for name, term in named
-            ],
-        )
+        of_content = _ContentTargets(recipe, features, content, tile)
+        of_style = _StyleTargets(recipe, studio, features, octave, content, styles, tile)
+        terms: list[tuple[str, Term, Measurement]] = [
+            (
+                name,
+                term,
+                of_content(term)
+                if term.reads == "content"
+                else of_style(term)
+                if term.reads == "style"
+                else (),
+            )
+            for name, term in named
+        ]
+    return Objective(features, terms) if tile is None else TiledObjective(features, terms, tile)
 
 
 def style_size(recipe: Recipe, octave: Octave, style: Size, smallest: int) -> Size:
@@ -178,6 +187,7 @@ class _ContentTargets:
     recipe: Recipe
     features: Features
     content: Tensor | None
+    tile: int | None
 
     def __call__(self, term: Term) -> Measurement:
         return term.target(term.measure(self._maps[term.layer]))
@@ -185,7 +195,8 @@ class _ContentTargets:
     @cached_property
     def _maps(self) -> dict[str, Tensor]:
         assert self.content is not None
-        return self.features(self.content, _layers(self.recipe, "content"))
+        layers = _layers(self.recipe, "content")
+        return whole_maps(self.features, self.content, layers, self.tile)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +209,7 @@ class _StyleTargets:
     octave: Octave
     content: Tensor | None
     styles: Sequence[Style]
+    tile: int | None
 
     def __call__(self, term: Term) -> Measurement:
         recipe = self.recipe
@@ -208,33 +220,37 @@ class _StyleTargets:
             for style, size in zip(self.styles, self._sizes, strict=True)
         )
         network = (recipe.network, recipe.pooling, recipe.border, self.features.dtype)
-        key = (styles, recipe.resampling, network, replace(term, weight=1.0))
+        # Tiles round otherwise, and what is painted must not depend on what was painted before it.
+        key = (styles, recipe.resampling, network, self.tile, replace(term, weight=1.0))
         return self.studio.remember(key, lambda: self._measured(term))
 
     def _measured(self, term: Term) -> Measurement:
         """Return the target of the pictures' measurements together."""
-        measured = [term.measure(maps[term.layer]) for maps in self._maps]
+        every = [measurements[term] for measurements in self._measurements]
         if isinstance(term, Guide):  # positions of all pictures, none of them weighed
-            return term.target(tuple(torch.cat(parts, -1) for parts in zip(*measured, strict=True)))
+            return term.target(tuple(torch.cat(parts, -1) for parts in zip(*every, strict=True)))
         total = sum(style.weight for style in self.styles)
         weighted = [
             [part * (style.weight / total) for part in parts]
-            for style, parts in zip(self.styles, measured, strict=True)
+            for style, parts in zip(self.styles, every, strict=True)
         ]
         return term.target(
             tuple(torch.stack(parts).sum(0) for parts in zip(*weighted, strict=True))
         )
 
     @cached_property
-    def _maps(self) -> list[dict[str, Tensor]]:
+    def _measurements(self) -> list[dict[Term, Measurement]]:
+        """What every term measures of each picture; the maps would be too large to be kept."""
+        terms = [term for term in self.recipe.terms if term.weight and term.reads == "style"]
         return [
-            self.features(self._prepared(style, size), _layers(self.recipe, "style"))
+            measured(self.features, self._prepared(style, size), terms, self.tile)
             for style, size in zip(self.styles, self._sizes, strict=True)
         ]
 
     @cached_property
     def _sizes(self) -> list[Size]:
-        smallest = self.features.network.smallest_side(_layers(self.recipe, "style"))
+        layers = _layers(self.recipe, "style") - {IMAGE}
+        smallest = self.features.network.smallest_side(layers)
         return [
             style_size(
                 self.recipe, self.octave, (style.pixels.shape[-2], style.pixels.shape[-1]), smallest

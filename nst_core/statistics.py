@@ -41,6 +41,11 @@ def gram_matrix(maps: Tensor) -> Tensor:
     return moments(maps)[1]
 
 
+def widened(values: Tensor) -> Tensor:
+    """Return the values in at least fp32, in which sums over positions are taken."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def mean_squared_difference(one: Tensor, other: Tensor) -> Tensor:
     """Return the mean squared difference of all values, a scalar summed over the batch.
 
@@ -51,8 +56,7 @@ def mean_squared_difference(one: Tensor, other: Tensor) -> Tensor:
     Returns:
         A scalar, at least fp32 whatever the values' dtype.
     """
-    accumulated = torch.promote_types(one.dtype, torch.float32)
-    difference = one.to(accumulated) - other.to(accumulated)
+    difference = widened(one) - widened(other)
     return difference.square().flatten(1).mean(1).sum()
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nst_core.octaves import Octave, Size
     from nst_core.recipe import Recipe
     from nst_core.studio import Studio
+    from nst_core.tiled_objective import TiledObjective
 
 
 _PATIENT_STEPS = 10
@@ -173,7 +174,7 @@ class _Scene:
     octave: Octave
     content: Tensor | None
     descent: Descent
-    objective: Objective
+    objective: Objective | TiledObjective
     steps: int = 0
     history: list[Tensor] = field(default_factory=list)
 

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 Reads = Literal["content", "style", "nothing"]
 
+Averages = Literal["measurement", "loss"]
+"""What of a term is a mean over the positions of its layer: what it measures, or its loss.
+
+Such terms judge pictures of any size, tile by tile; one that states neither sees whole pictures."""
+
 IMAGE = "image"
 """The layer that is the canvas itself: (B, 3, H, W), RGB in [0, 1]."""
 
@@ -46,6 +51,7 @@ class Content:
     weight: float = 1.0
 
     reads: ClassVar[Reads] = "content"
+    averages: ClassVar[Averages] = "loss"
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor) -> Measurement:
@@ -83,6 +89,7 @@ class Gram:
     divide_by: Literal["hw", "chw"] = "hw"
 
     reads: ClassVar[Reads] = "style"
+    averages: ClassVar[Averages] = "measurement"
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor) -> Measurement:
@@ -130,6 +137,7 @@ class Wasserstein:
     smoothing: float = 2e-5
 
     reads: ClassVar[Reads] = "style"
+    averages: ClassVar[Averages] = "measurement"
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor) -> Measurement:

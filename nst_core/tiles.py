@@ -1,0 +1,243 @@
+"""Tiles: how a picture is cut so that a network sees it piece by piece and yet exactly.
+
+Every tile answers for its interior and is given a window around it, wide enough that whatever the
+interior's cells depend on lies inside. Windows begin where the deepest layer's cells begin, so that
+poolings fall into step with those of the whole picture, and borders are padded only where the
+picture itself ends.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nst_core.architectures import LOGITS, VGG
+from nst_core.errors import RecipeError
+from nst_core.terms import IMAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from torch import Tensor
+
+    from nst_core.features import Features
+    from nst_core.networks import Network
+    from nst_core.octaves import Size
+    from nst_core.terms import Averages, Measurement, Term
+
+# Windows begin at every fourth cell at most: there the blocks of Winograd's convolutions begin too.
+# Blocks out of phase would round otherwise, and now and then a maximum is the neighbour's then.
+_IN_PHASE = 4
+
+
+@dataclass(frozen=True)
+class Span:
+    """One side of a tile, in pixels of the picture: ``[start, stop)``.
+
+    Args:
+        start: Where the interior begins.
+        stop: Where it ends.
+        before: Where the window begins, <= start.
+        after: Where it ends, >= stop.
+        length: Of the picture's side.
+    """
+
+    start: int
+    stop: int
+    before: int
+    after: int
+    length: int
+
+    def inside(self, scale: int) -> slice:
+        """Return the interior's cells, counted in a layer of the window."""
+        return slice((self.start - self.before) // scale, (self.stop - self.before) // scale)
+
+    def of_all(self, scale: int) -> slice:
+        """Return the interior's cells, counted in a layer of the whole picture."""
+        return slice(self.start // scale, self.stop // scale)
+
+    def share(self, scale: int) -> float:
+        """Return how many of the whole layer's cells they are, in (0, 1]."""
+        return (self.stop // scale - self.start // scale) / (self.length // scale)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of a picture that goes through the network by itself.
+
+    Args:
+        down: Its rows.
+        across: Its columns.
+    """
+
+    down: Span
+    across: Span
+
+    def window(self, image: Tensor) -> Tensor:
+        """Return a view of what the network sees, of a (B, C, H, W) picture."""
+        rows, columns = self.down, self.across
+        return image[..., rows.before : rows.after, columns.before : columns.after]
+
+    def interior(self, maps: Tensor, scale: int) -> Tensor:
+        """Return the cells that the tile answers for, of its window's feature maps.
+
+        Args:
+            maps: (B, C, H', W') of the window.
+            scale: Pixels to a cell of that layer.
+        """
+        return maps[..., self.down.inside(scale), self.across.inside(scale)]
+
+    def part(self, maps: Tensor, scale: int) -> Tensor:
+        """Return the same cells, of the whole picture's feature maps."""
+        return maps[..., self.down.of_all(scale), self.across.of_all(scale)]
+
+    def share(self, scale: int) -> float:
+        """Return how much of a layer's mean over positions is this tile's mean, in (0, 1]."""
+        return self.down.share(scale) * self.across.share(scale)
+
+
+def cut(size: Size, side: int | None, network: Network, layers: Iterable[str]) -> tuple[Tile, ...]:
+    """Cut a picture into tiles, row by row.
+
+    Args:
+        size: (height, width) of the picture.
+        side: Of a tile's interior, in pixels, at most; but no less than eight cells of the deepest
+            layer. None leaves the picture whole.
+        network: Whose feature maps are wanted.
+        layers: Of its layers, these.
+    """
+    wanted = frozenset(layers) - {IMAGE}
+    halo, unit = reach(network, wanted), network.smallest_side(wanted)
+    down, across = (_spans(length, side or length, unit, halo) for length in size)
+    return tuple(Tile(rows, columns) for rows in down for columns in across)
+
+
+def reach(network: Network, layers: frozenset[str]) -> int:
+    """Return how far outside its own square a cell sees, in pixels, rounded up to whole cells.
+
+    Each 3×3 convolution sees one cell further, which at its depth are so many pixels; poolings of
+    2×2 cells see no further than their own square.
+
+    Args:
+        network: The row.
+        layers: The deepest of them counts.
+    """
+    pixels, cell = 0, 1
+    deepest = max((network.layers.index(layer) for layer in layers), default=-1)
+    for name in network.layers[: deepest + 1]:
+        if name.startswith("conv"):
+            pixels += cell
+        elif name.startswith("pool"):
+            cell *= 2
+    return -(-pixels // cell) * cell
+
+
+def scale_of(network: Network, layer: str) -> int:
+    """Return how many pixels a cell of the layer is wide."""
+    return network.smallest_side(frozenset({layer} - {IMAGE}))
+
+
+def averages(term: Term) -> Averages | None:
+    """Return what of a term is a mean over positions, if the term says so."""
+    found: Averages | None = getattr(term, "averages", None)
+    return found
+
+
+def why_whole(network: Network, terms: Iterable[Term]) -> str | None:
+    """Return why a picture must not be cut, or None if it may: the canvas itself always fits."""
+    below = [term for term in terms if term.layer != IMAGE]
+    if below and not isinstance(network.architecture, VGG):
+        return f"{network.name} sees whole pictures; only VGGs see them in tiles"
+    for term in below:
+        if averages(term) is None or term.layer == LOGITS:
+            return f"term {term.kind} on {term.layer} judges whole pictures, not tiles"
+    return None
+
+
+def require_tileable(network: Network, terms: Iterable[Term]) -> None:
+    """Raise unless a picture may be cut that goes through the network and is judged by the terms.
+
+    Raises:
+        RecipeError: Saying what forbids it.
+    """
+    if why := why_whole(network, terms):
+        raise RecipeError(
+            why,
+            code="E-RECIPE-TILES",
+            remedy="allow more memory, paint smaller, or leave that out",
+        )
+
+
+def measured(
+    features: Features, image: Tensor, terms: Iterable[Term], side: int | None
+) -> dict[Term, Measurement]:
+    """Return what terms measure of a picture.
+
+    Args:
+        features: The network.
+        image: (1, 3, H, W), RGB in [0, 1].
+        terms: On layers of the network; with a ``side``, such as average what they measure.
+        side: Of the tiles, see :func:`cut`.
+    """
+    every = tuple(dict.fromkeys(terms))
+    found: dict[Term, Measurement] = {}
+    for tile, maps in _walk(features, image, {term.layer for term in every}, side):
+        for term in every:
+            scale = scale_of(features.network, term.layer)
+            part = term.measure(tile.interior(maps[term.layer], scale))
+            share = tile.share(scale)
+            before = found.get(term)
+            found[term] = tuple(
+                share * value if before is None else before[index] + share * value
+                for index, value in enumerate(part)
+            )
+    return found
+
+
+def whole_maps(
+    features: Features, image: Tensor, layers: Iterable[str], side: int | None
+) -> dict[str, Tensor]:
+    """Return a picture's feature maps as the network would give them at once.
+
+    Args:
+        features: The network.
+        image: (1, 3, H, W), RGB in [0, 1].
+        layers: Of the network.
+        side: Of the tiles, see :func:`cut`.
+    """
+    found: dict[str, Tensor] = {}
+    for tile, maps in _walk(features, image, frozenset(layers), side):
+        for layer, part in maps.items():
+            scale = scale_of(features.network, layer)
+            if layer not in found:
+                batch, channels = part.shape[:2]
+                height, width = image.shape[-2] // scale, image.shape[-1] // scale
+                # Channels-last, as the network gives them.
+                found[layer] = part.new_empty(batch, height, width, channels).permute(0, 3, 1, 2)
+            tile.part(found[layer], scale).copy_(tile.interior(part, scale))
+    return found
+
+
+def _walk(
+    features: Features, image: Tensor, layers: Iterable[str], side: int | None
+) -> Iterator[tuple[Tile, dict[str, Tensor]]]:
+    size = (image.shape[-2], image.shape[-1])
+    for tile in cut(size, side, features.network, layers):
+        yield tile, features(tile.window(image), layers)
+
+
+def _spans(length: int, side: int, unit: int, halo: int) -> list[Span]:
+    """Cut one side into the fewest nearly equal spans whose windows begin in phase."""
+    phase = _IN_PHASE * unit
+    for count in itertools.count(1):
+        even = (length * index // count for index in range(1, count))
+        inner = {(near - halo) // phase * phase + halo for near in even}
+        edges = [0, *sorted(edge for edge in inner if edge > 0), length]
+        spans = list(itertools.pairwise(edges))
+        if max(stop - start for start, stop in spans) <= max(side, 2 * phase):
+            break
+    return [
+        Span(start, stop, max(0, start - halo), min(length, stop + halo), length)
+        for start, stop in spans
+    ]
