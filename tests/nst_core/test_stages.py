@@ -13,13 +13,19 @@ from torchvision.models import googlenet, inception_v3
 from torchvision.transforms.functional import normalize
 
 import manifests.examples
+from nst_core.activations import Unit
 from nst_core.errors import RecipeError, WeightsError
 from nst_core.features import Features
 from nst_core.images import decode, resize
 from nst_core.networks import Download, Network, network
+from nst_core.octaves import Octaves
+from nst_core.recipe import Recipe
+from nst_core.studio import Studio
+from nst_core.synthesis import Pictures, synthesize
+from nst_core.terms import Content, Gram
 from nst_core.weights import load_weights
 from nst_core.weights_files import weights_path
-from tests.nst_core.toy import picture
+from tests.nst_core.toy import picture, style
 
 PICTURES = Path(manifests.examples.__file__).parent / "pictures"
 NAMES = ("googlenet", "inception-v3", "efficientnet-lite0")
@@ -274,3 +280,29 @@ def test_half_the_bits_score_nearly_the_same(loaded, dog: torch.Tensor):
         scores, exact = (run(dog, ["logits"])["logits"] for run in (half, loaded[row.name]))
 
     assert (scores - exact).norm() < 0.06 * exact.norm()
+
+
+def test_a_recipe_paints_with_the_classifier():
+    """Content, style and a class through one network of stages, in the loop that paints all."""
+    recipe = Recipe(
+        network="efficientnet-lite0",
+        terms=(
+            Content(layer="block5", weight=0.1),
+            Gram(layer="stem", weight=10.0),
+            Unit(unit=network("efficientnet-lite0").class_index("ground beetle"), weight=0.1),
+        ),
+        octaves=Octaves(size=48, steps=(12,)),
+        precision="fp32",
+        log_every=1,
+    )
+    told = []
+    painted = synthesize(
+        recipe,
+        Pictures(content=picture(0, 36, 48), styles=[style(1)]),
+        studio=Studio(),
+        on_step=lambda step: told.append(sum(step.losses.values())),
+    )
+
+    assert set(painted.losses) == {"content_block5", "gram_stem", "unit_logits"}
+    assert painted.image.shape == (1, 3, 36, 48)
+    assert told[-1] < told[0]

@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from nst_core.recipe import Recipe
 from nst_core.studio import Studio
+from nst_core.terms import Content
 from tests.nst_core.toy import TOY, convolutions, toy_recipe, toy_studio
 
 
@@ -22,6 +24,20 @@ def test_network_is_loaded_once():
 def test_another_way_of_seeing_is_another_network(studio: Studio, changes):
     """What changes the feature maps is never shared."""
     assert studio.features(toy_recipe(**changes)) is not studio.features(toy_recipe())
+
+
+def test_class_scores_are_loaded_where_they_are_asked_for():
+    """A painting that reads no class scores does not carry a classifier along."""
+    seen = Content(layer="block2")
+    studio = Studio()
+    recipes = [
+        Recipe(network="efficientnet-lite0", terms=terms)
+        for terms in ((seen,), (seen, Content(layer="logits")), (seen, Content(layer="block3")))
+    ]
+    without, with_scores, deeper = (studio.features(recipe) for recipe in recipes)
+
+    assert with_scores is not without
+    assert deeper is without
 
 
 def test_precision_is_that_of_the_maps(studio: Studio):
