@@ -51,10 +51,12 @@ class Layers(StrictModel):
     Args:
         content: Layers for the photo: a list, or layer: weight. The terms' total weight stays.
         style: The same for the style.
+        dream: The same for what a dream grows.
     """
 
     content: LayerWeights | None = None
     style: LayerWeights | None = None
+    dream: LayerWeights | None = None
 
 
 class StartPicture(StrictModel):
@@ -157,6 +159,7 @@ class RecipeEntry(StrictModel):
         init: What the canvas shows first: the content, noise, or a picture.
         seed: Of everything random.
         layers: On which layers the preset's terms compare.
+        unit: What a picture of a unit shows: an ImageNet class by name or id, or a channel.
         network: Whose features are compared.
         pooling: Between the network's blocks.
         optimizer: lbfgs or adam at their defaults, or one with its numbers.
@@ -187,6 +190,7 @@ class RecipeEntry(StrictModel):
     init: Init | None = None
     seed: int | None = None
     layers: Layers | None = None
+    unit: int | str | None = None
     network: NetworkName | None = None
     pooling: Pooling | None = None
     optimizer: OptimizerChoice | None = None

@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from manifests.recipe_entry import DEFAULT_RECIPE, Layers, RecipeEntry, StartPicture
+from nst_core.activations import Unit
+from nst_core.architectures import LOGITS
 from nst_core.dials import Dials, turn
 from nst_core.errors import RecipeError
 from nst_core.networks import network
+from nst_core.optimizers import Adam
 from nst_core.preset import Member
 from nst_core.presets import preset
 from nst_core.recipe import Recipe
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 DIALS = (
     *("size", "steps", "content_weight", "style_weight", "style_scale", "color", "seed"),
-    *("network", "pooling", "precision"),
+    *("unit", "network", "pooling", "precision"),
 )
 """Fields of an entry that are dials of the same name; init, optimizer and layers are others'."""
 
@@ -72,11 +75,16 @@ def mistakes(entry: RecipeEntry) -> Iterator[tuple[Path, RecipeError]]:
     hides no other. Parts that merely do not go together show in :func:`recipe_of` only.
     """
     name = entry.network or (_base(entry).network if entry.terms is None else Recipe.network)
-    layer = network(name).layers[0]
-    sound = Recipe(terms=(Content(layer=layer), Gram(layer=layer)), network=name)
+    layers = network(name).layers
+    scored = LOGITS if LOGITS in layers else layers[0]
+    gram = Gram(layer=layers[0])
+    terms = (Content(layer=layers[0]), gram, Unit(layer=scored, unit=0))
+    sound = Recipe(terms=terms, network=name)
+    # Without what these parts do not go together with.
+    bare = Recipe(terms=(gram,), network=name, optimizer=Adam())
     for path, alone in _pieces(entry):
         try:
-            _applied(alone, sound)
+            _applied(alone, bare if path[0] in {"transforms", "canvas"} else sound)
         except RecipeError as error:
             yield path, error
 
@@ -101,7 +109,7 @@ def _applied(entry: RecipeEntry, base: Recipe) -> Recipe:
     if entry.init is not None:
         dials["start"] = "picture" if isinstance(entry.init, StartPicture) else entry.init
     if entry.layers is not None:
-        dials |= {"content_layers": entry.layers.content, "style_layers": entry.layers.style}
+        dials |= {f"{group}_layers": getattr(entry.layers, group) for group in Layers.model_fields}
     return turn(replace(base, **parts) if parts else base, Dials(**dials))
 
 
@@ -114,7 +122,7 @@ def _pieces(entry: RecipeEntry) -> Iterator[tuple[Path, RecipeEntry]]:
         # A term of weight 0 is no mistake, but alone it would be no recipe.
         terms = (term, TotalVariation())
         yield ("terms", index), RecipeEntry.model_construct(terms=terms)
-    for reads in ("content", "style"):
-        for layer in getattr(entry.layers, reads, None) or ():
-            layers = Layers.model_validate({reads: {layer: 1.0}})
-            yield ("layers", reads, layer), RecipeEntry.model_construct(layers=layers)
+    for group in Layers.model_fields:
+        for layer in getattr(entry.layers, group, None) or ():
+            layers = Layers.model_validate({group: {layer: 1.0}})
+            yield ("layers", group, layer), RecipeEntry.model_construct(layers=layers)

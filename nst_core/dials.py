@@ -6,9 +6,12 @@ import dataclasses
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from nst_core.activations import Activation, Guide, Unit
+from nst_core.architectures import LOGITS
 from nst_core.errors import RecipeError
+from nst_core.networks import network
 from nst_core.optimizers import LBFGS, Adam
-from nst_core.terms import Content, Gram, Term, Wasserstein
+from nst_core.terms import IMAGE, Term
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from nst_core.recipe import Color, Precision, Recipe, Start
 
 
-_LAYERED = (Content, Gram, Wasserstein)
+_GROUPS = ("content", "style", "dream")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,8 @@ class Dials:
         seed: Of everything random.
         content_layers: Layer → relative weight; the terms' total weight stays.
         style_layers: Layer → relative weight; the terms' total weight stays.
+        dream_layers: Layer → relative weight of what is to grow; the total weight stays.
+        unit: Class by its ImageNet name or id, or channel of another layer, of unit terms.
         network: Whose features are compared.
         pooling: Between the network's blocks.
         optimizer: ``lbfgs`` or ``adam`` at their defaults.
@@ -51,6 +56,8 @@ class Dials:
     seed: int | None = None
     content_layers: Mapping[str, float] | None = None
     style_layers: Mapping[str, float] | None = None
+    dream_layers: Mapping[str, float] | None = None
+    unit: int | str | None = None
     network: str | None = None
     pooling: Pooling | None = None
     optimizer: Literal["lbfgs", "adam"] | None = None
@@ -64,10 +71,12 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
         RecipeError: The result cannot be painted; see :class:`nst_core.recipe.Recipe`.
     """
     terms = recipe.terms
-    if dials.content_layers is not None:
-        terms = _on_layers(terms, "content", dials.content_layers)
-    if dials.style_layers is not None:
-        terms = _on_layers(terms, "style", dials.style_layers)
+    for group in _GROUPS:
+        weights = getattr(dials, f"{group}_layers")
+        if weights is not None:
+            terms = _on_layers(terms, group, weights)
+    if dials.unit is not None:
+        terms = _with_unit(terms, dials.unit, dials.network or recipe.network)
     factors = {"content": dials.content_weight, "style": dials.style_weight}
     terms = tuple(
         term
@@ -92,16 +101,40 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
 
 
 def _on_layers(
-    terms: tuple[Term, ...], reads: str, weights: Mapping[str, float]
+    terms: tuple[Term, ...], group: str, weights: Mapping[str, float]
 ) -> tuple[Term, ...]:
-    """Replace the terms that read this picture by ones on other layers, same total weight."""
-    old = [term for term in terms if isinstance(term, _LAYERED) and term.reads == reads]
+    """Replace the terms of a group by ones on other layers, same total weight."""
+    old = [term for term in terms if _group(term) == group]
     if not old:
-        raise RecipeError(f"the recipe has no {reads} term whose layers could be set")
+        raise RecipeError(f"the recipe has no {group} term whose layers could be set")
     if not sum(weights.values()) > 0:
-        raise RecipeError(f"the weights of the {reads} layers add up to 0")
+        raise RecipeError(f"the weights of the {group} layers add up to 0")
     share = sum(term.weight for term in old) / sum(weights.values())
     new = [replace(old[0], layer=layer, weight=weight * share) for layer, weight in weights.items()]
     at = terms.index(old[0])
-    kept = [term for term in terms if term.reads != reads]
+    kept = [term for term in terms if term not in old]
     return (*kept[:at], *new, *kept[at:])
+
+
+def _group(term: Term) -> str:
+    """Return what the dials call the terms of this kind; pixels' terms have no layer to set."""
+    if isinstance(term, Activation | Guide | Unit):
+        return "dream"
+    return "" if term.layer == IMAGE else term.reads
+
+
+def _with_unit(terms: tuple[Term, ...], unit: int | str, name: str) -> tuple[Term, ...]:
+    """Return the terms asking for another unit, a class of that network by its name or id."""
+    if not any(isinstance(term, Unit) for term in terms):
+        raise RecipeError("the recipe has no unit term whose unit could be set")
+
+    def index(layer: str) -> int:
+        if layer == LOGITS:
+            return network(name).class_index(unit)
+        if isinstance(unit, str):
+            raise RecipeError(f"unit is '{unit}'; the channels of {layer} have numbers, no names")
+        return unit
+
+    return tuple(
+        replace(term, unit=index(term.layer)) if isinstance(term, Unit) else term for term in terms
+    )

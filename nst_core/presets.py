@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from nst_core.canvases import Pixels
+from nst_core.dream_presets import DREAMS
 from nst_core.errors import RecipeError, did_you_mean
 from nst_core.octaves import Octaves
 from nst_core.optimizers import LBFGS, Adam
@@ -168,6 +169,7 @@ PRESETS: dict[str, Preset] = {
         summary="VGG-16, content conv5_1, style conv1_1 to conv5_1, as lectures teach it",
         source="lecture slides: Gram matrix / (C·H·W), rectified convolutions",
     ),
+    **DREAMS,
 }
 
 

@@ -19,6 +19,7 @@ from nst_core.optimizers import LBFGS, Optimizer
 from nst_core.terms import IMAGE, Term
 
 if TYPE_CHECKING:
+    from nst_core.networks import Network
     from nst_core.transforms import Transform
 
 ALGORITHM_VERSION = 1
@@ -139,6 +140,7 @@ class Recipe:
         for term in self.terms:
             if term.layer != IMAGE:
                 row.require_layer(term.layer)
+            _require_channels(term, row)
         if not any(term.weight for term in self.terms):
             raise RecipeError("terms are empty; a recipe needs at least one with a weight")
         if not self.octaves.steps:
@@ -183,6 +185,16 @@ class Recipe:
         """Return every parameter as plain lists, dicts, numbers and text, defaults included."""
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), allow_nan=False))
         return plain
+
+
+def _require_channels(term: Term, row: Network) -> None:
+    """Raise unless the layer has every channel that a term asks for by its number."""
+    asked = getattr(term, "channels", ()) or (getattr(term, "unit", 0),)
+    if term.layer != IMAGE and max(asked) >= (there := row.channels(term.layer)):
+        raise RecipeError(
+            f"{term.layer} of {row.name} has no unit {max(asked)}; they count from 0 to {there - 1}",
+            code="E-RECIPE-RANGE",
+        )
 
 
 def _require_ranges(part: Recipe | Term | Transform | Canvas | Octaves | Optimizer) -> None:
