@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nst_core.activations import Activation, Guide, Unit
 from nst_core.architectures import LOGITS
@@ -80,7 +80,7 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
     factors = {"content": dials.content_weight, "style": dials.style_weight}
     terms = tuple(
         term
-        if (factor := factors.get(term.reads)) is None
+        if (factor := factors.get(_group(term))) is None
         else replace(term, weight=term.weight * factor)
         for term in terms
     )
@@ -110,7 +110,8 @@ def _on_layers(
     if not sum(weights.values()) > 0:
         raise RecipeError(f"the weights of the {group} layers add up to 0")
     share = sum(term.weight for term in old) / sum(weights.values())
-    new = [replace(old[0], layer=layer, weight=weight * share) for layer, weight in weights.items()]
+    first: Any = old[0]  # one of those with a layer to set
+    new = [replace(first, layer=layer, weight=weight * share) for layer, weight in weights.items()]
     at = terms.index(old[0])
     kept = [term for term in terms if term not in old]
     return (*kept[:at], *new, *kept[at:])

@@ -5,14 +5,18 @@ Numbers that their sources give in units of 0..255 are divided by 255 here, step
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nst_core.activations import Activation, Guide, Unit
 from nst_core.canvases import Fourier
 from nst_core.octaves import Octaves
 from nst_core.optimizers import Adam, NormalizedGradient
 from nst_core.preset import Preset
 from nst_core.recipe import Recipe
-from nst_core.terms import Term
 from nst_core.transforms import Jitter, Pad, RandomRotate, RandomScale, Resize
+
+if TYPE_CHECKING:
+    from nst_core.terms import Term
 
 FLAMINGO = 130
 """What a class picture shows unless another unit is asked for."""

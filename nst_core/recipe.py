@@ -192,7 +192,7 @@ def _require_channels(term: Term, row: Network) -> None:
     asked = getattr(term, "channels", ()) or (getattr(term, "unit", 0),)
     if term.layer != IMAGE and max(asked) >= (there := row.channels(term.layer)):
         raise RecipeError(
-            f"{term.layer} of {row.name} has no unit {max(asked)}; they count from 0 to {there - 1}",
+            f"{row.name} {term.layer} has no unit {max(asked)}; they count from 0 to {there - 1}",
             code="E-RECIPE-RANGE",
         )
 

@@ -94,7 +94,8 @@ def test_a_recipe_entry_can_say_whatever_the_core_can_paint():
     """Every field of a recipe and every dial has its key, some under a better name."""
     recipe = {field.name for field in dataclasses.fields(Recipe)}
     dials = {field.name for field in dataclasses.fields(Dials)}
-    renamed = {"start": "init", "content_layers": "layers", "style_layers": "layers"}
+    layers = dict.fromkeys(("content_layers", "style_layers", "dream_layers"), "layers")
+    renamed = {"start": "init"} | layers
     wanted = {renamed.get(name, name) for name in recipe | dials}
 
     assert set(RecipeEntry.model_fields) == wanted | {"preset", "frames", "format"}

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from nst_core.activations import Activation, Guide, Unit
 from nst_core.dials import Dials, turn
 from nst_core.errors import RecipeError
 from nst_core.octaves import Octaves
@@ -157,3 +158,70 @@ def test_layers_of_a_term_that_is_not_there_are_refused():
 
     with pytest.raises(RecipeError, match="the recipe has no style term whose layers could be set"):
         turn(reconstruction, Dials(style_layers={"relu1_1": 1.0}))
+
+
+# Dreams
+
+DREAM = toy_recipe(
+    network="efficientnet-lite0",
+    terms=(Activation(layer="block3"), Unit(unit=0), TotalVariation()),
+    start="noise",
+)
+
+
+def test_dream_layers_take_the_place_of_what_grew():
+    """Relative weights; the total stays, and terms of pixels too."""
+    dream = dataclasses.replace(DREAM, terms=(Activation(layer="block3", weight=4.0),))
+    turned = turn(dream, Dials(dream_layers={"block5": 3.0, "block6": 1.0}))
+
+    assert turned.terms == (
+        Activation(layer="block5", weight=3.0),
+        Activation(layer="block6", weight=1.0),
+    )
+
+
+def test_style_weight_leaves_a_guide_alone():
+    """A guide is no style, though it takes its place in the pair."""
+    guided = toy_recipe(terms=(Guide(layer="relu1_1", weight=2.0), Gram(layer="relu1_1")))
+    turned = turn(guided, Dials(style_weight=3.0))
+
+    assert [term.weight for term in turned.terms] == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("unit", [302, "ground beetle", "Ground Beetle"])
+def test_a_class_is_asked_for_by_name_or_id(unit):
+    """All unit terms ask for it."""
+    assert turn(DREAM, Dials(unit=unit)).terms[1] == Unit(unit=302)
+
+
+def test_a_channel_is_asked_for_by_number():
+    """Of the layer that the unit term looks at."""
+    recipe = dataclasses.replace(DREAM, terms=(Unit(unit=0, layer="block3"),))
+
+    assert turn(recipe, Dials(unit=7)).terms == (Unit(unit=7, layer="block3"),)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "unit", "message"),
+    [
+        (DREAM, "flamingos", "there is no class 'flamingos'; did you mean 'flamingo'?"),
+        (DREAM, 1000, "there is no class 1000; they count from 0 to 999"),
+        (RECIPE, 3, "the recipe has no unit term whose unit could be set"),
+        (
+            dataclasses.replace(DREAM, terms=(Unit(unit=0, layer="block3"),)),
+            "flamingo",
+            "unit is 'flamingo'; the channels of block3 have numbers, no names",
+        ),
+        (
+            dataclasses.replace(DREAM, terms=(Unit(unit=0, layer="block3"),)),
+            24,
+            "efficientnet-lite0 block3 has no unit 24; they count from 0 to 23",
+        ),
+    ],
+)
+def test_units_that_are_not_there_are_refused(recipe, unit, message):
+    """With the nearest name, or how many there are."""
+    with pytest.raises(RecipeError) as refused:
+        turn(recipe, Dials(unit=unit))
+
+    assert str(refused.value) == message
