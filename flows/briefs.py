@@ -102,6 +102,7 @@ class Briefs:
             provenance=self._provenance(planned) if pair.output.provenance else None,
             dpi=pair.output.dpi,
             frames=pair.output.frames,
+            video=pair.output.video,
             folder=folder,
             checkpoints=self.work / "checkpoints",
             draft=draft,

@@ -36,6 +36,7 @@ class OutputFormat:
         dpi: Dots per inch that the file claims, or None.
         frames: Steps between two intermediate pictures that are kept, or the steps after which
             one is (0 is the start), or None.
+        video: What else is made of these: ``mp4``, or None.
         background: What shows through transparent inputs: a colour's name or ``#rrggbb``.
     """
 
@@ -45,6 +46,7 @@ class OutputFormat:
     provenance: bool = True
     dpi: int | None = None
     frames: FrameSteps | None = None
+    video: Literal["mp4"] | None = None
     background: str = "white"
 
     def parameters(self) -> dict[str, Any]:
@@ -52,7 +54,7 @@ class OutputFormat:
         given = dataclasses.asdict(self)
         if self.format in {"png", "tiff"}:
             del given["quality"]
-        for name in ("dpi", "frames"):
+        for name in ("dpi", "frames", "video"):
             if given[name] is None:
                 del given[name]
         if isinstance(self.frames, tuple):

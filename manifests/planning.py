@@ -195,5 +195,6 @@ def _output(entry: RecipeEntry, background: str) -> OutputFormat:
         provenance=given.provenance,
         dpi=given.dpi,
         frames=frames_of(entry),
+        video=entry.frames.video if entry.frames else None,
         background=background,
     )

@@ -75,10 +75,12 @@ class Frames(StrictModel):
     Args:
         every: Steps from one to the next.
         at: Steps after which a picture is kept, instead; 0 is the start.
+        video: Also make a video of them, where ffmpeg or imageio-ffmpeg is installed.
     """
 
     every: Annotated[int, Field(ge=1)] | None = None
     at: Annotated[OneOrMore[Annotated[int, Field(ge=0)]], NOT_TOO_MANY] | None = None
+    video: Literal["mp4"] | None = None
 
     @model_validator(mode="after")
     def _says_when(self) -> Self:

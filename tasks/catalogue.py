@@ -157,6 +157,7 @@ class Catalogue:
             "losses": losses and _address(losses),
             "record": _quoted(record.file),
             "animation": _address(record.files["frames"]) if "frames" in record.files else None,
+            "video": _address(record.files["video"]) if "video" in record.files else None,
             "frames": [
                 {"step": int(role.removeprefix("frame_")), "file": _address(record.files[role])}
                 for role in frames

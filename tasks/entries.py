@@ -27,6 +27,8 @@ def entry_of(record: Record) -> dict[str, Any]:
     written = {name: value for name, value in record.output.items() if name != "background"}
     if frames := written.pop("frames", None):
         entry["frames"] = {"at" if isinstance(frames, list | tuple) else "every": frames}
+        if video := written.pop("video", None):
+            entry["frames"]["video"] = video
     entry["format"] = {"type": written.pop("format", "png"), **written}
     return entry
 

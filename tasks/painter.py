@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from nst_core.errors import DivergedError, ImageError
-from nst_core.images import animate, decode, encode, resize
+from nst_core.images import decode, encode, resize
 from nst_core.networks import network
 from nst_core.objective import Style
 from nst_core.optimizers import LBFGS, Adam
@@ -30,6 +30,7 @@ from nst_core.weights_files import weights_sha256
 from tasks.checkpoints import CheckpointFolder, Pace
 from tasks.durable import write_atomic
 from tasks.jobs import Stopped
+from tasks.time_lapse import VideoError, animation, video
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -269,14 +270,16 @@ class _Sitting:
         }
 
     def _frames(self, final: Tensor) -> dict[str, Path]:
-        """Return the kept intermediate pictures, and an animation of them at the final size."""
-        size = (final.shape[-2], final.shape[-1])
-        paths = sorted(self._job.folder.glob("frame_*.webp"))
-        shown = [resize(decode(path.read_bytes()).pixels, size) for path in paths]
-        animation = self._job.folder / "frames.webp"
-        # The finished picture is held for a moment before the loop begins again.
-        write_atomic(animation, animate([*shown, *[final] * 8]))
-        return {path.name: path for path in (animation, *paths)}
+        """Return the kept intermediate pictures, and what is made of them."""
+        folder = self._job.folder
+        kept = sorted(folder.glob("frame_*.webp"))
+        made = [animation(kept, final, folder)]
+        if self._job.video:
+            try:
+                made.append(video(kept, final, folder))
+            except VideoError as error:  # the picture is worth more than its film
+                self._warnings.append(str(error))
+        return {path.name: path for path in (*made, *kept)}
 
     def _frame_path(self, done: int) -> Path:
         return self._job.folder / f"frame_{done:06d}.webp"

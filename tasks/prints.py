@@ -81,7 +81,7 @@ def print_of(record: Record, root: Path, wanted: PrintSize) -> Pair:
     if not width or not height:
         raise RecipeError(f"the record of {record.stem} tells no size", code="E-PRINT-SIZE")
     longest = wanted.longest_side(width, height)
-    output = OutputFormat(**(record.output | {"dpi": wanted.dpi, "frames": None}))  # type: ignore[arg-type] # as it was recorded
+    output = OutputFormat(**(record.output | {"dpi": wanted.dpi, "frames": None, "video": None}))  # type: ignore[arg-type] # as it was recorded
     largest = min(_LARGEST.get(output.format, _LARGEST_SIDE), _LARGEST_SIDE)
     if not _LEAST * max(width, height) <= longest <= largest:
         raise RecipeError(
@@ -125,6 +125,9 @@ def larger(recipe: Recipe, factor: float) -> Recipe:
         smallest=before,
         ratio=(size / before) ** (1 / steps),
         steps=_STEPS,
-        carry=recipe.octaves.carry,
+        # A journey has left the photo's place: what lies there is no change of it.
+        carry="image" if recipe.octaves.zooms else recipe.octaves.carry,
     )
+    if recipe.canvas.kind == "fourier":  # holds all scales, and is painted at one size
+        octaves = replace(octaves, smallest=None, steps=(sum(_STEPS),))
     return replace(recipe, start="picture", octaves=octaves)

@@ -42,6 +42,7 @@ class PaintJob:
         dpi: Dots per inch that the file claims, or None.
         frames: Steps between two intermediate pictures that are kept, the steps after which one
             is (0 is the start), or None.
+        video: What else is made of these: ``mp4``, or None.
         folder: Where the finished files wait to be published.
         checkpoints: The output's folder of checkpoints.
         draft: Stop after the coarse octaves; see :mod:`tasks.painter`.
@@ -62,6 +63,7 @@ class PaintJob:
     provenance: Mapping[str, Any] | None = None
     dpi: int | None = None
     frames: int | tuple[int, ...] | None = None
+    video: str | None = None
     folder: Path
     checkpoints: Path
     draft: bool = False

@@ -43,6 +43,7 @@ _CONTENT_TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".webp": "image/webp",
+    ".mp4": "video/mp4",
     ".tif": "image/tiff",
     ".tiff": "image/tiff",
     ".json": "application/json",

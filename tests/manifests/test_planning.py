@@ -141,13 +141,14 @@ def test_what_is_written_is_what_the_recipe_says(shows):
     (pair, *_) = shows.pairs(
         (
             "{size: 256}",
-            "{format: {type: jpeg, quality: 80, provenance: false}, frames: {every: 5}}",
+            "{format: {type: jpeg, quality: 80, provenance: false, dpi: 240},"
+            " frames: {every: 5, video: mp4}}",
         ),
         ("output: out", "output: out\nbackground: black"),
     )
 
     assert pair.output == OutputFormat(
-        "jpeg", 8, 80, provenance=False, frames=5, background="black"
+        "jpeg", 8, 80, provenance=False, dpi=240, frames=5, video="mp4", background="black"
     )
 
 

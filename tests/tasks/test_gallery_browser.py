@@ -424,6 +424,8 @@ def test_the_copied_manifest_paints_exactly_this_picture(visit, tmp_path):
             "bits": 16,
             "provenance": True,
             "frames": 20,
+            "video": "mp4",
+            "dpi": 72,
             "background": "black",
         },
     )

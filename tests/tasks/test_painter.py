@@ -6,12 +6,14 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from PIL import Image
 
 from nst_core.presets import preset
 from tasks.fetching import Fetched
 from tasks.jobs import StopFlag
 from tasks.painter import main
 from tasks.render import PaintJob
+from tasks.time_lapse import find_encoder
 from tests.tasks.toy_gallery import gradient
 
 
@@ -57,3 +59,18 @@ def test_pictures_on_the_way_are_kept_when_asked(job, frames, steps):
 
     assert kept == steps
     assert ("frames.webp" in extras) == bool(steps)
+
+
+def test_a_video_is_made_where_there_is_an_encoder(job):
+    """And where there is none the picture is painted all the same, with a word about it."""
+    result = painted(replace(job, frames=2, video="mp4"))
+
+    has_video = "video.mp4" in result["extras"]
+    assert has_video == (find_encoder() is not None)
+    assert any("encoder" in warning for warning in result["warnings"]) != has_video
+
+
+def test_the_file_claims_its_resolution(job):
+    """The dots per inch that were asked for."""
+    with Image.open(painted(replace(job, dpi=150))["picture"]) as image:
+        assert image.info["dpi"] == pytest.approx((150, 150), abs=0.05)

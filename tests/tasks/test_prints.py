@@ -129,7 +129,27 @@ def test_what_cannot_become_a_print_is_refused(tmp_path, changes, size, code):
     assert refused.value.code == code
 
 
+STEP_BY_STEP = [name for name, row in PRESETS.items() if row.recipe.canvas.kind != "fourier"]
+
+
 @pytest.mark.parametrize("name", PRESETS)
+def test_a_print_of_every_preset_has_its_size(name):
+    """Whatever paints it."""
+    recipe = PRESETS[name].recipe
+
+    octaves = larger(recipe, 4).octaves
+
+    assert (octaves.size, octaves.zooms) == (4 * recipe.octaves.size, 0)
+
+
+def test_a_journeys_print_leaves_the_photo_behind():
+    """Where it zoomed to, the photo shows something else."""
+    recipe = replace(PRESET, octaves=replace(PRESET.octaves, zooms=3))
+
+    assert larger(recipe, 4).octaves.carry == "image"
+
+
+@pytest.mark.parametrize("name", STEP_BY_STEP)
 @pytest.mark.parametrize("factor", [1.2, 1.5, 2, 4, 12.8])
 def test_every_walk_begins_at_the_finished_size(name, factor):
     """And ends at the print's, whatever the preset and the factor, in octaves about 2 apart."""
