@@ -15,6 +15,7 @@ from nst_core.octaves import Octaves
 from nst_core.optimizers import LBFGS, Adam
 from nst_core.preset import Preset
 from nst_core.recipe import Recipe
+from nst_core.reconstructions import RECONSTRUCTIONS
 from nst_core.terms import Content, Gamut, Gram, Term, TotalVariation, Wasserstein
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -170,6 +171,7 @@ PRESETS: dict[str, Preset] = {
         source="lecture slides: Gram matrix / (C·H·W), rectified convolutions",
     ),
     **DREAMS,
+    **RECONSTRUCTIONS,
 }
 
 

@@ -251,3 +251,45 @@ def test_a_picture_of_two_sweeps_is_painted_once_and_shown_twice(shows):
     assert {tuple(sheet.recipe for sheet, _ in pair.sheets) for pair in shared} == {
         ("evening", "other")
     }
+
+
+FIGURE = ("recipe: evening", "recipe: reconstruction-sheet")
+
+
+def test_a_family_paints_each_row_from_what_it_reads(shows):
+    """Reconstructions of a content are the same for all styles, and painted once."""
+    pairs = shows.pairs(FIGURE)
+    contents = [pair for pair in pairs if not pair.styles]
+    styles = [pair for pair in pairs if pair.content is None]
+
+    assert (len(contents), len(styles), len(pairs)) == (3 * 5, 3 * 5, 30)
+    assert {len(pair.sheets) for pair in pairs} == {3}
+    assert len({sheet for pair in pairs for sheet, _ in pair.sheets}) == 9
+
+
+def test_a_family_keeps_the_pictures_that_its_preset_says(shows):
+    """Unless the recipe says otherwise."""
+    own = ("{size: 256}", "{preset: reconstruction-sheet, frames: {every: 5}}")
+
+    assert {pair.output.frames for pair in shows.pairs(FIGURE)} == {(0, 25, 70, 150, 350)}
+    assert {pair.output.frames for pair in shows.pairs(own)} == {5}
+
+
+def test_a_family_can_be_swept(shows):
+    """By another network, say: its axes come after the sweep's."""
+    pairs = shows.pairs(
+        ("{size: 256}", "{preset: reconstruction-sheet, sweep: {network: [vgg19, vgg16-hed]}}")
+    )
+
+    assert pairs[0].recipe_name == "evening, vgg19, content, relu1"
+    assert len(pairs) == 60
+
+
+def test_a_family_goes_through_its_layers_by_itself():
+    """So that they cannot be set."""
+    code, path, message = complaint(
+        "{seed: [1]}", preset="reconstruction-sheet", layers="{content: [relu1_1]}"
+    )
+
+    assert (code, path) == ("E-RECIPE", "recipes.tests")
+    assert message == ("'reconstruction-sheet' goes through its layers by itself; leave layers out")
