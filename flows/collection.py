@@ -20,6 +20,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import history, threads
 from flows.watching import title
+from tasks.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +99,10 @@ def paint(night: Night, server: PrefectServer, *, manifest: str) -> None:
             if server.is_ours and (killed := history.mark_crashed()):
                 _log.info("%d runs that were killed are marked as crashed", killed)
             state = collection.with_options(task_runner=runner)(
-                night.manifest.collection, manifest, str(night.output.root), return_state=True
+                night.manifest.collection,
+                manifest,
+                printable(str(night.output.root)),
+                return_state=True,
             )
             history.drain(state.state_details.flow_run_id)
         except Exception as error:  # noqa: BLE001 # whatever Prefect's trouble is, painting goes on
@@ -131,4 +135,4 @@ def _verdict(night: Night) -> State[None]:
 
 
 def _last(location: str) -> str:
-    return location.rstrip("/").rpartition("/")[2]
+    return printable(location.rstrip("/").rpartition("/")[2])

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from manifests.locations import written_out
 from tasks.printable import printable
 from tasks.redaction import redact
 
@@ -29,7 +30,7 @@ def print_error(line: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as the one JSON object of a command."""
-    sys.stdout.write(f"{json.dumps(value, ensure_ascii=False)}\n")
+    sys.stdout.write(written_out(f"{json.dumps(value, ensure_ascii=False)}\n"))
 
 
 def tell_counts(summary: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from manifests.locations import written_out
 from nst_core.errors import NSTError
 from tasks.fetching import Fetched, fetch
 from tasks.storage_errors import InputError
@@ -126,4 +127,4 @@ class Inputs:
 
 
 def _stand_in(location: str) -> str:
-    return hashlib.sha256(f"unreadable: {location}".encode()).hexdigest()
+    return hashlib.sha256(f"unreadable: {written_out(location)}".encode()).hexdigest()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from manifests.locations import written_out
 from manifests.naming import SHORTEST_ID, name_of
 from manifests.problems import printable
 from nst_core.networks import network
@@ -213,7 +214,8 @@ def _subject(
     content: str | None, styles: Iterable[StylePicture | PaintedStyle], recipe_name: str
 ) -> object:
     """Return what people take for the same pair, though its picture may differ."""
-    return content, tuple(style.location for style in styles), recipe_name
+    pictures = [written_out(style.location) for style in styles]
+    return content and written_out(content), tuple(pictures), recipe_name
 
 
 def _differences(pair: Pair, old: Painted, digests: Mapping[str, str]) -> tuple[str, ...]:

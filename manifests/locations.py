@@ -52,6 +52,15 @@ def is_remote(location: str) -> bool:
     return location.startswith("s3://")
 
 
+def written_out(text: str) -> str:
+    r"""Return a text that can be written down: file names may hold bytes that are no letters.
+
+    Python keeps these as halves of characters, which nothing but the file system takes back;
+    here, each becomes a backslash and its number, as in ``\udcff``.
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def is_pattern(text: str) -> bool:
     """Tell whether a text asks for several names: ``*``, ``?``, ``[abc]``, ``**``."""
     return re.search(r"[*?\[]", text) is not None

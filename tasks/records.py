@@ -16,6 +16,7 @@ from traceback import format_exception
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -26,6 +27,7 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
+from manifests.locations import written_out
 from nst_core.errors import FailureKind, NSTError
 from tasks.durable import FileEntry, OutputError
 
@@ -34,6 +36,8 @@ PRODUCT_VERSION = version("nst-gallery")
 # Folders of an output that are no collections.
 RESERVED = frozenset({"failed", "assets", "sheets"})
 
+# Names, and messages that quote them.
+Text = Annotated[str, AfterValidator(written_out)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Stem = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*--[0-9a-f]{10,64}$")]
 Folder = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f/\\.][^\x00-\x1f/\\]*$")]
@@ -76,7 +80,7 @@ class StyleSource(_Frozen):
         sha256: Of its bytes.
     """
 
-    location: str
+    location: Text
     weight: float
     sha256: Sha256
 
@@ -131,10 +135,10 @@ class _Pair(_Frozen):
     collection: Folder
     stem: Stem
     pair_id: Sha256
-    content_name: str
-    style_name: str
-    recipe_name: str
-    content: str | None
+    content_name: Text
+    style_name: Text
+    recipe_name: Text
+    content: Text | None
 
     @model_validator(mode="after")
     def _named_for_its_pair(self) -> Self:
@@ -234,7 +238,7 @@ class Painting(_Pair):
     resumed_at: tuple[int, ...] = ()
     degraded: tuple[str, ...] = ()
     draft: bool = False
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Text, ...] = ()
     seconds: float
     environment: dict[str, JsonValue] = {}
 
@@ -288,14 +292,14 @@ class Failure(_Pair):
         when: UTC, ISO 8601.
     """
 
-    styles: tuple[str, ...]
+    styles: tuple[Text, ...]
     stage: Stage
     kind: FailureKind
     code: str
-    message: str
-    remedy: str | None = None
+    message: Text
+    remedy: Text | None = None
     attempts: int = 1
-    traceback: str | None = None
+    traceback: Text | None = None
     when: str = Field(default_factory=now)
 
     @classmethod
