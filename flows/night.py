@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flows.briefs import Briefs
@@ -21,7 +22,7 @@ from flows.inputs import Inputs, locations
 from flows.watching import Outcome, title
 from manifests.comparing import identify
 from nst_core.errors import NSTError
-from tasks.attempts import CircuitBreaker
+from tasks.attempts import CircuitBreaker, patiently
 from tasks.devices import detect_slots
 from tasks.durable import explained
 from tasks.jobs import SlotError, Stopped
@@ -234,12 +235,15 @@ class Night:
         planned, rendered = self._planned[pair_id], self._rendered.pop(pair_id)
         result = rendered.result
         try:
-            record = self.output.publish(
+            publish = partial(
+                self.output.publish,
                 self._briefs.painting(planned, rendered, draft=self._drafting),
                 picture=_bytes(result["picture"]),
                 losses=_bytes(result["losses"]),
                 extras={name: _bytes(path) for name, path in result["extras"].items()},
             )
+            stopping = self.renderer.stopping
+            record = patiently(publish, deadline=self.deadline, stopping=stopping)
         except Exception as error:
             self._fail(planned, "publish", error)
             raise
@@ -381,11 +385,7 @@ def opened(
             draft=draft,
         )
         yield night
-        output.ledger.note("run_end", **_counts(night))
-
-
-def _counts(night: Night) -> dict[str, int]:
-    return dict(Counter(outcome.state for outcome in night.outcomes))
+        output.ledger.note("run_end", **Counter[str](outcome.state for outcome in night.outcomes))
 
 
 def _bytes(path: Path) -> bytes:

@@ -12,16 +12,23 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from nst_core.errors import NSTError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from nst_core.errors import FailureKind, NSTError
+    from nst_core.errors import FailureKind
 
+_log = logging.getLogger(__name__)
+
+Done = TypeVar("Done")
 Action = Literal["resume", "gentler", "frugal", "give up"]
 
 # What is done without, in this order and each on top of the last, to need less memory. The names
@@ -82,6 +89,36 @@ def decide(
             if patient and pause < seconds_left:
                 return Decision("resume", rung, pause)
     return Decision("give up", rung)
+
+
+def patiently(
+    act: Callable[[], Done], *, deadline: float = math.inf, stopping: threading.Event
+) -> Done:
+    """Do something with a disk, again and again while it fails in a way that may pass.
+
+    Args:
+        act: What to do; must bear repeating.
+        deadline: Moment of ``time.monotonic()`` from which nothing is tried again.
+        stopping: Set, it ends every pause, and the trying.
+
+    Returns:
+        What the action returned.
+
+    Raises:
+        NSTError: The last one.
+    """
+    failures: list[FailureKind] = []
+    while True:
+        try:
+            return act()
+        except NSTError as error:
+            failures.append(error.kind)
+            decision = decide(failures, seconds_left=deadline - time.monotonic())
+            if error.kind != "io" or decision.action == "give up":
+                raise
+            _log.warning("%s; trying again in %.0f s", error, decision.pause)
+            if stopping.wait(decision.pause):
+                raise
 
 
 class CircuitBreaker:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from flows import threads
 from flows.watching import Watcher
-from tasks.durable import OutputError
+from tasks.durable import Disk, OutputError
 from tasks.lock import OutputLockedError
 from tasks.output import Output
 from tasks.records import Record
@@ -221,6 +222,49 @@ def test_a_painted_picture_that_vanishes_fails_in_publishing(toy):
 
     assert states(outcomes) == {"cat": "complete", "vanishes": "failed"}
     assert outcomes["vanishes"].failure.stage == "publish"
+
+
+class StutteringDisk(Disk):
+    """A disk whose first syncs fail.
+
+    Args:
+        failures: How many.
+    """
+
+    def __init__(self, failures):
+        self.failures = failures
+
+    def fsync(self, descriptor):
+        """Fail, or do it."""
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.EIO, "Input/output error")
+        super().fsync(descriptor)
+
+
+def test_a_disk_that_fails_once_costs_no_painting(toy):
+    """What is painted is published at the next try; the pair is not painted again."""
+    collection = toy(contents=("cat",))
+    with collection.night() as night:
+        night.output = Output(collection.output, disk=StutteringDisk(1))
+        threads.paint(night)
+
+    (outcome,) = night.outcomes
+    assert (outcome.state, outcome.record.attempts) == ("complete", 1)
+
+
+def test_a_disk_that_fails_to_the_deadline_fails_the_pair_for_this_night_only(toy):
+    """The failure is the disk's: the next night paints the pair without being asked."""
+    collection = toy(contents=("cat",))
+    with collection.night() as night:
+        night.renderer._pool.warm()
+        night.output = Output(collection.output, disk=StutteringDisk(10_000))
+        night.deadline = time.monotonic() + 2.0
+        threads.paint(night)
+
+    (outcome,) = night.outcomes
+    assert (outcome.state, outcome.failure.kind) == ("failed", "io")
+    assert states(collection.paint()) == {"cat": "complete"}
 
 
 # The nights after a failure
@@ -486,10 +530,12 @@ def test_the_next_night_goes_on_where_a_stopped_one_left_off(toy):
 def test_at_the_deadline_pairs_under_way_are_saved_and_the_others_left(toy):
     """No pair is begun after it, and nothing is lost."""
     collection = toy(contents=("tarries-1", "tarries-2", "tarries-3", "tarries-4", "tarries-5"))
+    with collection.night() as night:
+        night.renderer._pool.warm()  # however long that takes
+        night.deadline = night.renderer._deadline = time.monotonic() + 2.0
+        threads.paint(night)
 
-    outcomes = collection.paint(deadline=time.monotonic() + 1.0)
-
-    assert set(states(outcomes).values()) == {"left"}
+    assert {outcome.state for outcome in night.outcomes} == {"left"}
     assert len(list(collection.output.glob(".work/checkpoints/*/*"))) == 1
 
 
