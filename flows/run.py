@@ -24,10 +24,13 @@ from flows.signals import Signals, leave_on_sigterm
 from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
 from flows.watching import called
+from manifests.locations import written_out
 from manifests.planning import expand, only
 from tasks.comparisons import write_comparisons
-from tasks.durable import OutputError, write_atomic
+from tasks.durable import write_atomic
 from tasks.gallery import build
+from tasks.lock import OutputLockedError
+from tasks.printable import printable
 from tasks.report import Report, ReportedPair, write_report
 from tasks.settings import Settings
 from tasks.sheets import write_contact_sheets
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from manifests.pairs import Pair
     from manifests.problems import Problem
     from manifests.schema import Manifest
+    from tasks.upload import Drained
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +53,7 @@ _log = logging.getLogger(__name__)
 _REFRESH_SECONDS = 600.0
 # What a stopped run leaves the flow to end by itself.
 _LAST_WORDS_SECONDS = 1.0
+_STALE_PAGE = "This run was stopped, the page is older: 'nst gallery' brings it up to date."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +124,7 @@ def paint_pairs(
     target = resolve_output(manifest, options.output)
     root = staging(target, settings.scratch) if target.startswith("s3://") else Path(target)
     ends = deadline([options.stop_at, manifest.finish_by], options.max_hours)
+    name = printable(source)
     with (
         display(quiet=options.quiet) as watcher,
         opened(
@@ -127,28 +133,34 @@ def paint_pairs(
             root=root,
             settings=settings,
             watcher=watcher,
-            source=source,
+            source=name,
             deadline=ends,
             retry_failed=options.retry_failed,
             draft=manifest.draft or options.draft,
         ) as night,
-        Uploading(night, target, source=source) as uploading,
+        Uploading(night, target, source=name) as uploading,
     ):
         if command is None:
             _remember(night, source, target, options)
             command = _command(source, options)
         refresh = partial(_hang, night, command)
-        caught = _paint(night, source, refresh=refresh)
-        drained = uploading.finish()
-        write_contact_sheets(night.output)
-        write_comparisons(
-            night.output,
-            manifest.collection,
-            [(outcome.planned.pair, outcome.record) for outcome in night.outcomes],
-        )
-        summary = refresh(waiting=len(drained.waiting))
-        uploading.pages()
-    return gravest(_codes(night, caught, waiting=len(drained.waiting))), summary
+        with Signals(leave=night.renderer.stop, kill=night.renderer.stop) as signals:
+            _paint(night, name, signals, refresh)
+            drained = uploading.finish()
+        waiting = len(drained.waiting)
+        if signals.code is not None:  # ten seconds are too short to look at every picture
+            report = reported(night, command=command, waiting=waiting, notes=[_STALE_PAGE])
+            summary = write_report(night.output, report, hasty=True)
+        else:
+            write_contact_sheets(night.output)
+            write_comparisons(
+                night.output,
+                manifest.collection,
+                [(outcome.planned.pair, outcome.record) for outcome in night.outcomes],
+            )
+            summary = refresh(waiting=waiting)
+            uploading.pages()
+        return gravest(codes(night, signals.code, drained)), summary
 
 
 def resolve_output(manifest: Manifest, chosen: str | None) -> str:
@@ -163,13 +175,14 @@ def resolve_output(manifest: Manifest, chosen: str | None) -> str:
     return chosen if chosen.startswith("s3://") else str(Path(chosen).expanduser().resolve())
 
 
-def reported(night: Night, *, command: str, waiting: int = 0) -> Report:
+def reported(night: Night, *, command: str, waiting: int = 0, notes: Sequence[str] = ()) -> Report:
     """Return how an open night stands.
 
     Args:
         night: Planned.
         command: What continues it.
         waiting: Finished pictures that are not uploaded yet.
+        notes: What else a person should know, one sentence each.
     """
     return Report(
         collection=night.manifest.collection,
@@ -189,14 +202,15 @@ def reported(night: Night, *, command: str, waiting: int = 0) -> Report:
         seconds=time.monotonic() - night.began,
         command=command,
         waiting=waiting,
+        notes=notes,
     )
 
 
 def _names(pair: Pair) -> dict[str, Any]:
     return {
         "name": called(pair),
-        "content": pair.content,
-        "style": tuple(style.location for style in pair.styles),
+        "content": pair.content and written_out(pair.content),
+        "style": tuple(written_out(style.location) for style in pair.styles),
         "recipe": pair.recipe_name,
     }
 
@@ -215,6 +229,7 @@ def _command(source: str, options: RunOptions) -> str:
         words += [] if value is None else [name, str(value)]
     for setting in options.overrides:
         words += ["--set", setting]
+    words += ["--retry-failed"] if options.retry_failed else []
     return shlex.join([*words, *(["--draft"] if options.draft else [])])
 
 
@@ -239,21 +254,20 @@ def _hang(night: Night, command: str, *, waiting: int = 0) -> dict[str, Any]:
     return summary
 
 
-def _paint(night: Night, source: str, *, refresh: Callable[[], object]) -> ExitCode | None:
-    """Paint in a thread of its own; the main thread is there for signals. Return their code."""
-    with Signals(leave=night.renderer.stop, kill=night.renderer.stop) as signals:
-        server = PrefectServer.start(night.output.work / "prefect")
-        painting = _in_background(_with_prefect, night, source, server)
-        due = time.monotonic() + _REFRESH_SECONDS
-        # Once all slots have saved and left, what does not end is Prefect, and is not waited for.
-        while not (painting.done() or signals.have_let_go(_LAST_WORDS_SECONDS)):
-            wait([painting], 0.2)
-            if time.monotonic() >= due and night.planned:
-                try:
-                    refresh()
-                except OutputError as error:
-                    _log.warning("the page is not refreshed: %s", error)
-                due = time.monotonic() + _REFRESH_SECONDS
+def _paint(night: Night, name: str, signals: Signals, refresh: Callable[[], object]) -> None:
+    """Paint in a thread of its own; the main thread is there for signals."""
+    server = PrefectServer.start(night.output.work / "prefect")
+    painting = _in_background(_with_prefect, night, name, server)
+    due = time.monotonic() + _REFRESH_SECONDS
+    # Once all slots have saved and left, what does not end is Prefect, and is not waited for.
+    while not (painting.done() or signals.have_let_go(_LAST_WORDS_SECONDS)):
+        wait([painting], 0.2)
+        if time.monotonic() >= due and night.planned:
+            try:
+                refresh()
+            except Exception as error:  # noqa: BLE001 # a page is no reason to end the painting
+                _log.warning("the page is not refreshed: %s", error)
+            due = time.monotonic() + _REFRESH_SECONDS
     server.stop()
     if painting.done():
         painting.result()
@@ -261,7 +275,6 @@ def _paint(night: Night, source: str, *, refresh: Callable[[], object]) -> ExitC
         from flows import history  # noqa: PLC0415
 
         history.forget()
-    return signals.code
 
 
 def _in_background(work: Callable[..., None], *arguments: Any) -> Future[None]:
@@ -280,7 +293,7 @@ def _in_background(work: Callable[..., None], *arguments: Any) -> Future[None]:
     return end
 
 
-def _with_prefect(night: Night, source: str, server: PrefectServer) -> None:
+def _with_prefect(night: Night, name: str, server: PrefectServer) -> None:
     try:
         # Imported here: it takes seconds, in which the slots warm up.
         from flows import collection  # noqa: PLC0415
@@ -290,23 +303,34 @@ def _with_prefect(night: Night, source: str, server: PrefectServer) -> None:
         _log.warning("Prefect does not start: %s", error)
         is_up = False
     if is_up:
-        collection.paint(night, server, manifest=source)
+        collection.paint(night, server, manifest=name)
         return
     if not night.renderer.is_stopping:
         _log.warning("Prefect did not come up; painting goes on without it")
     threads.paint(night)
 
 
-def _codes(night: Night, caught: ExitCode | None, *, waiting: int) -> list[ExitCode]:
-    """Return every code that applies."""
-    states = [outcome.state for outcome in night.outcomes]
-    codes = [caught] if caught else []
-    if night.breaker.reason is not None:
-        codes.append(ExitCode.ENVIRONMENT)
-    if waiting:
-        codes.append(ExitCode.NOT_UPLOADED)
-    if "left" in states and not codes:
-        codes.append(ExitCode.DEADLINE if night.is_over else ExitCode.ENVIRONMENT)
-    if "failed" in states:
-        codes.append(ExitCode.FAILED_PAIRS)
-    return codes
+def codes(night: Night, caught: ExitCode | None, drained: Drained) -> list[ExitCode]:
+    """Return every exit code that applies to a night at its end.
+
+    Args:
+        night: Painted.
+        caught: What a signal means, if one came.
+        drained: What came of its uploads.
+    """
+    left = [outcome for outcome in night.outcomes if outcome.state == "left"]
+    # Pairs without a failure were not begun, or were interrupted: by a signal or the deadline.
+    stranded = [outcome for outcome in left if outcome.failure is not None]
+    found = {
+        ExitCode.ENVIRONMENT: bool(night.breaker.reason or stranded),
+        ExitCode.LOCKED: isinstance(drained.stopped, OutputLockedError),
+        ExitCode.NOT_UPLOADED: bool(drained.waiting),
+        ExitCode.DEADLINE: bool(left) and caught is None and night.is_over,
+        ExitCode.FAILED_PAIRS: any(outcome.state == "failed" for outcome in night.outcomes),
+    }
+    applying = [code for code, applies in found.items() if applies]
+    if caught is not None:
+        applying.append(caught)
+    if left and not applying:  # nothing explains it, so it must not look like success
+        applying.append(ExitCode.ENVIRONMENT)
+    return applying

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PAGES = ("summary.json", "summary.md", "collection.csv", "ledger.jsonl", "index.html")
+# What a store that is in the middle of an answer is waited for: at the end of a night, and by a run
+# that was told to leave. It may not answer for minutes, and nothing depends on it.
+_GOODBYE_SECONDS = 15.0
+_HASTY_GOODBYE_SECONDS = 1.5
 
 
 class Uploading(Watcher):
@@ -45,9 +49,8 @@ class Uploading(Watcher):
         self._target = target
         self._source = source
         self._stack = ExitStack()
-        self._hurry = threading.Event()
         self._spool: Spool | None = None
-        self._drained = Drained()
+        self._drained: Drained | None = None
         self._thread = threading.Thread(target=self._follow, name="upload", daemon=True)
 
     def __enter__(self) -> Self:
@@ -61,28 +64,36 @@ class Uploading(Watcher):
             return self
         output = self._night.output
         store = store_for(self._target, self._night.settings)
-        lease = self._stack.enter_context(
-            Lease(store, self._target, work=output.work, manifest=self._source)
-        )
-        restore(output, store, self._target)
+        with ExitStack() as stack:
+            lease = stack.enter_context(
+                Lease(store, self._target, work=output.work, manifest=self._source)
+            )
+            restore(output, store, self._target)
+            self._stack = stack.pop_all()
+        stopping = self._night.renderer.stopping
         self._spool = Spool(
             output,
             store,
             self._target,
-            patience=Patience(deadline=self._night.deadline, called_off=self._hurry),
+            patience=Patience(deadline=self._night.deadline, called_off=stopping),
             guard=lease.check,
         )
         self._night.watchers.append(self)
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         """Stop uploading and give the lease back; what waits goes out with the next run."""
-        self._hurry.set()
-        if self._spool is not None:
-            self._spool.finish(0.0)
-            self._thread.join()
-        self._stack.close()
+        if self._spool is None:
+            return
+        is_hasty = failure is not None or self._night.renderer.is_stopping
+        self._spool.stop()
+        self._spool.finish(0.0)
+        leaving = threading.Thread(target=self._leave, name="leave the store", daemon=True)
+        leaving.start()
+        leaving.join(_HASTY_GOODBYE_SECONDS if is_hasty else _GOODBYE_SECONDS)
+        if leaving.is_alive():
+            _log.warning("the store does not answer: its lease will end by itself")
 
     def ended(self, outcome: Outcome) -> None:
         """Another pair may be ready to go out."""
@@ -90,17 +101,24 @@ class Uploading(Watcher):
             self._spool.wake()
 
     def finish(self) -> Drained:
-        """Wait until all is uploaded, time is up, or the store refuses for good."""
-        if self._spool is not None:
-            if self._night.renderer.is_stopping:  # a signal: leave soon
-                self._hurry.set()
-            self._spool.finish(GRACE)
-            self._thread.join()
+        """Wait until all is uploaded, time is up, the store refuses for good, or a signal comes.
+
+        Raises:
+            OutputError: What waits could not be counted.
+        """
+        if self._spool is None:
+            return Drained()
+        self._spool.finish(GRACE)
+        while self._thread.is_alive() and not self._night.renderer.is_stopping:
+            self._thread.join(0.2)
+        self._thread.join(_HASTY_GOODBYE_SECONDS)
+        if self._drained is None:  # it failed, or is still in the middle of a request
+            return Drained(waiting=tuple(record.stem for record in self._spool.waiting()))
         return self._drained
 
     def pages(self) -> None:
         """Upload the gallery page and the reports; a page is no picture, so failing only warns."""
-        if self._spool is None or self._hurry.is_set():
+        if self._spool is None or self._night.renderer.is_stopping:
             return
         root = self._night.output.root
         names = [name for name in _PAGES if (root / name).is_file()]
@@ -114,7 +132,16 @@ class Uploading(Watcher):
 
     def _follow(self) -> None:
         assert self._spool is not None
-        self._drained = self._spool.follow()
+        try:
+            self._drained = self._spool.follow()
+        except Exception:  # noqa: BLE001 # it is logged whole
+            # Not a word of it would be heard from this thread, and the night would end as if all
+            # had been uploaded.
+            _log.exception("uploading has failed; what waits goes out with the next run")
+
+    def _leave(self) -> None:
+        self._thread.join()
+        self._stack.close()
 
 
 def drain(target: str) -> Drained:

@@ -112,8 +112,13 @@ class Report:
         }
 
 
-def write_report(output: Output, report: Report) -> dict[str, Any]:
+def write_report(output: Output, report: Report, *, hasty: bool = False) -> dict[str, Any]:
     """Write all three files, each whole, and return the summary.
+
+    Args:
+        output: Where to.
+        report: What they tell.
+        hasty: Do without what takes a look at the pictures themselves.
 
     Raises:
         NewerRecordError: A record was written by a later version of this product.
@@ -122,14 +127,15 @@ def write_report(output: Output, report: Report) -> dict[str, Any]:
     summary = report.summary()
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(output.root / "summary.json", f"{text}\n".encode())
-    write_atomic(output.root / "summary.md", markdown(output, report).encode())
+    write_atomic(output.root / "summary.md", markdown(output, report, hasty=hasty).encode())
     write_atomic(output.root / "collection.csv", table(output.records()).encode())
     return summary
 
 
-def markdown(output: Output, report: Report) -> str:
-    """Return the report for people, at most 40 lines of Markdown."""
+def markdown(output: Output, report: Report, *, hasty: bool = False) -> str:
+    """Return the report for people, at most 40 lines of Markdown; see `write_report`."""
     records = [pair.record for pair in report.pairs if pair.record]
+    twins = [] if hasty else near_duplicates(output.root, records)
     counts = report.counts
     lines = [
         f"# {_text(report.collection)}",
@@ -143,10 +149,7 @@ def markdown(output: Output, report: Report) -> str:
     marks = [
         ("Degraded", [f"{_called(r)}: {', '.join(r.degraded)}" for r in records if r.degraded]),
         ("Drafts, to be refined by the next run", [_called(r) for r in records if r.draft]),
-        (
-            "Near-duplicates",
-            [" = ".join(map(_called, group)) for group in near_duplicates(output.root, records)],
-        ),
+        ("Near-duplicates", [" = ".join(map(_called, group)) for group in twins]),
         (
             "Loss out of line with its style set",
             [f"{_called(r)} ({times:.1f} × the median)" for r, times in outliers(records)],

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tasks.durable import OutputError, write_atomic
+from tasks.durable import OutputError, explained, write_atomic
 from tasks.locations import S3Location, join
 from tasks.lock import OutputLockedError
 from tasks.patience import Patience, insist
@@ -241,16 +241,25 @@ class Spool:
             ) from error
 
     def _is_whole(self, theirs: Record) -> bool:
-        """Tell whether the bucket holds the files of its own record, by their sizes."""
-        there = [self._store.head(join(self._target, file.file)) for file in theirs.files.values()]
-        sizes = [file.bytes for file in theirs.files.values()]
-        return sizes == [info.bytes if info else None for info in there]
+        """Tell whether the bucket holds the files of its own record, byte for byte."""
+        files = theirs.files.values()
+        there = [self._store.head(join(self._target, file.file)) for file in files]
+        if [file.bytes for file in files] != [info.bytes if info else None for info in there]:
+            return False
+        return all(
+            hashlib.sha256(self._store.read(info.location, etag=info.etag)).hexdigest()
+            == file.sha256
+            for file, info in zip(files, there, strict=True)
+            if info
+        )
 
     def _local(self, entry: FileEntry) -> bytes:
-        try:
-            data = (self._output.root / entry.file).read_bytes()
-        except FileNotFoundError:
-            data = b""
+        path = self._output.root / entry.file
+        with explained(path):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                data = b""
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             raise OutputError(
                 f"{entry.file} is not what its record says",
@@ -285,7 +294,7 @@ class Spool:
     def _is_marked(self, record: Record) -> bool:
         try:
             return (self._markers / record.file).read_bytes() == _fingerprint(record)
-        except FileNotFoundError:
+        except OSError:  # most often there is none; one that cannot be read costs a few requests
             return False
 
 

@@ -78,5 +78,5 @@ class Nst:
         self.process.send_signal(number)
         code = self.end()
         seconds = time.monotonic() - began
-        _, left = psutil.wait_procs(family, timeout=5)
+        _, left = psutil.wait_procs(family, timeout=15)
         return code, seconds, left

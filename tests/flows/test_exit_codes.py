@@ -4,7 +4,9 @@ import itertools
 
 import pytest
 
+from flows import threads
 from flows.exit_codes import ExitCode, gravest, of_error
+from flows.run import codes
 from manifests.problems import ManifestError, Problem
 from nst_core.errors import DivergedError, ImageError, NSTError, RecipeError, WeightsError
 from tasks.devices import DeviceError
@@ -14,6 +16,8 @@ from tasks.lock import OutputLockedError
 from tasks.records import NewerRecordError
 from tasks.settings import SettingsError
 from tasks.storage_errors import BusyError, InputError, RefusedError
+from tasks.upload import Drained
+from tests.flows.toy_collection import ToyCollection
 
 # 130 and 143 never apply together: the first signal names the code.
 GRAVEST_FIRST = [143, 4, 6, 10, 3, 0]
@@ -78,3 +82,54 @@ def test_nothing_amiss_is_complete():
 def test_an_error_that_ends_a_command_has_its_code(error, code):
     """By what kind of trouble it is, not by where it was raised."""
     assert of_error(error) == code
+
+
+# What a night amounts to
+
+WAITING = Drained(waiting=("cat--monet",))
+OUSTED = Drained(waiting=("cat--monet",), stopped=OutputLockedError("another run holds the prefix"))
+SIGTERM, SIGINT = ExitCode.TERMINATED, ExitCode.INTERRUPTED
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory):
+    """Nights at their end, by what became of their pairs."""
+
+    def end(*contents, **options):
+        collection = ToyCollection(tmp_path_factory.mktemp("night"), contents=contents)
+        with collection.night(**options) as night:
+            for path in collection.folder.glob("photos/gone*"):
+                path.unlink()
+            threads.paint(night)
+            return night
+
+    return {
+        "complete": end("cat"),
+        "failed": end("cat", "gone"),
+        "late": end("cat", "gone", deadline=0.0),
+        "stranded": end("cat", "gone", "full"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("night", "caught", "drained", "code"),
+    [
+        ("complete", None, Drained(), 0),
+        ("complete", None, WAITING, 6),
+        ("complete", None, OUSTED, 11),
+        ("complete", SIGTERM, Drained(), 143),
+        ("complete", SIGINT, WAITING, 130),
+        ("failed", None, Drained(), 3),
+        ("failed", None, WAITING, 6),
+        ("failed", SIGINT, Drained(), 130),
+        ("late", None, Drained(), 10),
+        ("late", None, WAITING, 6),
+        ("late", SIGTERM, WAITING, 143),
+        ("stranded", None, Drained(), 4),
+        ("stranded", None, WAITING, 4),
+        ("stranded", SIGTERM, WAITING, 143),
+    ],
+)
+def test_a_night_ends_with_the_gravest_code_that_applies(nights, night, caught, drained, code):
+    """130 and 143 before 4 before 6 before 10 before 3."""
+    assert gravest(codes(nights[night], caught, drained)) == code

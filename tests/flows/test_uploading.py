@@ -14,6 +14,7 @@ import pytest
 
 from flows import threads
 from flows.uploading import Uploading, drain
+from tasks.durable import NotWritableError
 from tasks.lock import OutputLockedError
 from tasks.output import Output
 from tasks.storage import store_for
@@ -21,7 +22,7 @@ from tasks.storage_errors import RefusedError
 from tasks.upload import staging
 from tests.flows.command import Nst
 from tests.flows.toy_collection import Guest, ToyCollection
-from tests.flows.waiting import until
+from tests.flows.waiting import shared, until
 from tests.tasks.fault_proxy import ALWAYS, Fault
 
 
@@ -205,6 +206,37 @@ def test_a_store_that_refuses_does_not_stop_the_painting(exhibition, line):
     assert isinstance(drained.stopped, RefusedError)
 
 
+def test_what_nobody_thought_of_does_not_look_like_success(exhibition, monkeypatch, caplog):
+    """Whatever ends the uploads, what is not in the bucket waits, and the log says why."""
+
+    def burn(*_):
+        raise LookupError("nobody thought of this")
+
+    with exhibition.night() as (night, uploading):
+        monkeypatch.setattr(night.output, "records", burn)
+        threads.paint(night)
+        until(lambda: "nobody thought of this" in caplog.text)
+        monkeypatch.undo()
+        drained = uploading.finish()
+
+    assert len(drained.waiting) == 2
+    assert drained.uploaded == ()
+
+
+def test_a_lease_does_not_outlive_a_start_that_failed(exhibition, tmp_path, monkeypatch):
+    """A folder that cannot take what is in the bucket leaves the prefix to others."""
+    exhibition.paint()
+    shutil.rmtree(exhibition.root)
+    exhibition.root.mkdir(parents=True)
+    (exhibition.root / "toy").write_text("in the way of the collection's folder")
+    with pytest.raises(NotWritableError), exhibition.night():
+        pass
+
+    states, _ = another_machine(exhibition, tmp_path / "other").paint()
+
+    assert set(states.values()) == {"kept"}
+
+
 # Two machines
 
 
@@ -278,6 +310,7 @@ def test_a_picture_that_is_damaged_in_the_bucket_is_painted_again(exhibition):
 
     assert states == {"cat": "complete", "dog": "kept"}
     assert exhibition.files()[name] == good[name]
+    assert exhibition.objects() == exhibition.files()
 
 
 # In
@@ -373,8 +406,8 @@ def gallery(bucket, tmp_path, environ, monkeypatch):
     )
     commands = []
 
-    def start(*arguments):
-        commands.append(Nst(*arguments, folder=tmp_path, environ=environ))
+    def start(*arguments, **variables):
+        commands.append(Nst(*arguments, folder=tmp_path, environ=environ | variables))
         return commands[-1]
 
     yield Exhibition(collection, f"{bucket}/spring"), start
@@ -418,14 +451,16 @@ def test_a_run_that_cannot_upload_exits_with_6(gallery, line):
 
 @pytest.mark.slow
 def test_sigterm_while_uploading_ends_a_run_within_10_seconds(gallery, line):
-    """A store that does not answer keeps nobody waiting."""
-    _, nst = gallery
+    """A store that does not answer keeps nobody waiting, however patient boto3 is."""
+    exhibition, nst = gallery
     line.inject(Fault.BLACK_HOLE, times=ALWAYS, method="PUT", key="*/toy/*")
-    command = nst("run", "toy.yaml")
+    command = nst("run", "toy.yaml", "--json", NST_S3_READ_TIMEOUT=None, NST_S3_ATTEMPTS=None)
     until(lambda: command.has_ended or "complete cat" in command.stderr)
     until(lambda: puts(line))
 
     code, seconds, left_over = command.send(signal.SIGTERM)
 
-    assert (code, left_over) == (143, [])
-    assert seconds < 10
+    assert (code, left_over) == (143, []), command.stderr
+    assert seconds < shared(10)
+    assert command.summary["complete"] == 1
+    assert "1 pictures are not uploaded" in (exhibition.root / "summary.md").read_text()

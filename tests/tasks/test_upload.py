@@ -127,6 +127,18 @@ class TestAGoodNight:
         assert sorted(drained.uploaded) == stems(output)
         assert puts(line) == []
 
+    def test_a_marker_in_disorder_costs_its_pair_alone(self, output: Output):
+        """What cannot be noted as uploaded is brought again next time; the others are done."""
+        store = MemoryStore()
+        spool = Spool(output, store, TARGET)
+        record = first_record(output)
+        (spool._markers / record.file / "a folder").mkdir(parents=True)
+
+        drained = spool.drain()
+
+        assert (len(drained.uploaded), drained.waiting) == (2, (record.stem,))
+        assert whole(store, TARGET) == stems(output)
+
     def test_another_bucket_gets_everything(self, output: Output):
         """A marker is for one target: what is in one bucket is not in another."""
         store = MemoryStore()
