@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from manifests.problems import Path, Problem
 
 _MOST_LISTED = 10
+# What a pairing names, and where that is defined.
+_NAMED = {
+    "content": "content_sets",
+    "style": "style_sets",
+    "guide": "style_sets",
+    "recipe": "recipes",
+}
 
 
 def check(document: Document) -> Iterator[Problem]:
@@ -56,7 +63,7 @@ def check(document: Document) -> Iterator[Problem]:
 
 def _check_names(document: Document, pairing: dict[str, Any], path: Path) -> Iterator[Problem]:
     """Yield a problem for every name that the manifest does not define."""
-    for key, among in (("content", "content_sets"), ("style", "style_sets"), ("recipe", "recipes")):
+    for key, among in _NAMED.items():
         known = {**_mapping(document.tree, among), **(PRESETS if key == "recipe" else {})}
         is_told = not isinstance(document.tree.get(among, {}), dict)
         for place, name in _names(pairing, key):
@@ -66,7 +73,7 @@ def _check_names(document: Document, pairing: dict[str, Any], path: Path) -> Ite
                     did_you_mean(name, islice(known, MAX_ENTRIES))
                     or f"; this manifest has {listed}"
                 )
-                said = f"no {key} {'' if key == 'recipe' else 'set '}{quoted(name)}{hint}"
+                said = f"no {among.removesuffix('s').replace('_', ' ')} {quoted(name)}{hint}"
                 yield document.problem("E-MANIFEST-NAME", (*path, *place), said)
 
 
@@ -87,12 +94,14 @@ def _check_pictures(
     named = [name for _, name in _names(pairing, "recipe")]
     for name in dict.fromkeys(named if "recipe" in pairing else [DEFAULT_RECIPE]):
         for key in ("content", "style") if name in reads else ():
-            if key in reads[name] and key not in pairing:
+            is_there = key in pairing or (key == "style" and "guide" in pairing)
+            if key in reads[name] and not is_there:
                 said = f"recipe {quoted(name)} reads a {key} picture; add {key}: with names of sets"
                 yield document.problem("E-MANIFEST-READS", path, said)
-            elif key not in reads[name] and key in pairing:
-                said = f"recipe {quoted(name)} reads no {key} picture; leave {key} out"
-                yield document.problem("E-MANIFEST-READS", (*path, key), said)
+            elif key not in reads[name] and is_there:
+                written = key if key in pairing else "guide"
+                said = f"recipe {quoted(name)} reads no {key} picture; leave {written} out"
+                yield document.problem("E-MANIFEST-READS", (*path, written), said)
 
 
 def _pairings(tree: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -123,7 +123,7 @@ class _Expansion:
     def _product(self, path: Path, pairing: Pairing) -> Iterator[Pair]:
         """Yield every content with every style by every recipe of a pairing."""
         contents = self._sets.contents(pairing.content)
-        styles = self._sets.styles(pairing.style)
+        styles = self._sets.styles(pairing.guide or pairing.style)
         recipes = [
             (name, tuple(variants(name, self._manifest.recipe(name)))) for name in pairing.recipe
         ]

@@ -127,6 +127,7 @@ class Pairing(StrictModel):
     Args:
         content: Names of content sets; left out where the recipe reads no photo.
         style: Names of style sets; left out where the recipe reads no style.
+        guide: The same under another name, for dreams that are guided by a picture.
         recipe: Names of recipes, or of presets as they are.
         exclude: Patterns; a pair is left out if one fits its content's or style's path or name,
             or content--style as the picture's file name has them.
@@ -135,9 +136,18 @@ class Pairing(StrictModel):
 
     content: OneOrMore[Name] | None = None
     style: OneOrMore[Name] | None = None
+    guide: OneOrMore[Name] | None = None
     recipe: OneOrMore[Name] = (DEFAULT_RECIPE,)
     exclude: OneOrMore[Text] | None = None
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+
+    @model_validator(mode="after")
+    def _has_one_or_the_other(self) -> Self:
+        if self.style is not None and self.guide is not None:
+            raise wrong(
+                "E-MANIFEST-GUIDE", "a guide takes the style's place; give one of the two"
+            )
+        return self
 
 
 class Manifest(StrictModel):

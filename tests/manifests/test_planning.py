@@ -124,6 +124,20 @@ def test_a_recipe_that_reads_no_content_makes_pairs_of_styles_alone(shows):
     assert pairs[0].locations == ("/shows/monet/lilies.jpg",)
 
 
+def test_a_guide_takes_the_styles_place(shows):
+    """A guided dream is planned like a painting, under a name of its own."""
+    paired = "{content: [faces, houses], style: [monet, water], recipe: evening}"
+    guided = shows.pairs((paired, "{content: faces, guide: monet, recipe: guided-vgg}"))
+
+    assert named(guided) == [
+        "ann lilies guided-vgg",
+        "bob lilies guided-vgg",
+        "ann poplars guided-vgg",
+        "bob poplars guided-vgg",
+    ]
+    assert guided[0].styles == (StylePicture("/shows/monet/lilies.jpg", 1.0),)
+
+
 def test_a_picture_to_start_from_belongs_to_the_pair(shows):
     """It is looked up and fetched as the others are."""
     (pair, *_) = shows.pairs(("{size: 256}", "{init: {picture: faces/ann.jpg}}"))

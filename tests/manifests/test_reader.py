@@ -334,6 +334,19 @@ WRONG = [
         "E-MANIFEST-NAME m.yaml:5:43 pairings.0.recipe: no recipe 'galery'; did you mean 'gallery'?",
     ),
     (
+        based(pairings="[{content: faces, guide: monnet, recipe: guided-match}]"),
+        "E-MANIFEST-NAME m.yaml:5:37 pairings.0.guide: no style set 'monnet'; did you mean 'monet'?",
+    ),
+    (
+        based(pairings="[{content: faces, guide: monet, recipe: dream-vgg}]"),
+        "E-MANIFEST-READS m.yaml:5:30 pairings.0.guide: recipe 'dream-vgg' reads no style picture; leave"
+        " guide out",
+    ),
+    (
+        based(pairings="[{content: faces, style: monet, guide: monet}]"),
+        "E-MANIFEST-GUIDE m.yaml:5:12 pairings.0: a guide takes the style's place; give one of the two",
+    ),
+    (
         based(pairings="{content: faces}"),
         "E-MANIFEST-READS m.yaml:5:1 pairings: recipe 'gallery' reads a style picture; add style: with"
         " names of sets",
