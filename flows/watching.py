@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from manifests import naming
+
 if TYPE_CHECKING:
     from flows.night import Night
     from manifests.comparing import Planned
@@ -40,7 +42,7 @@ def title(planned: Planned) -> str:
 
 def called(pair: Pair) -> str:
     """Return what people call a pair: content × style."""
-    return " × ".join(filter(None, (pair.content_name, pair.style_name)))
+    return naming.title(pair.content_name, pair.style_name, pair.recipe_name)
 
 
 class Watcher:

@@ -53,3 +53,16 @@ def stem(content: str, style: str, recipe: str, pair_id: str) -> str:
     """
     pictures = [slug(name) for name in (content, style) if name]
     return "--".join([*pictures, slug(recipe), pair_id])
+
+
+def title(content: str, style: str, recipe: str) -> str:
+    """Return what people call a painting: content × style, or what there is of it, with its recipe.
+
+    Args:
+        content: The content picture's name, or empty.
+        style: The style's, or empty.
+        recipe: The recipe's.
+    """
+    if content and style:
+        return f"{content} × {style}"
+    return " · ".join(filter(None, (content, style, recipe)))

@@ -144,9 +144,7 @@ class Pairing(StrictModel):
     @model_validator(mode="after")
     def _has_one_or_the_other(self) -> Self:
         if self.style is not None and self.guide is not None:
-            raise wrong(
-                "E-MANIFEST-GUIDE", "a guide takes the style's place; give one of the two"
-            )
+            raise wrong("E-MANIFEST-GUIDE", "a guide takes the style's place; give one of the two")
         return self
 
 

@@ -13,6 +13,7 @@ from nst_core.octaves import Octaves
 from nst_core.optimizers import Adam, NormalizedGradient
 from nst_core.preset import Preset
 from nst_core.recipe import Recipe
+from nst_core.terms import TotalVariation
 from nst_core.transforms import Jitter, Pad, RandomRotate, RandomScale, Resize
 
 if TYPE_CHECKING:
@@ -187,6 +188,27 @@ DREAMS: dict[str, Preset] = {
         ),
         summary="a class by the tenth of the pixels that matter most",
         source=_SOURCE_YOSINSKI,
+    ),
+    "class-picture": Preset(
+        Recipe(
+            network="efficientnet-lite0",
+            terms=(Unit(unit=FLAMINGO), TotalVariation(weight=800.0)),
+            start="noise",
+            noise=0.01,
+            transforms=(
+                Pad(pixels=16),
+                Jitter(pixels=16),
+                RandomScale(least=0.5, most=1.2),
+                RandomRotate(degrees=15),
+                Jitter(pixels=8),
+            ),
+            canvas=Fourier(spectral=1.0),
+            optimizer=Adam(rate=0.05, betas=(0.9, 0.999), average=0),
+            octaves=Octaves(size=256, steps=(256,)),
+            precision="fp32",
+        ),
+        summary="a class as the house likes it: whole creatures, hardly any noise; no fetching",
+        source="classvis-lucid with wider scales and a price on noise, chosen by eye",
     ),
     "classvis-lucid": Preset(
         Recipe(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
+from manifests import naming
 from tasks.durable import write_atomic
 from tasks.printable import printable
 from tasks.suspects import near_duplicates, outliers
@@ -222,7 +223,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _called(record: Record) -> str:
-    return _text(" × ".join(filter(None, (record.content_name, record.style_name))) or record.stem)
+    return _text(naming.title(record.content_name, record.style_name, record.recipe_name))
 
 
 def _text(text: str) -> str:

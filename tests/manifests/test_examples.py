@@ -12,6 +12,7 @@ from PIL import Image
 import manifests
 from manifests.planning import expand
 from manifests.reader import read
+from nst_core.networks import PackageFile, network
 
 EXAMPLES = Path(manifests.__file__).parent / "examples"
 PICTURES = sorted((EXAMPLES / "pictures").rglob("*.*"))
@@ -51,6 +52,16 @@ def test_the_quickstart_paints_two_photos_in_three_styles():
     assert len({pair.labels["style_set"] for pair in pairs}) == 2
     assert {key for pair in pairs for key in pair.labels} >= {"movement", "technique", "subject"}
     assert all(len(pair.credits) == 2 for pair in pairs)
+
+
+def test_every_job_is_planned_without_a_warning():
+    """Each recipe once, with the pictures that lie beside it and weights that are installed."""
+    warnings = []
+    pairs = expand(read(EXAMPLES / "every_job.yaml"), find, on_warning=warnings.append)
+
+    assert warnings == []
+    assert len({pair.recipe_name for pair in pairs}) == len(pairs)
+    assert {type(network(pair.recipe.network).source) for pair in pairs} == {PackageFile}
 
 
 def test_the_quickstart_uses_all_the_pictures_that_are_there():

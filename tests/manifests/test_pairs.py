@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests import pairs
-from manifests.naming import slug
+from manifests.naming import slug, title
 from manifests.pairs import OutputFormat, Pair, StylePicture
 from nst_core.presets import preset
 
@@ -239,3 +239,17 @@ def test_file_names_never_collide(names):
     assert len({unicodedata.normalize("NFC", stem).casefold() for stem in stems}) == len(stems)
     assert all(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]*--[0-9a-f]{10}", stem) for stem in stems)
     assert max(len(f"{stem}.conflict-999.losses.csv".encode()) for stem in stems) <= 200
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("dog", "wave", "evening"), "dog × wave"),
+        (("dog", "", "dream"), "dog · dream"),
+        (("", "wave", "texture"), "wave · texture"),
+        (("", "", "flamingo"), "flamingo"),
+    ],
+)
+def test_a_title_tells_what_there_is_of_a_pair(names, expected):
+    """Where one side is missing, the recipe tells apart what would be called the same."""
+    assert title(*names) == expected

@@ -335,11 +335,11 @@ WRONG = [
     ),
     (
         based(pairings="[{content: faces, guide: monnet, recipe: guided-match}]"),
-        "E-MANIFEST-NAME m.yaml:5:37 pairings.0.guide: no style set 'monnet'; did you mean 'monet'?",
+        "E-MANIFEST-NAME m.yaml:5:29 pairings.0.guide: no style set 'monnet'; did you mean 'monet'?",
     ),
     (
         based(pairings="[{content: faces, guide: monet, recipe: dream-vgg}]"),
-        "E-MANIFEST-READS m.yaml:5:30 pairings.0.guide: recipe 'dream-vgg' reads no style picture; leave"
+        "E-MANIFEST-READS m.yaml:5:29 pairings.0.guide: recipe 'dream-vgg' reads no style picture; leave"
         " guide out",
     ),
     (

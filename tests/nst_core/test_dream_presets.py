@@ -21,6 +21,7 @@ def recipe(name):
         *((f"guided-{name}", {"content", "style"}) for name in ("match", "channel", "vgg")),
         *((f"classvis-yosinski-{number}", set()) for number in (1, 2, 3, 4)),
         *((f"classvis-{name}", set()) for name in ("lucid", "deepdraw")),
+        ("class-picture", set()),
     ],
 )
 def test_a_dream_reads_what_it_dreams_of(name: str, reads: set[str]):
@@ -164,7 +165,7 @@ def test_deepdraws_octaves():
     )
 
 
-@pytest.mark.parametrize("name", [name for name in DREAMS if name.startswith("classvis")])
+@pytest.mark.parametrize("name", [name for name in DREAMS if name.startswith("class")])
 def test_a_class_picture_shows_a_flamingo_unless_told_otherwise(name: str):
     """Class 130 of ImageNet."""
     assert [term.unit for term in recipe(name).terms if isinstance(term, Unit)] == [130]
