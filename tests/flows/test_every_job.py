@@ -24,5 +24,5 @@ def test_every_job_is_painted(tmp_path, environ):
     summary = json.loads((output / "summary.json").read_text())
     assert {pair["state"] for pair in summary["pairs"]} == {"complete"}
     assert set(read(EXAMPLE).recipes) <= {
-        pair["recipe"].partition(" ")[0] for pair in summary["pairs"]
+        pair["recipe"].partition(",")[0] for pair in summary["pairs"]
     }
