@@ -111,7 +111,10 @@ def run(
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Paint what is missing, publish it, report. The same command again continues."""
+    """Paint what is missing, publish it, report. The same command again continues.
+
+    NST_NOTIFY_URL, a webhook, or NST_NOTIFY_COMMAND is told how it ended, in JSON.
+    """
     from flows.run import RunOptions  # noqa: PLC0415 # not every command starts slots
     from flows.run import run as run_one  # noqa: PLC0415
 

@@ -8,6 +8,7 @@ removed: that is what :mod:`flows.threads` does when Prefect is not to be had.
 from __future__ import annotations
 
 import logging
+import shlex
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import history, threads
+from flows.artifacts import Artifacts
 from flows.watching import title
 from tasks.printable import printable
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _TONIGHT: ContextVar[Night] = ContextVar("tonight")
+_SHOWN: ContextVar[Artifacts] = ContextVar("shown")
 
 
 @task(task_run_name="fetch {name}", cache_policy=NO_CACHE, persist_result=False)
@@ -63,7 +66,7 @@ def collection(name: str, manifest: str, output: str) -> State[None]:  # noqa: A
         manifest: Where it is written.
         output: Where it goes.
     """
-    night = _TONIGHT.get()
+    night, shown = _TONIGHT.get(), _SHOWN.get()
     for future in [fetch.submit(_last(where), where) for where in night.locations]:
         future.wait()
     under_way: list[PrefectFuture[None]] = []
@@ -75,26 +78,43 @@ def collection(name: str, manifest: str, output: str) -> State[None]:  # noqa: A
             name=name, pair_id=planned.pair_id, wait_for=[rendered]
         )
         under_way.append(published)
+        shown.progress()
     for future in under_way:
         future.wait()
+        shown.progress()
+    shown.leave()
     return _verdict(night)
 
 
-def paint(night: Night, server: PrefectServer, *, manifest: str) -> None:
+def paint(
+    night: Night,
+    server: PrefectServer,
+    *,
+    manifest: str,
+    page: str | None = None,
+    command: str | None = None,
+) -> None:
     """Run the flow for an open night; what Prefect drops on the way is painted without it.
 
     Args:
         night: Opened by :func:`flows.night.opened`.
         server: Where it is shown.
         manifest: Where it is written, for whoever watches.
+        page: Where the gallery page will be found; by default in the night's own output.
+        command: What continues the run; by default ``nst run`` with the manifest.
 
     Raises:
         NSTError: The night could not be planned.
     """
     # A pair takes up to two threads: its publishing waits in one while it is painted in another.
     runner: Any = ThreadPoolTaskRunner(max_workers=2 * night.places + 1)
+    shown = Artifacts(
+        night,
+        page=page or str(night.output.root),
+        command=command or shlex.join(["nst", "run", manifest]),
+    )
     # Prefect reads its environment only once, and this command may have had a server before.
-    with _tonight(night), temporary_settings({PREFECT_API_URL: server.url}):
+    with _tonight(night, shown), temporary_settings({PREFECT_API_URL: server.url}):
         try:
             if server.is_ours and (killed := history.mark_crashed()):
                 _log.info("%d runs that were killed are marked as crashed", killed)
@@ -112,12 +132,13 @@ def paint(night: Night, server: PrefectServer, *, manifest: str) -> None:
 
 
 @contextmanager
-def _tonight(night: Night) -> Iterator[None]:
-    token = _TONIGHT.set(night)
+def _tonight(night: Night, shown: Artifacts) -> Iterator[None]:
+    tokens = _TONIGHT.set(night), _SHOWN.set(shown)
     try:
         yield
     finally:
-        _TONIGHT.reset(token)
+        _TONIGHT.reset(tokens[0])
+        _SHOWN.reset(tokens[1])
 
 
 def _verdict(night: Night) -> State[None]:

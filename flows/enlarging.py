@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.notifying import notified
 from flows.run import RunOptions, paint_pairs
 from flows.uploading import restore
 from manifests.naming import PRINTS
@@ -90,14 +91,18 @@ def enlarge(order: Order, options: RunOptions) -> tuple[ExitCode, dict[str, Any]
         OutputLockedError: Another run holds the output.
         NSTError: The machine is not fit for it.
     """
-    manifest, pairs = prepared(order)
-    return paint_pairs(
-        manifest,
-        pairs,
-        source="nst enlarge",
-        options=replace(options, output=manifest.output),
-        command=order.command,
-    )
+
+    def paint() -> tuple[ExitCode, dict[str, Any]]:
+        manifest, pairs = prepared(order)
+        return paint_pairs(
+            manifest,
+            pairs,
+            source="nst enlarge",
+            options=replace(options, output=manifest.output),
+            command=order.command,
+        )
+
+    return notified(order.command, paint)
 
 
 def prepared(order: Order) -> tuple[Manifest, list[Pair]]:

@@ -19,19 +19,19 @@ from flows.deadlines import deadline
 from flows.display import display
 from flows.exit_codes import ExitCode, gravest
 from flows.night import opened
+from flows.notifying import notified
 from flows.prefect_server import PrefectServer
+from flows.reporting import reported
 from flows.signals import Signals, leave_on_sigterm
 from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
-from flows.watching import called
-from manifests.locations import written_out
 from manifests.planning import expand, only
 from tasks.comparisons import write_comparisons
 from tasks.durable import write_atomic
 from tasks.gallery import build
 from tasks.lock import OutputLockedError
 from tasks.printable import printable
-from tasks.report import Report, ReportedPair, write_report
+from tasks.report import write_report
 from tasks.settings import Settings
 from tasks.sheets import write_contact_sheets
 from tasks.storage import find
@@ -39,7 +39,7 @@ from tasks.upload import staging
 from tasks.weights import require_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from flows.night import Night
     from manifests.pairs import Pair
@@ -94,9 +94,13 @@ def run(source: str, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
         OutputLockedError: Another run holds the output.
         NSTError: The machine is not fit for it: weights, disk, device.
     """
-    manifest = read_manifest(source, overrides=options.overrides)
-    pairs = only(expand(manifest, find, on_warning=_warn), options.only)
-    return paint_pairs(manifest, pairs, source=source, options=options)
+
+    def paint() -> tuple[ExitCode, dict[str, Any]]:
+        manifest = read_manifest(source, overrides=options.overrides)
+        pairs = only(expand(manifest, find, on_warning=_warn), options.only)
+        return paint_pairs(manifest, pairs, source=source, options=options)
+
+    return notified(source, paint)
 
 
 def paint_pairs(
@@ -145,7 +149,8 @@ def paint_pairs(
             command = _command(source, options)
         refresh = partial(_hang, night, command)
         with Signals(leave=night.renderer.stop, kill=night.renderer.stop) as signals:
-            _paint(night, name, signals, refresh)
+            told = {"manifest": name, "page": target, "command": command}
+            _paint(night, told, signals, refresh)
             drained = uploading.finish()
         waiting = len(drained.waiting)
         if signals.code is not None:  # ten seconds are too short to look at every picture
@@ -173,46 +178,6 @@ def resolve_output(manifest: Manifest, chosen: str | None) -> str:
     if chosen is None:
         return manifest.location(manifest.output)
     return chosen if chosen.startswith("s3://") else str(Path(chosen).expanduser().resolve())
-
-
-def reported(night: Night, *, command: str, waiting: int = 0, notes: Sequence[str] = ()) -> Report:
-    """Return how an open night stands.
-
-    Args:
-        night: Planned.
-        command: What continues it.
-        waiting: Finished pictures that are not uploaded yet.
-        notes: What else a person should know, one sentence each.
-    """
-    return Report(
-        collection=night.manifest.collection,
-        pairs=[
-            ReportedPair(
-                **_names(outcome.planned.pair),
-                pair_id=outcome.planned.pair_id,
-                state=outcome.state,
-                record=outcome.record,
-                failure=outcome.failure,
-                seconds=outcome.seconds,
-            )
-            for outcome in night.outcomes
-        ]
-        # Stopped before the pictures were read: no pair has an identity yet.
-        or [ReportedPair(**_names(pair), pair_id=None, state="left") for pair in night.pairs],
-        seconds=time.monotonic() - night.began,
-        command=command,
-        waiting=waiting,
-        notes=notes,
-    )
-
-
-def _names(pair: Pair) -> dict[str, Any]:
-    return {
-        "name": called(pair),
-        "content": pair.content and written_out(pair.content),
-        "style": tuple(written_out(style.location) for style in pair.styles),
-        "recipe": pair.recipe_name,
-    }
 
 
 def _command(source: str, options: RunOptions) -> str:
@@ -254,10 +219,12 @@ def _hang(night: Night, command: str, *, waiting: int = 0) -> dict[str, Any]:
     return summary
 
 
-def _paint(night: Night, name: str, signals: Signals, refresh: Callable[[], object]) -> None:
+def _paint(
+    night: Night, told: Mapping[str, str], signals: Signals, refresh: Callable[[], object]
+) -> None:
     """Paint in a thread of its own; the main thread is there for signals."""
     server = PrefectServer.start(night.output.work / "prefect")
-    painting = _in_background(_with_prefect, night, name, server)
+    painting = _in_background(_with_prefect, night, told, server)
     due = time.monotonic() + _REFRESH_SECONDS
     # Once all slots have saved and left, what does not end is Prefect, and is not waited for.
     while not (painting.done() or signals.have_let_go(_LAST_WORDS_SECONDS)):
@@ -293,7 +260,7 @@ def _in_background(work: Callable[..., None], *arguments: Any) -> Future[None]:
     return end
 
 
-def _with_prefect(night: Night, name: str, server: PrefectServer) -> None:
+def _with_prefect(night: Night, told: Mapping[str, str], server: PrefectServer) -> None:
     try:
         # Imported here: it takes seconds, in which the slots warm up.
         from flows import collection  # noqa: PLC0415
@@ -303,7 +270,7 @@ def _with_prefect(night: Night, name: str, server: PrefectServer) -> None:
         _log.warning("Prefect does not start: %s", error)
         is_up = False
     if is_up:
-        collection.paint(night, server, manifest=name)
+        collection.paint(night, server, **told)
         return
     if not night.renderer.is_stopping:
         _log.warning("Prefect did not come up; painting goes on without it")

@@ -1,8 +1,8 @@
 """Secrets leave no trace: one function takes them out of any text before it is shown or kept.
 
 Three kinds are known: ``user:password@`` in an address, the signature fields of a signed request
-(as a query, as a header, as botocore's debug log prints them), and the values of the secret AWS
-variables.
+(as a query, as a header, as botocore's debug log prints them), and the values of variables that are
+secret.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import os
 import re
 
 _MASK = "***"
-_SECRET_VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+_SECRET_VARIABLES = (
+    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
+    "NST_NOTIFY_URL",  # whoever knows a webhook's address may post there
+)
 # Dummy values such as "test" are no secrets, and masking them would mangle the text.
 _SHORTEST_SECRET = 8
 _USERINFO = re.compile(r"(?<=://)[^\s/@:]+:[^\s@]+@")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,22 @@ def _seconds(text: str) -> float:
     if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text) or float(text) <= 0:
         raise ValueError("seconds, more than 0")
     return float(text)
+
+
+def _webhook(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
+        raise ValueError("an address that begins with http:// or https://")
+    return text
+
+
+def _command(text: str) -> str:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError("a command with its quotes closed") from error
+    if not words:
+        raise ValueError("a command")
+    return text
 
 
 def _endpoint(text: str) -> str:
@@ -166,6 +183,22 @@ class Settings:
             "NST_TORCH_THREADS",
             _count,
             "Threads in each painting process. Unset: what suits the slots.",
+        ),
+    )
+    notify_url: str | None = field(
+        default=None,
+        metadata=_fact(
+            "NST_NOTIFY_URL",
+            _webhook,
+            "Webhook that is told how a run ended, as JSON. Never shown, never recorded.",
+        ),
+    )
+    notify_command: str | None = field(
+        default=None,
+        metadata=_fact(
+            "NST_NOTIFY_COMMAND",
+            _command,
+            "Command that is told the same on its standard input; it is run without a shell.",
         ),
     )
     s3_endpoint: str | None = field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -29,6 +30,14 @@ class Api:
         """The one flow run of that name."""
         (run,) = self._read("flow_runs")
         return run
+
+    @property
+    def artifacts(self):
+        """The latest artifact of each of its keys: (type, data, description)."""
+        answer = httpx.post(f"{self._url}/artifacts/filter", json=self._flow, timeout=30)
+        answer.raise_for_status()
+        rows = sorted(answer.json(), key=lambda row: row["updated"])
+        return {row["key"]: (row["type"], row["data"], row["description"]) for row in rows}
 
     @property
     def task_runs(self):
@@ -93,6 +102,27 @@ def test_the_failing_step_is_the_one_that_failed(paint):
     assert found["render diverges × monet"] == "Failed"
     assert found["publish diverges × monet"] == "NotReady"
     assert found["publish cat × monet"] == "Completed"
+
+
+def test_a_night_leaves_a_table_a_report_and_a_link(paint, tmp_path):
+    """In Prefect's own pages, what failed first; progress at its end."""
+    _, api = paint("may_2026", contents=("cat", "diverges"))
+
+    found = api.artifacts
+    kind, rows, told = found["may-2026-pairs"]
+    assert kind == "table"
+    assert [(row["state"], row["pair"]) for row in json.loads(rows)] == [
+        ("failed", "diverges × monet"),
+        ("complete", "cat × monet"),
+    ]
+    assert told == "Pairs of may_2026: 1 complete, 0 kept, 1 failed, 0 left."
+    kind, report, _ = found["may-2026-report"]
+    assert kind == "markdown"
+    assert "2 planned = 1 complete + 0 kept + 1 failed + 0 left." in report
+    kind, link, _ = found["may-2026-gallery"]
+    assert kind == "markdown"
+    assert (tmp_path / "may_2026" / "out" / "index.html").as_uri() in link
+    assert found["may-2026-progress"][:2] == ("progress", 100.0)
 
 
 def test_a_night_that_leaves_pairs_is_unfinished(paint):

@@ -1,0 +1,127 @@
+"""What a run leaves in Prefect's own pages: its progress, a table of its pairs, the report, a link.
+
+They are a window, not the truth: what Prefect does not take is not shown, and after the first
+refusal nothing more is tried, as each would cost seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from flows.reporting import reported
+from flows.watching import called
+from manifests.naming import slug
+from tasks.locations import is_remote, join
+from tasks.printable import printable
+from tasks.report import markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from flows.night import Night
+    from flows.watching import Outcome
+
+_log = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN = 5.0
+# A page of Prefect's with more rows is no pleasure; the gallery and collection.csv have them all.
+_MOST_ROWS = 1000
+_FIRST = ("failed", "left", "complete", "kept")
+
+
+class Artifacts:
+    """The artifacts of one flow run; made and used within it.
+
+    Args:
+        night: The run's.
+        page: Where its gallery page will be found: a folder, or ``s3://bucket/prefix``.
+        command: What continues the run.
+    """
+
+    def __init__(self, night: Night, *, page: str, command: str) -> None:
+        self._night = night
+        self._command = command
+        self._page = join(page, "index.html") if is_remote(page) else f"{page}/index.html"
+        self._key = slug(night.manifest.collection)
+        self._progress: UUID | None = None
+        self._told = -_SECONDS_BETWEEN
+        self._is_refused = False
+
+    def progress(self) -> None:
+        """Show how many pairs have come to their end; often called, seldom sent."""
+        if time.monotonic() - self._told >= _SECONDS_BETWEEN:
+            self._told = time.monotonic()
+            self._attempt(self._show_progress)
+
+    def leave(self) -> None:
+        """Show how everything ended."""
+        report = reported(self._night, command=self._command)
+        name = printable(report.collection)
+        outcomes = sorted(self._night.outcomes, key=lambda outcome: _FIRST.index(outcome.state))
+        counts = ", ".join(f"{number} {state}" for state, number in report.counts.items())
+        more = f"; the first {_MOST_ROWS} are shown" if len(outcomes) > _MOST_ROWS else ""
+        self._attempt(self._show_progress)
+        self._attempt(
+            create_table_artifact,
+            table=[_row(outcome) for outcome in outcomes[:_MOST_ROWS]],
+            key=f"{self._key}-pairs",
+            description=f"Pairs of {name}: {counts}{more}.",
+        )
+        self._attempt(
+            create_markdown_artifact,
+            markdown=markdown(self._night.output, report),
+            key=f"{self._key}-report",
+            description=f"Report of {name}.",
+        )
+        self._attempt(
+            create_link_artifact,
+            link=self._page if is_remote(self._page) else Path(self._page).as_uri(),
+            link_text=f"Gallery of {name}",
+            key=f"{self._key}-gallery",
+            description=f"The page to walk through: `{printable(self._page)}`.",
+        )
+
+    def _show_progress(self) -> None:
+        outcomes = self._night.outcomes
+        ended = sum(outcome.state != "left" for outcome in outcomes)
+        percent = 100.0 * ended / max(1, len(outcomes))
+        told = f"{ended} of {len(outcomes)} pairs have come to their end."
+        if self._progress is None:
+            made = create_progress_artifact(percent, key=f"{self._key}-progress", description=told)
+            self._progress = cast("UUID", made)  # no coroutine, as this is no asynchronous caller
+        else:
+            update_progress_artifact(self._progress, percent, description=told)
+
+    def _attempt(self, show: Callable[..., object], **arguments: Any) -> None:
+        if self._is_refused:
+            return
+        try:
+            show(**arguments)
+        except Exception as error:  # noqa: BLE001 # whatever Prefect's trouble is, painting goes on
+            self._is_refused = True
+            _log.debug("Prefect shows no artifacts: %s", error)
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    pair, record, failure = outcome.planned.pair, outcome.record, outcome.failure
+    return {
+        "state": outcome.state,
+        "pair": printable(called(pair)),
+        "recipe": printable(pair.recipe_name),
+        "why": printable(f"{failure.code}: {failure.message}") if failure else None,
+        "seconds": round(outcome.seconds, 1) or None,
+        "loss": float(f"{record.objective.last:.4g}") if record else None,
+        "picture": record.files["picture"].file if record else None,
+    }

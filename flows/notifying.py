@@ -1,0 +1,126 @@
+"""The word at the end of a run: JSON to a webhook, or to a command's standard input.
+
+Whoever is to be told stands in the environment, not in a manifest: an address may be a secret. A
+message that cannot be delivered changes nothing about the run; it is said in one line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import subprocess
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from flows.exit_codes import ExitCode, of_error
+from nst_core.errors import NSTError
+from tasks.printable import printable
+from tasks.redaction import redact
+from tasks.report import STATES
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
+
+_SECONDS = 10.0
+_COMMAND_SECONDS = 60.0
+# A run that was told to end has little time left, and tries once.
+_HURRIED_SECONDS = 2.0
+# Before the second and the third try.
+_PAUSES = (1.0, 4.0)
+_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+_LONGEST_ANSWER = 200
+
+
+def notified(
+    source: str, paint: Callable[[], tuple[ExitCode, dict[str, Any]]]
+) -> tuple[ExitCode, dict[str, Any]]:
+    """Run something to its end and tell whoever wants to know how it ended.
+
+    Args:
+        source: What is run: the manifest's location.
+        paint: Returns the exit code and the summary.
+
+    Returns:
+        What ``paint`` returns.
+
+    Raises:
+        NSTError: What ``paint`` raises; that is told as well.
+    """
+    settings = Settings.from_environment()
+    try:
+        code, summary = paint()
+    except NSTError as error:
+        told = redact(printable(f"{error.code}: {error}"))
+        _tell(settings, {"manifest": source, "exit_code": int(of_error(error)), "error": told})
+        raise
+    _tell(settings, {"manifest": source, "exit_code": int(code), "error": None, **summary})
+    return code, summary
+
+
+def _tell(settings: Settings, facts: dict[str, Any]) -> None:
+    hurry = facts["exit_code"] in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+    # What chat programs show of a webhook's message is its "text".
+    message = json.dumps({"text": _in_a_line(facts), **facts}, ensure_ascii=False).encode()
+    ways = ((settings.notify_url, _post), (settings.notify_command, _call))
+    for place, way in ways:
+        if place and (trouble := way(place, message, hurry=hurry)):
+            _log.warning("nobody was told how the run ended: %s", trouble)
+
+
+def _in_a_line(facts: dict[str, Any]) -> str:
+    if facts["error"]:
+        return f"{facts['manifest']}: {facts['error']}"
+    counts = ", ".join(f"{facts[state]} {state}" for state in STATES if facts[state])
+    return f"{facts['collection']}: {counts or 'nothing to paint'}"
+
+
+def _post(url: str, message: bytes, *, hurry: bool) -> str:
+    """Send a message to a webhook and return why that failed, or nothing."""
+    import httpx  # noqa: PLC0415 # few runs need it
+
+    trouble = ""
+    for pause in (*(() if hurry else _PAUSES), None):
+        try:
+            answer = httpx.post(
+                url,
+                content=message,
+                headers={"Content-Type": "application/json"},
+                timeout=_HURRIED_SECONDS if hurry else _SECONDS,
+                follow_redirects=False,
+            )
+        except httpx.TransportError as error:
+            trouble = f"{type(error).__name__} {redact(str(error))}".strip()
+        except (httpx.InvalidURL, httpx.HTTPError, ValueError) as error:
+            return f"NST_NOTIFY_URL is refused, {type(error).__name__}"
+        else:
+            if answer.is_success:
+                return ""
+            trouble = f"the webhook answered {answer.status_code}"
+            if not (answer.is_server_error or answer.status_code in _PASSING):
+                return trouble
+        if pause is not None:
+            time.sleep(pause)
+    return trouble
+
+
+def _call(command: str, message: bytes, *, hurry: bool) -> str:
+    """Give a message to a command and return why that failed, or nothing."""
+    try:
+        ended = subprocess.run(  # noqa: S603 # its owner's own command, without a shell
+            shlex.split(command),
+            input=message,
+            capture_output=True,
+            timeout=_HURRIED_SECONDS if hurry else _COMMAND_SECONDS,
+            check=False,
+        )
+    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+        return f"NST_NOTIFY_COMMAND failed: {type(error).__name__}"
+    if ended.returncode == 0:
+        return ""
+    said = ended.stderr.decode("utf-8", "replace").strip()[-_LONGEST_ANSWER:]
+    return redact(printable(f"NST_NOTIFY_COMMAND ended with {ended.returncode}: {said}"))

@@ -1,0 +1,56 @@
+"""How a night stands, as reports tell it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from flows.watching import called
+from manifests.locations import written_out
+from tasks.report import Report, ReportedPair
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flows.night import Night
+    from manifests.pairs import Pair
+
+
+def reported(night: Night, *, command: str, waiting: int = 0, notes: Sequence[str] = ()) -> Report:
+    """Return how an open night stands.
+
+    Args:
+        night: Planned.
+        command: What continues it.
+        waiting: Finished pictures that are not uploaded yet.
+        notes: What else a person should know, one sentence each.
+    """
+    return Report(
+        collection=night.manifest.collection,
+        pairs=[
+            ReportedPair(
+                **_names(outcome.planned.pair),
+                pair_id=outcome.planned.pair_id,
+                state=outcome.state,
+                record=outcome.record,
+                failure=outcome.failure,
+                seconds=outcome.seconds,
+            )
+            for outcome in night.outcomes
+        ]
+        # Stopped before the pictures were read: no pair has an identity yet.
+        or [ReportedPair(**_names(pair), pair_id=None, state="left") for pair in night.pairs],
+        seconds=time.monotonic() - night.began,
+        command=command,
+        waiting=waiting,
+        notes=notes,
+    )
+
+
+def _names(pair: Pair) -> dict[str, Any]:
+    return {
+        "name": called(pair),
+        "content": pair.content and written_out(pair.content),
+        "style": tuple(written_out(style.location) for style in pair.styles),
+        "recipe": pair.recipe_name,
+    }
