@@ -156,8 +156,9 @@ class RecipeEntry(StrictModel):
         content_weight: Factor on the preset's own; 2 keeps more of the photo.
         style_weight: Factor on the preset's own; 2 paints more strongly.
         style_scale: Size of the strokes; 2 paints with strokes twice as large.
-        color: The style's colours, the style recoloured to match-content, or the photo's chroma
-            put back at the end (chroma-after).
+        color: The style's colours; the style recoloured to match-content; painted in greys under
+            the photo's chroma (keep-luminance); the photo's chroma put back at the end
+            (chroma-after); or nothing but the style's palette.
         init: What the canvas shows first: the content, noise, or a picture.
         seed: Of everything random.
         layers: On which layers the preset's terms compare.

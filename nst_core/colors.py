@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -15,26 +15,62 @@ if TYPE_CHECKING:
 _LUMA = (0.299, 0.587, 0.114)
 
 
-def match_color(picture: Tensor, model: Tensor) -> Tensor:
+Transport = Literal["symmetric", "pca", "cholesky"]
+
+
+def match_color(picture: Tensor, model: Tensor, how: Transport = "symmetric") -> Tensor:
     """Return the picture with the mean and covariance of another picture's colours.
 
     Args:
         picture: (1, 3, H, W), RGB in [0, 1].
         model: (1, 3, H', W'), the picture whose colours are wanted.
+        how: Which of the linear maps A with A Σ Aᵀ = Σ*: ``symmetric`` moves colours least (the
+            transport map between Gaussians), ``pca`` is Σ*^½ Σ^-½, ``cholesky`` L* L⁻¹.
 
     Returns:
-        (1, 3, H, W), clamped to [0, 1]. The map is the symmetric one that moves colours least.
+        (1, 3, H, W), clamped to [0, 1].
 
-    Source: Gatys et al. 2017, section 5.2; the transport map between Gaussians.
+    Source: Gatys et al. 2017, section 5.2, and its authors' code.
     """
     mean, spread = _color_moments(picture)
     model_mean, model_spread = _color_moments(model)
-    root = symmetric_root(spread)
-    inverse = torch.linalg.inv(root)
-    transport = inverse @ symmetric_root(root @ model_spread @ root) @ inverse
+    if how == "cholesky":
+        inverse = torch.linalg.inv(torch.linalg.cholesky(spread))
+        transport = torch.linalg.cholesky(model_spread) @ inverse
+    else:
+        root = symmetric_root(spread)
+        inverse = torch.linalg.inv(root)
+        transport = (
+            symmetric_root(model_spread) @ inverse
+            if how == "pca"
+            else inverse @ symmetric_root(root @ model_spread @ root) @ inverse
+        )
     flat = picture.flatten(2)[0].cpu().double() - mean[:, None]
     moved: Tensor = (transport @ flat + model_mean[:, None]).clamp(0, 1)
     return moved.to(picture).view_as(picture)
+
+
+def luminance(picture: Tensor) -> Tensor:
+    """Return the picture in greys, (B, 3, H, W)."""
+    weights = picture.new_tensor(_LUMA).view(1, 3, 1, 1)
+    return (picture * weights).sum(1, keepdim=True).expand_as(picture).contiguous()
+
+
+def match_luminance(picture: Tensor, model: Tensor) -> Tensor:
+    """Return the picture in greys with the mean and spread of another picture's luminance.
+
+    Args:
+        picture: (1, 3, H, W), RGB in [0, 1].
+        model: (1, 3, H', W').
+
+    Returns:
+        (1, 3, H, W), clamped to [0, 1]; a picture of one grey takes the model's mean.
+
+    Source: Gatys et al. 2017, section 5.1, eq. 10.
+    """
+    grey, wanted = luminance(picture), luminance(model)
+    stretched = (grey - grey.mean()) * (wanted.std() / grey.std().clamp_min(1e-3))
+    return (stretched + wanted.mean()).clamp(0, 1)
 
 
 def keep_chroma(painting: Tensor, content: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nst_core.activations import Guide
-from nst_core.colors import match_color
+from nst_core.colorings import RECOLORED, recolored
 from nst_core.errors import RecipeError
 from nst_core.images import resize
 from nst_core.terms import IMAGE, term_names
@@ -213,7 +213,7 @@ class _StyleTargets:
 
     def __call__(self, term: Term) -> Measurement:
         recipe = self.recipe
-        if recipe.color == "match-content":
+        if recipe.color in RECOLORED:
             return self._measured(term)  # belongs to this content alone
         styles = tuple(
             (style.key, style.weight, size)
@@ -260,9 +260,9 @@ class _StyleTargets:
 
     def _prepared(self, style: Style, size: Size) -> Tensor:
         pixels = resize(style.pixels.to(self.features.device), size, self.recipe.resampling)
-        if self.recipe.color == "match-content" and self.content is not None:
-            pixels = match_color(pixels, self.content)
-        return pixels
+        return (
+            pixels if self.content is None else recolored(self.recipe.color, pixels, self.content)
+        )
 
 
 def _layers(recipe: Recipe, reads: str) -> frozenset[str]:

@@ -72,7 +72,15 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 Start = Literal["content", "noise", "picture"]
-Color = Literal["style", "match-content", "chroma-after"]
+Color = Literal[
+    "style",
+    "match-content",
+    "match-content-pca",
+    "match-content-cholesky",
+    "keep-luminance",
+    "chroma-after",
+    "palette",
+]
 Precision = Literal["auto", "fp32", "bf16"]
 
 
@@ -102,7 +110,10 @@ class Recipe:
         enlarge_style: Whether a style smaller than that is enlarged, or taken as it is.
         resampling: Filter with which contents and styles are resized.
         color: Whose colours: the ``style``'s; the style's pictures recoloured to
-            ``match-content`` before painting; or the content's chroma put back (``chroma-after``).
+            ``match-content`` before painting (moving colours least, or by another map with the
+            same mean and covariance: ``-pca``, ``-cholesky``); painted in greys, under the
+            content's chroma (``keep-luminance``); the content's chroma put back at the end
+            (``chroma-after``); or nothing but the style's ``palette``.
         precision: Of the feature maps: ``bf16`` where the hardware has it (``auto``), or always
             one of the two. Canvas and statistics are fp32 in any case.
         seed: Of everything random.
@@ -176,7 +187,7 @@ class Recipe:
         needed: set[str] = {term.reads for term in self.terms if term.weight}
         needed.discard("nothing")
         if self.color != "style":
-            needed.add("content")
+            needed.add("style" if self.color == "palette" else "content")
         if self.start != "noise":
             needed.add(self.start)
         return frozenset(needed)

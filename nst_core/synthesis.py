@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 from torchvision.transforms.functional import center_crop
 
-from nst_core.colors import keep_chroma
+from nst_core.colorings import Coloring
 from nst_core.errors import DivergedError, RecipeError
 from nst_core.images import resize
 from nst_core.objective import Objective, Style, bind
@@ -172,7 +172,7 @@ class _Scene:
     recipe: Recipe
     index: int
     octave: Octave
-    content: Tensor | None
+    coloring: Coloring
     descent: Descent
     objective: Objective | TiledObjective
     steps: int = 0
@@ -192,20 +192,24 @@ class _Scene:
     ) -> _Scene:
         """Set an octave up: from the start, from the octave before, or from a snapshot."""
         device = studio.device
-        content = (
+        coloring = Coloring(
+            recipe.color,
             None
             if pictures.content is None
-            else resize(pictures.content.to(device), octave.size, recipe.resampling)
+            else resize(pictures.content.to(device), octave.size, recipe.resampling),
+            [style.pixels for style in pictures.styles],
         )
+        content = coloring.content
         if resumed is not None:
             picture = torch.zeros(1, 3, *octave.size, device=device)  # the state brings its own
         elif before is not None:
-            picture = _carried(recipe, before.descent.picture, before.content, content, octave)
+            base = before.coloring.content
+            picture = _carried(recipe, before.descent.picture, base, content, octave)
         else:
             picture = _first_picture(recipe, pictures, content, octave.size, device)
         descent = recipe.optimizer.start(picture, recipe.canvas, octave.steps)
         objective = bind(recipe, studio, octave, content, pictures.styles)
-        scene = cls(recipe, index, octave, content, descent, objective)
+        scene = cls(recipe, index, octave, coloring, descent, objective)
         if resumed is not None:
             scene.restore(resumed)
         elif before is not None:
@@ -251,11 +255,7 @@ class _Scene:
 
     def picture(self) -> Tensor:
         """Return the picture as a file can hold it, with the colours that the recipe asks for."""
-        picture = self.descent.picture.detach().clamp(0, 1)
-        if self.recipe.color == "chroma-after":
-            assert self.content is not None
-            picture = keep_chroma(picture, self.content)
-        return picture
+        return self.coloring.finish(self.descent.picture.detach().clamp(0, 1))
 
     def losses(self) -> dict[str, float]:
         """Return every term's weighted loss of the picture in 8 bits."""

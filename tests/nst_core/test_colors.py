@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nst_core.colors import keep_chroma, match_color
+from nst_core.colors import keep_chroma, match_color, match_luminance
 from tests.nst_core.toy import natural, picture
 
 LUMA = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
@@ -79,3 +79,32 @@ def test_kept_chroma_stays_in_gamut():
     kept = keep_chroma(torch.ones(1, 3, 1, 1), content)
 
     torch.testing.assert_close(kept.flatten(), torch.tensor([1.0, 0.701, 0.701]))
+
+
+@pytest.mark.parametrize("how", ["symmetric", "pca", "cholesky"])
+def test_every_map_gives_the_same_moments(how: str):
+    """They differ in where a colour goes, not in what all colours are together."""
+    model = 0.4 + 0.2 * picture(1, 20, 31)
+    matched = match_color(picture(0, 24, 18), model, how)
+
+    torch.testing.assert_close(moments(matched), moments(model), rtol=0.02, atol=1e-4)
+
+
+def test_the_cholesky_map_is_the_product_of_the_factors():
+    """L* L⁻¹, written out on colours whose covariances are diagonal."""
+    spread = torch.tensor([[-1.0, 1, 0, 0, 0, 0], [0, 0, -1, 1, 0, 0], [0, 0, 0, 0, -1, 1]])
+    pixels = (0.5 + 0.1 * spread)[None, :, None]
+    model = (0.5 + spread * torch.tensor([[0.2], [0.1], [0.05]]))[None, :, None]
+
+    torch.testing.assert_close(match_color(pixels, model, "cholesky"), model, rtol=0, atol=2e-3)
+
+
+def test_luminance_is_matched_in_mean_and_spread():
+    """Gatys et al. 2017, eq. 10; the picture has no colours any more."""
+    model = 0.3 + 0.3 * picture(1, 20, 31)
+    matched = match_luminance(picture(0, 24, 18), model)
+    wanted = (model * LUMA).sum(1)
+
+    assert torch.equal(matched[:, 0], matched[:, 1])
+    assert torch.isclose(matched.mean(), wanted.mean(), atol=2e-3)
+    assert torch.isclose(matched[:, 0].std(), wanted.std(), atol=2e-3)
