@@ -37,9 +37,19 @@ def is_reserved(name: str) -> bool:
 
 
 def name_of(location: str) -> str:
-    """Return what people call a picture: its file name without folder and ending."""
+    """Return what people call a picture: its file name as words, without folder and ending."""
+    return in_words(stem_of(location))
+
+
+def stem_of(location: str) -> str:
+    """Return a picture's file name without folder and ending."""
     path = PurePosixPath(location)
     return path.stem or path.name
+
+
+def in_words(name: str) -> str:
+    """Return a name with spaces where files have underscores; its slug is the same."""
+    return re.sub(r"_+", " ", name).strip() or name
 
 
 def stem(content: str, style: str, recipe: str, pair_id: str) -> str:

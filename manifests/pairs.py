@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from manifests.naming import SHORTEST_ID, slug, stem
+from manifests.naming import SHORTEST_ID, slug, stem, stem_of
 from nst_core.networks import network
 from nst_core.recipe import ALGORITHM_VERSION
 
@@ -202,6 +202,7 @@ class Pair:
         pictures = "--".join(map(slug, names))
         return (
             *self.locations,
+            *map(stem_of, self.locations),
             *names,
             self.recipe_name,
             pictures,

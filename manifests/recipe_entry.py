@@ -178,7 +178,8 @@ class RecipeEntry(StrictModel):
         border: What the first convolution sees outside the picture; replicate leaves no frame.
         style_fit: Fit of style to canvas at scale 1: equal area, or equal longest side.
         style_size: Longest side at which styles are measured, in pixels, whatever the canvas.
-        enlarge_style: Whether a style smaller than that is enlarged, or taken as it is.
+        enlarge_style: Whether a style smaller than that is enlarged, or taken as it is; or how
+            many times it may be enlarged.
         resampling: Filter with which contents and styles are resized.
         log_every: Steps between two rows of the loss log.
     """
@@ -210,6 +211,6 @@ class RecipeEntry(StrictModel):
     border: Literal["zeros", "replicate"] | None = None
     style_fit: Literal["area", "longest"] | None = None
     style_size: int | None = None
-    enlarge_style: bool | None = None
+    enlarge_style: bool | float | None = None
     resampling: Literal["bicubic", "bilinear", "lanczos"] | None = None
     log_every: int | None = None

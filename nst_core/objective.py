@@ -175,8 +175,8 @@ def style_size(recipe: Recipe, octave: Octave, style: Size, smallest: int) -> Si
     else:
         factor = max(octave.size) / max(style)
     factor *= recipe.style_scale
-    if not recipe.enlarge_style:
-        factor = min(factor, 1.0)
+    if recipe.enlarge_style is not True:
+        factor = min(factor, max(1.0, recipe.enlarge_style))
     return max(smallest, round(height * factor)), max(smallest, round(width * factor))
 
 

@@ -29,6 +29,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "noise": (0, 10),
     "style_scale": (0.05, 20),
     "style_size": (16, 32_768),
+    "enlarge_style": (0, 1000),
     "seed": (0, 2**63 - 1),
     "log_every": (1, 100_000),
     # terms
@@ -107,7 +108,8 @@ class Recipe:
         style_fit: Fit of style to canvas at scale 1: equal ``area``, or equal ``longest`` side.
         style_size: Longest side at which styles are measured at every octave, in pixels; None
             fits them to the canvas.
-        enlarge_style: Whether a style smaller than that is enlarged, or taken as it is.
+        enlarge_style: Whether a style smaller than that is enlarged, or taken as it is; a number
+            is how many times it may be enlarged.
         resampling: Filter with which contents and styles are resized.
         color: Whose colours: the ``style``'s; the style's pictures recoloured to
             ``match-content`` before painting (moving colours least, or by another map with the
@@ -133,7 +135,7 @@ class Recipe:
     style_scale: float = 1.0
     style_fit: Literal["area", "longest"] = "area"
     style_size: int | None = None
-    enlarge_style: bool = True
+    enlarge_style: bool | float = True
     resampling: Literal["bicubic", "bilinear", "lanczos"] = "bicubic"
     color: Color = "style"
     precision: Precision = "auto"

@@ -11,13 +11,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from os import cpu_count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import yaml
 
 from manifests.locations import escaped
-from manifests.naming import PRINTS
+from manifests.naming import PRINTS, in_words
 from tasks.curves import curves
 from tasks.entries import entry_of
 from tasks.thumbnails import Thumbnails
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tasks.durable import FileEntry
     from tasks.records import Failure, Record
     from tasks.thumbnails import Thumbnail
+
+Told = TypeVar("Told", "Record", "Failure")
 
 SHEETS = "sheets"
 FACETS = ("subject", "movement", "material", "technique")
@@ -60,6 +62,7 @@ class Catalogue:
     """
 
     def __init__(self, root: Path, records: Sequence[Record], failures: Sequence[Failure]) -> None:
+        records, failures = _in_words(records), _in_words(failures)
         self._root = root
         self._thumbnails = _thumbnails(root, records)
         self._contents, self._styles = _Table(), _Table()
@@ -270,6 +273,19 @@ class Catalogue:
 
     def _curves(self, losses: FileEntry | None) -> dict[str, Any] | None:
         return curves((self._root / losses.file).read_bytes()) if losses else None
+
+
+def _in_words(told: Sequence[Told]) -> list[Told]:
+    """Return records with names for people: older ones have those of files."""
+    return [
+        one.model_copy(
+            update={
+                "content_name": in_words(one.content_name),
+                "style_name": in_words(one.style_name),
+            }
+        )
+        for one in told
+    ]
 
 
 def _state(record: Record) -> str:

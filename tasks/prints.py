@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _RATIO = 2.0
 # At the finished size, where there is nothing to do, and at each octave from there.
 _STEPS = (1, 12, 10)
+# How many times a style may be enlarged; see `larger`.
+_STYLE_ENLARGED = 2.0
 # Below, there is no room for another octave.
 _LEAST = 1.2
 # What the formats can hold, in pixels a side.
@@ -130,4 +132,6 @@ def larger(recipe: Recipe, factor: float) -> Recipe:
     )
     if recipe.canvas.kind == "fourier":  # holds all scales, and is painted at one size
         octaves = replace(octaves, smallest=None, steps=(sum(_STEPS),))
-    return replace(recipe, start="picture", octaves=octaves)
+    # A style enlarged beyond its own paint would make the print as blurred as itself.
+    most = _STYLE_ENLARGED if recipe.enlarge_style is True else recipe.enlarge_style
+    return replace(recipe, start="picture", octaves=octaves, enlarge_style=most)

@@ -165,7 +165,7 @@ def test_the_command_paints_prints_and_repairs_them(tmp_path, environ):
 
     def nst(*arguments):
         command = Nst(*arguments, folder=tmp_path, environ=environ)
-        assert command.end(240) == 0, command.stderr
+        assert command.end(600) == 0, command.stderr
         return command
 
     nst("run", "toy.yaml")

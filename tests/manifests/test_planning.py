@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from manifests.naming import slug
 from manifests.pairs import OutputFormat, StylePicture
 from manifests.planning import MAX_PAIRS, expand, only
 from manifests.problems import ManifestError
@@ -362,6 +363,26 @@ def test_ten_thousand_pairs_have_their_names_and_identities_in_three_seconds(sho
 def test_a_run_may_be_of_some_pairs_only(shows, pattern, count):
     """By the same patterns that exclude, and by whole file names."""
     assert len(only(shows.pairs(), pattern)) == count
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("sea_turtle", "sea turtle"),
+        ("__a__b_", "a b"),
+        ("___", "___"),
+        ("Ünder_Weg-2", "Ünder Weg-2"),
+    ],
+)
+def test_a_pictures_name_is_its_files_in_words(shows, stem, name):
+    """Underscores are spaces to people; the files that are written are called as before."""
+    shows.files = shows.files | {"/shows/faces/": [f"/shows/faces/{stem}.jpg"]}
+    (pair, *_) = shows.pairs()
+
+    assert pair.content_name == name
+    assert slug(pair.content_name) == slug(stem)
+    assert pair.matches(stem)
+    assert pair.matches(name)
 
 
 def test_hostile_names_of_files_are_fit_to_print(shows):

@@ -216,6 +216,8 @@ def test_matched_style_has_the_contents_colours(studio: Studio):
         ({}, (7, 7), (14, 14)),
         ({"enlarge_style": False}, (7, 7), (7, 7)),
         ({"enlarge_style": False}, (300, 300), (14, 14)),
+        ({"enlarge_style": 1.5}, (8, 8), (12, 12)),
+        ({"enlarge_style": 1.5}, (300, 300), (14, 14)),
         ({"style_fit": "longest", "enlarge_style": False, "style_scale": 3.0}, (30, 20), (30, 20)),
         ({}, (2, 4000), (2, 620)),
     ],

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from tasks.catalogue import Catalogue, titled
 from tasks.durable import OutputError
 from tasks.gallery import build, rendered
+from tasks.output import Output
 from tasks.sheets import write_contact_sheets
-from tests.tasks.toy_gallery import enlarged, hang
+from tests.tasks.toy_gallery import enlarged, hang, originals, pair, publish
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,6 +223,18 @@ def test_several_collections_have_a_front_page(tmp_path):
     assert [found["id"] for found in page.having("section", id="front")] == ["front"]
     assert "Autumn show" in page.text
     assert page.data["facets"]["collection"] == ["autumn_show", "spring-show"]
+
+
+def test_names_are_shown_as_words(tmp_path):
+    """Also those of records that have the names of files."""
+    output = Output(tmp_path / "out")
+    contents, styles = originals(tmp_path, ["sea_turtle"]), originals(tmp_path, ["the_scream"])
+    publish(output, pair(1, *contents.items(), *styles.items()), 1)
+
+    page = Page(build(tmp_path / "out"))
+
+    (picture,) = page.data["pictures"]
+    assert (picture["title"], picture["after"]) == ("sea turtle", "the scream")
 
 
 def test_prints_hang_behind_what_they_enlarge(tmp_path):

@@ -47,14 +47,15 @@ def test_a_print_starts_from_the_finished_picture(tmp_path):
 
 
 def test_a_print_is_otherwise_painted_as_the_picture_was(tmp_path):
-    """The same pictures, and the same recipe but for start and octaves."""
+    """The same pictures, and the same recipe but for start, octaves and how far styles grow."""
     record = published(tmp_path, styles=STYLES)
 
     pair = print_of(record, ROOT, PrintSize(size=32))
 
     assert (pair.content, pair.content_name) == (record.content, record.content_name)
     assert [(s.location, s.weight) for s in pair.styles] == [("/art/a.jpg", 3.0), ("/b.jpg", 1.0)]
-    assert replace(pair.recipe, start="content", octaves=PRESET.octaves) == PRESET
+    before = {"start": "content", "octaves": PRESET.octaves, "enlarge_style": True}
+    assert replace(pair.recipe, **before) == PRESET
     assert pair.recipe.octaves.carry == "change"
 
 
