@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.table import Table
 
 from flows import cli_machine as machine
 from flows import cli_outputs as outputs
+from flows import cli_schedules as schedules
+from flows import logs
 from flows.console import AsJson, complain, print_error, print_json, tell_counts
-from flows.exit_codes import ExitCode, gravest, of_error
+from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from manifests.problems import ManifestError
 from nst_core.errors import NSTError
 from tasks.printable import printable
-from tasks.redaction import RedactingFilter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(outputs.app)
 app.add_typer(machine.app)
+app.add_typer(schedules.app)
 
 Manifests = Annotated[list[str], typer.Argument(help="One manifest or several; paths or s3://.")]
 OneManifest = Annotated[str, typer.Argument(help="The manifest, a path or s3:// address.")]
@@ -52,9 +53,7 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu, mps, cuda, cuda:0 o
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
-    handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=False)
-    handler.addFilter(RedactingFilter())
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    logs.configure()
     try:
         code = app(standalone_mode=False)  # what a typer.Exit says comes back as a value
     except typer.Abort:
@@ -137,7 +136,7 @@ def run(
         summaries.append(summary)
         if not as_json:
             tell_counts(summary)
-        if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.DEADLINE}:
+        if ends_a_round(code):
             break
     if as_json:
         print_json(summaries[0] if len(manifests) == 1 else {"collections": summaries})

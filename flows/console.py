@@ -30,16 +30,26 @@ def print_error(line: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as the one JSON object of a command."""
-    sys.stdout.write(written_out(f"{json.dumps(value, ensure_ascii=False)}\n"))
+    sys.stdout.write(written_out(f"{json.dumps(value, ensure_ascii=False)}
+"))
+    sys.stdout.flush()  # some commands go on for days after it
 
 
-def tell_counts(summary: dict[str, Any]) -> None:
-    """Print the end of a run in one line."""
-    counts = ", ".join(
+def announce(line: str) -> None:
+    """Print what a command has done in one line."""
+    Console(soft_wrap=True).print(printable(redact(line)), markup=False, highlight=False)
+
+
+def counts(summary: dict[str, Any]) -> str:
+    """Return the end of a run in one line."""
+    told = ", ".join(
         f"{word} {summary[word]}"
         for word in ("complete", "kept", "failed", "left")
         if summary[word]
     )
-    Console().print(
-        f"{printable(summary['collection'])}: {counts or 'nothing to paint'}", markup=False
-    )
+    return f"{summary['collection']}: {told or 'nothing to paint'}"
+
+
+def tell_counts(summary: dict[str, Any]) -> None:
+    """Print the end of a run in one line."""
+    announce(counts(summary))

@@ -45,15 +45,24 @@ def seconds_until(text: str, *, now: datetime | None = None) -> float:
     return then.timestamp() - now.timestamp()
 
 
-def deadline(times: Iterable[str | None], max_hours: float | None = None) -> float:
+def deadline(
+    times: Iterable[str | None], max_hours: float | None = None, *, since: datetime | None = None
+) -> float:
     """Return the earliest end as a moment of ``time.monotonic()``; infinity without one.
 
     Wall clocks are set and jump; from here on only the monotonic clock counts.
 
+    Args:
+        times: Times of day.
+        max_hours: From now on.
+        since: When the run should have begun, with a time zone; the times of day are those that
+            come round after it, so that one that begins too late ends no later.
+
     Raises:
         DeadlineError: A time cannot be read.
     """
-    ends = [seconds_until(text) for text in times if text]
+    late = 0.0 if since is None else time.time() - since.timestamp()
+    ends = [seconds_until(text, now=since) - late for text in times if text]
     if max_hours is not None:
         ends.append(max_hours * 3600)
     return time.monotonic() + min(ends) if ends else math.inf

@@ -48,6 +48,11 @@ def gravest(codes: Iterable[ExitCode]) -> ExitCode:
     return min(codes, key=_GRAVEST_FIRST.index, default=ExitCode.COMPLETE)
 
 
+def ends_a_round(code: ExitCode) -> bool:
+    """Tell whether after this end of one manifest, the next ones are not to be begun."""
+    return code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.DEADLINE}
+
+
 def of_error(error: BaseException) -> ExitCode:
     """Return the code of an error that ended a command."""
     match error:

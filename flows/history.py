@@ -4,41 +4,90 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import StateType
 from prefect.events.clients import NullEventsClient
 from prefect.events.worker import EventsWorker
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
+
+from flows.lateness import missed
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import State
 
 _log = logging.getLogger(__name__)
 
-_UNFINISHED = [StateType.PENDING, StateType.RUNNING]
+_UNFINISHED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 _POLL_SECONDS = 0.2
+_PAGE = 200
 
 
-def mark_crashed() -> int:
+def mark_crashed(deployment: UUID | None = None) -> int:
     """Mark flow runs that a killed process left RUNNING as crashed, and return how many.
 
-    Only for a server of our own, and with the output's lock held: then nobody else runs there.
+    Args:
+        deployment: Whose runs, and what they have started; all there are if the server is our own.
+            In either case nobody else may be running them, as the output's lock proves.
     """
-    running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED)))
     with get_client(sync_client=True) as client:
-        left = client.read_flow_runs(flow_run_filter=running)
+        left = client.read_flow_runs(flow_run_filter=_unfinished(deployment))
+        if deployment is not None and left:
+            parents = FlowRunFilterParentFlowRunId(any_=[run.id for run in left])
+            started = FlowRunFilter(parent_flow_run_id=parents, state=_unfinished(None).state)
+            left += client.read_flow_runs(flow_run_filter=started)
         for run in left:
             client.set_flow_run_state(run.id, Crashed(message="the process was killed"), force=True)
     return len(left)
+
+
+def skip_missed(deployment: UUID, *, now: datetime, grace: timedelta) -> int:
+    """Cancel the scheduled runs that an outage has made too late, and return how many.
+
+    Args:
+        deployment: Whose.
+        now: The present moment.
+        grace: How late is not too late; see :func:`flows.lateness.missed`.
+    """
+    waiting = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=[deployment]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+        expected_start_time=FlowRunFilterExpectedStartTime.model_validate({"before_": now}),
+    )
+    count = 0
+    with get_client(sync_client=True) as client:
+        while True:  # the API gives 200 at most
+            slots = client.read_flow_runs(flow_run_filter=waiting, limit=_PAGE)
+            late = missed(slots, now=now, grace=grace)
+            for run in late:
+                client.set_flow_run_state(run.id, _skipped(), force=True)
+            count += len(late)
+            if len(slots) < _PAGE or not late:
+                return count
+
+
+def _skipped() -> State[Any]:
+    return Cancelled(name="Skipped", message="missed while nobody served the schedule")
+
+
+def _unfinished(deployment: UUID | None) -> FlowRunFilter:
+    return FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED)),
+        deployment_id=FlowRunFilterDeploymentId(any_=[deployment]) if deployment else None,
+    )
 
 
 def drain(flow_run: UUID | None, seconds: float = 10.0) -> bool:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.briefs import Briefs
 from flows.inputs import Inputs, locations
+from flows.order import unfinished_first
 from flows.watching import Outcome, title
 from manifests.comparing import identify
 from nst_core.errors import NSTError
@@ -147,7 +148,7 @@ class Night:
         Raises:
             NSTError: What was painted before cannot be read or copied.
         """
-        identified = identify(self.pairs, self.inputs.digests())
+        identified = unfinished_first(identify(self.pairs, self.inputs.digests()), self.output)
         self._planned = {one.pair_id: one for one in identified}
         for planned in self.planned:
             self._settle(planned)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _START_SECONDS = 120.0
+# Nothing but what a run needs: neither pages nor the services that keep schedules.
+_FOR_ONE_RUN = {"PREFECT_UI_ENABLED": "false", "PREFECT__SERVER_EPHEMERAL": "1"}
 # The kernel ends the server with its parent, however that goes; 1 is PR_SET_PDEATHSIG.
 _BOOT = """
 import ctypes, os, signal, sys
@@ -85,13 +87,17 @@ class PrefectServer:
         return self.process is not None
 
     @classmethod
-    def start(cls, home: Path) -> PrefectServer:
+    def start(
+        cls, home: Path, *, schedules: bool = False, port: int | None = None
+    ) -> PrefectServer:
         """Prepare the environment for Prefect, and start a server unless the user has one.
 
         Returns at once; :meth:`is_ready` waits.
 
         Args:
             home: Folder for Prefect's state.
+            schedules: Whether it shall keep schedules and show its pages, which takes longer.
+            port: Where it listens on this machine; any free one by default.
         """
         home.mkdir(parents=True, exist_ok=True)
         wanted = environment(home)
@@ -99,13 +105,13 @@ class PrefectServer:
         os.environ |= ours
         if url := os.environ.get("PREFECT_API_URL"):
             return cls(url, variables=tuple(ours))
-        port = _free_port()
+        port = port or _free_port()
         url = f"http://127.0.0.1:{port}/api"
         with (home / "server.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 # our own interpreter, fixed arguments
                 # The last argument is for people who read process lists.
                 [sys.executable, "-c", _BOOT, str(os.getpid()), str(port), "nst-prefect"],
-                env={**os.environ, "PREFECT_UI_ENABLED": "false", "PREFECT__SERVER_EPHEMERAL": "1"},
+                env={**os.environ, **(_for_nights(url) if schedules else _FOR_ONE_RUN)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -148,6 +154,11 @@ class PrefectServer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def _for_nights(url: str) -> dict[str, str]:
+    """Return what a server needs that goes on for months: its pages, and an end of its memory."""
+    return {"PREFECT_UI_API_URL": url, "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "true"}
 
 
 def _free_port() -> int:

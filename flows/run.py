@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future, wait
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,7 @@ from tasks.weights import require_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from flows.night import Night
     from manifests.pairs import Pair
@@ -70,6 +72,7 @@ class RunOptions:
         draft: Paint every pair small first, as the manifest's ``draft`` does.
         overrides: ``recipe.NAME.field=value``, in place of the manifest's.
         quiet: Plain lines even on a terminal.
+        since: When a scheduled run should have begun; its deadlines count from there.
     """
 
     output: str | None = None
@@ -81,6 +84,7 @@ class RunOptions:
     draft: bool = False
     overrides: Sequence[str] = ()
     quiet: bool = False
+    since: datetime | None = None
 
 
 def run(source: str, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
@@ -127,7 +131,7 @@ def paint_pairs(
     require_weights({pair.recipe.network for pair in pairs})
     target = resolve_output(manifest, options.output)
     root = staging(target, settings.scratch) if target.startswith("s3://") else Path(target)
-    ends = deadline([options.stop_at, manifest.finish_by], options.max_hours)
+    ends = deadline([options.stop_at, manifest.finish_by], options.max_hours, since=options.since)
     name = printable(source)
     with (
         display(quiet=options.quiet) as watcher,
@@ -256,7 +260,9 @@ def _in_background(work: Callable[..., None], *arguments: Any) -> Future[None]:
         else:
             end.set_result(None)
 
-    threading.Thread(target=run, name="flow", daemon=True).start()
+    # In the context of whoever asks: a night on a schedule is shown below the run that began it.
+    context = copy_context()
+    threading.Thread(target=lambda: context.run(run), name="flow", daemon=True).start()
     return end
 
 

@@ -39,6 +39,12 @@ def _device(text: str) -> str:
     return text
 
 
+def _log_format(text: str) -> str:
+    if text not in {"text", "json"}:
+        raise ValueError("text or json")
+    return text
+
+
 def _folder(text: str) -> Path:
     path = Path(text).expanduser()
     if not path.is_absolute():
@@ -199,6 +205,14 @@ class Settings:
             "NST_NOTIFY_COMMAND",
             _command,
             "Command that is told the same on its standard input; it is run without a shell.",
+        ),
+    )
+    log: str = field(
+        default="text",
+        metadata=_fact(
+            "NST_LOG",
+            _log_format,
+            "How to log on standard error: text for people, json for machines.",
         ),
     )
     s3_endpoint: str | None = field(

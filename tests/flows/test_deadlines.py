@@ -107,3 +107,11 @@ def test_the_earliest_of_several_counts():
     end = deadline([later, soon], 8) - time.monotonic()
 
     assert HOUR < end <= 2 * HOUR
+
+
+def test_a_night_that_begins_late_ends_no_later():
+    """07:00 after an evening that is long past is over, not tomorrow's."""
+    evening = datetime.now().astimezone() - timedelta(hours=30)
+    an_hour_later = (evening + timedelta(hours=1)).strftime("%H:%M")
+
+    assert deadline([an_hour_later], since=evening) < time.monotonic()

@@ -1,0 +1,45 @@
+"""In which order a night takes its pairs: what the last one had to leave comes first."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from manifests.comparing import Planned
+    from tasks.output import Output
+
+
+def unfinished_first(planned: Iterable[Planned], output: Output) -> list[Planned]:
+    """Return pairs of equal priority so that begun ones come first, then those left before.
+
+    New pictures may arrive every day; without this, the last in the manifest would wait for ever.
+
+    Args:
+        planned: In the manifest's order, which stays where nothing else counts.
+        output: Knows what was begun and what the last run has left.
+    """
+    begun = _names(output.work / "checkpoints")
+    left = _left(output.root / "summary.json")
+    return sorted(
+        planned,
+        key=lambda one: (-one.pair.priority, one.pair_id not in begun, one.pair_id not in left),
+    )
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir()}
+    except OSError:
+        return set()
+
+
+def _left(summary: Path) -> set[str]:
+    try:
+        pairs = json.loads(summary.read_bytes())["pairs"]
+        return {pair["pair_id"] for pair in pairs if pair["state"] == "left"}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()  # no run before, or none that ended: nothing is known to have waited

@@ -1,0 +1,155 @@
+"""When nights begin, and how Prefect is told how they went."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
+from prefect.server.schemas.schedules import CronSchedule
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Running, Scheduled
+
+from flows import history, schedule
+from flows.exit_codes import ExitCode
+from flows.serving import ScheduleError, When
+from tests.flows.command import Nst
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+# Schedules
+
+
+def firings(cron, start, count):
+    """Return the local times at which a served schedule fires."""
+    given = When(cron=cron, timezone="Europe/Berlin").schedule()
+    dates = CronSchedule(cron=given.cron, timezone=given.timezone).get_dates(count, start)
+    return [date.astimezone(BERLIN) for date in asyncio.run(dates)]
+
+
+@pytest.mark.parametrize(
+    "start", [datetime(2026, 3, 27, 12, tzinfo=BERLIN), datetime(2026, 10, 23, 12, tzinfo=BERLIN)]
+)
+def test_ten_at_night_is_ten_at_night_when_clocks_change(start):
+    """Four nights around a change of clocks all begin at ten by the clock on the wall."""
+    times = firings("0 22 * * *", start, 4)
+
+    assert [time.strftime("%H:%M") for time in times] == ["22:00"] * 4
+    assert [time.day for time in times] == [start.day + n for n in range(4)]
+
+
+def test_a_night_in_the_hour_that_comes_twice_begins_once():
+    """02:30 on the day the clocks go back is one night, not two."""
+    times = firings("30 2 * * *", datetime(2026, 10, 24, 12, tzinfo=BERLIN), 3)
+
+    assert [time.day for time in times] == [25, 26, 27]
+
+
+def test_a_night_in_the_hour_that_is_left_out_begins_all_the_same():
+    """02:30 on the day the clocks go forward is still one night of that day, or of the next."""
+    times = firings("30 2 * * *", datetime(2026, 3, 28, 12, tzinfo=BERLIN), 3)
+
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert all(timedelta(hours=22) < gap < timedelta(hours=26) for gap in gaps)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"cron": "every night"}, "no cron expression"),
+        ({"cron": "0 22 * * *", "timezone": "Europe/Berlim"}, "did you mean 'Europe/Berlin'"),
+        ({}, "--cron or by --every"),
+        ({"cron": "0 22 * * *", "hours": 6.0}, "--cron or by --every"),
+    ],
+)
+def test_a_schedule_that_cannot_be_kept_is_refused(given, said):
+    """What is wrong is said when the command is given, not at night."""
+    with pytest.raises(ScheduleError, match=said):
+        When(**given).schedule()
+
+
+def test_a_wrong_schedule_is_exit_code_2(toy, environ):
+    """Nothing was started."""
+    made = toy()
+    command = Nst("serve", "toy.yaml", "--cron", "nightly", folder=made.folder, environ=environ)
+
+    assert command.end() == 2
+    assert "E-SCHEDULE 'nightly' is no cron expression" in command.stderr
+
+
+# Ends
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "name"),
+    [
+        (ExitCode.COMPLETE, "COMPLETED", "Completed"),
+        (ExitCode.FAILED_PAIRS, "FAILED", "Failed"),
+        (ExitCode.ENVIRONMENT, "FAILED", "EnvironmentFailed"),
+        (ExitCode.NOT_UPLOADED, "FAILED", "NotUploaded"),
+        (ExitCode.DEADLINE, "FAILED", "Unfinished"),
+        (ExitCode.TERMINATED, "FAILED", "Interrupted"),
+        (ExitCode.USAGE, "FAILED", "Failed"),
+        (ExitCode.LOCKED, "CANCELLED", "Locked"),
+    ],
+)
+def test_only_exit_code_0_is_completed(code, kind, name):
+    """Prefect shows each of `nst run`'s ends by a name of its own."""
+    state = schedule._state(code, "toy: left 2")
+
+    assert (state.type.value, state.name) == (kind, name)
+    assert "toy: left 2" in state.message
+
+
+# Prefect's books
+
+
+@pytest.fixture
+def api(server):
+    """A client of the session's server, on which everything in this process now speaks to it."""
+    with temporary_settings({PREFECT_API_URL: server.url}), get_client(sync_client=True) as client:
+        yield client
+
+
+@pytest.fixture
+def deployment(api):
+    """A deployment of the night on that server."""
+    flow_id = api.create_flow(schedule.night)
+    name = f"d{datetime.now(UTC).timestamp():.6f}"
+    return api.create_deployment(flow_id, name, parameters={"manifests": ["toy.yaml"]})
+
+
+def runs(api, deployment):
+    """Return the deployment's runs in order of their time."""
+    mine = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment]))
+    found = api.read_flow_runs(flow_run_filter=mine)
+    return sorted(found, key=lambda run: (run.expected_start_time, run.created))
+
+
+def test_missed_nights_are_skipped_once(api, deployment):
+    """Five slots of an outage are cancelled by name, tonight's stays, and a second look is idle."""
+    now = datetime.now(UTC)
+    for hours in (-50, -40, -30, -20, -10, 12):
+        when = Scheduled(scheduled_time=now + timedelta(hours=hours))
+        api.create_flow_run_from_deployment(deployment, state=when)
+
+    counts = [history.skip_missed(deployment, now=now, grace=timedelta(hours=1)) for _ in range(2)]
+
+    assert counts == [5, 0]
+    assert [run.state.name for run in runs(api, deployment)] == ["Skipped"] * 5 + ["Scheduled"]
+
+
+def test_a_killed_night_is_marked_as_crashed_with_what_it_had_started(api, deployment):
+    """The night and the collection below it, and nobody else's."""
+    killed = api.create_flow_run_from_deployment(deployment, state=Scheduled())
+    api.set_flow_run_state(killed.id, Running(), force=True)
+    other = api.create_flow_run(schedule.night, parameters={"manifests": []}, state=Running())
+
+    assert history.mark_crashed(deployment) == 1
+    assert api.read_flow_run(killed.id).state.name == "Crashed"
+    assert api.read_flow_run(other.id).state.name == "Running"
