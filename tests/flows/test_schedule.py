@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
@@ -19,6 +24,7 @@ from flows.exit_codes import ExitCode
 from flows.serving import ScheduleError, When
 from tests.flows.command import Nst
 
+ROOT = Path(__file__).parents[2]
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -153,3 +159,32 @@ def test_a_killed_night_is_marked_as_crashed_with_what_it_had_started(api, deplo
     assert history.mark_crashed(deployment) == 1
     assert api.read_flow_run(killed.id).state.name == "Crashed"
     assert api.read_flow_run(other.id).state.name == "Running"
+
+
+# With a work pool
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_prefect_deploy_takes_prefect_yaml_as_it_is(server, tmp_path):
+    """Pool, deployment, schedules with parameters and the limit of one night at a time."""
+    environ = os.environ | {"PREFECT_API_URL": server.url, "PREFECT_HOME": str(tmp_path)}
+    prefect = Path(sys.executable).with_name("prefect")
+    for command in (
+        ["work-pool", "create", "gallery", "--type", "process"],
+        ["--no-prompt", "deploy", "--all"],
+    ):
+        ran = subprocess.run(
+            [prefect, *command], env=environ, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+    told = httpx.get(f"{server.url}/deployments/name/night/nightly", timeout=60).json()
+
+    assert told["work_pool_name"] == "gallery"
+    assert {one["slug"]: one["schedule"]["timezone"] for one in told["schedules"]} == {
+        "every-night": "Europe/Berlin",
+        "saturday-noon": "Europe/Berlin",
+    }
+    assert told["global_concurrency_limit"]["limit"] == 1
+    assert told["concurrency_options"]["collision_strategy"] == "ENQUEUE"
