@@ -162,7 +162,12 @@ def check(manifest: OneManifest, output: OutputOption = None, as_json: AsJson = 
 @app.command()
 def plan(
     manifest: OneManifest,
-    output: OutputOption = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "--against", help="An output to compare with, not the manifest's."
+        ),
+    ] = None,
     only: Only = None,
     device: Device = None,
     set_: Set = None,
@@ -203,6 +208,49 @@ def new(
     else:
         name = printable(str(manifest))
         Console().print(f"wrote {name}; now: nst run {name}", markup=False, highlight=False)
+
+
+@app.command()
+def restyle(
+    manifest: OneManifest,
+    style: Annotated[
+        list[str], typer.Option("--style", help="NAME=PATH of the new set; repeat for more paths.")
+    ],
+    movement: Annotated[str | None, typer.Option(help="Of the set.")] = None,
+    material: Annotated[str | None, typer.Option(help="Of the set.")] = None,
+    technique: Annotated[str | None, typer.Option(help="Of the set.")] = None,
+    pairing: Annotated[
+        list[int] | None,
+        typer.Option(help="Position of a pairing that gets it, from 0; all with styles if none."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write and paint nothing, tell the plan.")
+    ] = False,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a style set to a manifest, keeping its comments, and paint only the new pairs."""
+    from flows.restyling import chosen, restyled  # noqa: PLC0415
+    from flows.run import RunOptions  # noqa: PLC0415
+
+    name, images = chosen(style)
+    given = {"movement": movement, "material": material, "technique": technique}
+    labels = {label: said for label, said in given.items() if said}
+    new_one = restyled(manifest, name, images, labels=labels, pairings=pairing)
+    if dry_run:
+        told = new_one.plan(device=device)
+        if as_json:
+            print_json(told)
+        else:
+            Console().print(printable(told["text"]), markup=False)
+        return
+    new_one.write()
+    code, summary = new_one.paint(RunOptions(device=device, quiet=as_json))
+    if as_json:
+        print_json(summary)
+    else:
+        tell_counts(summary)
+    raise typer.Exit(code)
 
 
 @app.command()

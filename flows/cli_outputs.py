@@ -1,4 +1,4 @@
-"""The commands on finished outputs: verify, gallery, enlarge, upload."""
+"""The commands on finished outputs: verify, gallery, enlarge, upload, prune."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.console import AsJson, complain, print_json, tell_counts
+from flows.console import AsJson, announce, complain, print_json, tell_counts
 from flows.exit_codes import ExitCode
 from tasks.locations import is_remote
 from tasks.printable import printable
@@ -120,6 +120,27 @@ def upload(output: OutputFolder, as_json: AsJson = False) -> None:
         if drained.stopped:
             complain(str(drained.stopped))
     raise typer.Exit(ExitCode.NOT_UPLOADED if drained.waiting else ExitCode.COMPLETE)
+
+
+@app.command()
+def prune(
+    output: Annotated[str, typer.Argument(help="Output folder, s3://bucket/prefix or manifest.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it, only list.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the pictures that the manifest does not ask for any more; remove them with --yes."""
+    from flows.pruning import orphans  # noqa: PLC0415
+
+    found = orphans(output)
+    if yes:
+        found.remove()
+    if as_json:
+        print_json({"orphans": found.as_json(), "removed": yes})
+        return
+    for one in found.as_json():
+        announce(one["picture"])
+    said = "removed" if yes else "nobody asks for; --yes removes them"
+    announce(f"{len(found.records)} pictures {said}" if found.records else "nothing to prune")
 
 
 def _local(output: str) -> Path:

@@ -1,13 +1,15 @@
-"""The commands of every night: serve."""
+"""The commands of every night: serve, watch."""
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 import typer
 
-from flows.console import AsJson, announce, print_json
-from tasks.printable import printable
+from flows.console import AsJson, announce, complain, print_json
+from flows.exit_codes import is_interruption
+from nst_core.errors import NSTError
 
 app = typer.Typer()
 
@@ -76,6 +78,54 @@ def serve(
             print_json(served)
         else:
             times = f"every {every:g} hours" if cron is None else f"{cron} ({timezone})"
-            announce(printable(f"{served['deployment']}: {times}; Prefect at {served['api']}"))
+            announce(f"{served['deployment']}: {times}; Prefect at {served['api']}")
 
     raise typer.Exit(serving.serve(tell))
+
+
+@app.command()
+def watch(
+    manifest: Annotated[str, typer.Argument(help="The manifest, a path or s3:// address.")],
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 60.0,
+    settle: Annotated[
+        float, typer.Option(min=0, help="Seconds without a change before anything is painted.")
+    ] = 10.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="One look, for cron: paint what came since the last.")
+    ] = False,
+    paint: Annotated[
+        bool, typer.Option(help="Paint; or only tell a Prefect server, whose trigger paints.")
+    ] = True,
+    output: Annotated[str | None, typer.Option(help="In place of the manifest's output.")] = None,
+    device: Annotated[str | None, typer.Option(help="As for nst run.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Notice new and changed pictures in the manifest's folders and prefixes, and paint them."""
+    from flows.noticing import Lookout, tend  # noqa: PLC0415
+    from flows.run import RunOptions  # noqa: PLC0415
+    from flows.signals import leave_on_sigterm  # noqa: PLC0415
+
+    leave_on_sigterm()
+    lookout = Lookout(manifest, output=output)
+    options = RunOptions(output=output, device=device, quiet=as_json)
+
+    def tell(told: dict[str, Any]) -> None:
+        if as_json:
+            print_json(told)
+        elif told["noticed"] or once:
+            words = ", ".join(f"{len(told[name])} {name}" for name in ("new", "changed", "gone"))
+            announce(f"{lookout.collection}: {words}")
+
+    while True:
+        try:
+            code, told = tend(lookout, options, settle=settle, paint=paint)
+        except NSTError as error:
+            if once:
+                raise
+            complain(f"{error.code} {error}")  # a folder that is being emptied, an outage
+        else:
+            if once or told["noticed"]:
+                tell(told)
+            if once or is_interruption(code):
+                raise typer.Exit(code)
+        time.sleep(every)

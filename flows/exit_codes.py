@@ -50,7 +50,12 @@ def gravest(codes: Iterable[ExitCode]) -> ExitCode:
 
 def ends_a_round(code: ExitCode) -> bool:
     """Tell whether after this end of one manifest, the next ones are not to be begun."""
-    return code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.DEADLINE}
+    return is_interruption(code) or code is ExitCode.DEADLINE
+
+
+def is_interruption(code: ExitCode) -> bool:
+    """Tell whether a signal ended it, so that the command is to end too."""
+    return code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
 
 
 def of_error(error: BaseException) -> ExitCode:

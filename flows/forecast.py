@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from manifests.comparing import Plan, Planned
     from manifests.pairs import Pair
+    from manifests.schema import Manifest
     from nst_core.octaves import Size
     from tasks.records import Record
 
@@ -56,16 +57,34 @@ def forecast(
         NSTError: The bucket or the device is not to be had.
     """
     manifest = read_manifest(source, overrides=overrides)
+    pairs = only(expand(manifest, find), only_pairs)
+    return forecast_pairs(manifest, pairs, output=output, device=device)
+
+
+def forecast_pairs(
+    manifest: Manifest,
+    pairs: Sequence[Pair],
+    *,
+    output: str | None = None,
+    device: str | None = None,
+) -> dict[str, Any]:
+    """Return the plan of some pairs of a manifest; see :func:`forecast`.
+
+    Args:
+        manifest: Where they come from.
+        pairs: What to paint; what else is finished counts as orphaned.
+        output: In place of the manifest's.
+        device: In place of ``NST_DEVICE``.
+    """
     settings = Settings.from_environment()
     if device:
         settings = replace(settings, device=device)
-    pairs = only(expand(manifest, find), only_pairs)
     inputs = Inputs(settings)
     inputs.fetch_all(locations(pairs))
     digests = inputs.digests()
     target = resolve_output(manifest, output)
-    painted = _painted(target, manifest.collection, settings)
-    plan = compare(identify(pairs, digests), painted, digests)
+    finished = painted(target, manifest.collection, settings)
+    plan = compare(identify(pairs, digests), finished, digests)
     specs = detect_slots(settings.device, slots=settings.slots, threads=settings.torch_threads)
     sizes = {location: _size(location, inputs, settings) for location in locations(pairs)}
     cost = 0.0
@@ -97,7 +116,7 @@ def forecast(
     return told | {"text": _text(told)}
 
 
-def _painted(target: str, collection: str, settings: Settings) -> list[Record]:
+def painted(target: str, collection: str, settings: Settings) -> list[Record]:
     """Return what is finished, from wherever the output goes."""
     if is_remote(target):
         records = remote_records(store_for(target, settings), target)

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
+import threading
+from contextlib import suppress
 
 _PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent() -> None:
-    """Have the kernel send this process SIGTERM when its parent dies, however it dies.
+def answer_to_parent_alone() -> None:
+    """Have this process leave when its parent asks it to, or dies, and for nobody else.
 
-    A night that was started by a schedule then saves itself and leaves, instead of painting on
-    beside the night that the restarted schedule begins. Other systems than Linux know no such wish.
+    A night that was started by a schedule then saves itself and leaves when the schedule is killed,
+    instead of painting on beside the night that the restarted schedule begins. A Ctrl-C that is
+    meant for the schedule does not reach the night twice, which would end it at once: the schedule
+    passes it on. Other systems than Linux do not tell of a parent's death.
     """
+    if threading.current_thread() is not threading.main_thread():
+        return  # somebody calls the flow from a program of their own
+    with suppress(PermissionError):  # it leads its process group already
+        os.setsid()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        # One signal for each thread of the parent, as the kernel has it; SIGTERM would insist.
+        signal.signal(signal.SIGUSR1, _leave_once)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
+
+
+def _leave_once(number: int, _: object) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -20,7 +20,7 @@ from flows import logs
 from flows.console import counts
 from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from flows.lateness import is_missed
-from flows.orphans import end_with_parent
+from flows.orphans import answer_to_parent_alone
 from flows.run import RunOptions, run
 from nst_core.errors import NSTError
 
@@ -79,7 +79,7 @@ def night(  # noqa: PLR0917 # Prefect calls it by name
         overrides: ``recipe.NAME.field=value``.
         grace_minutes: A run that begins so much later than scheduled is skipped.
     """
-    end_with_parent()
+    answer_to_parent_alone()
     logs.configure()
     scheduled = runtime.flow_run.scheduled_start_time or datetime.now(UTC)
     grace = timedelta(minutes=grace_minutes)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manifests.reader import parse, read
+from manifests.reader import parse, read, read_bytes
+from manifests.strict_yaml import decoded
 from tasks.locations import is_remote
 from tasks.storage import store_for
 
@@ -30,6 +31,17 @@ def read_manifest(source: str, *, overrides: Sequence[str] = ()) -> Manifest:
         return read(Path(source), overrides=overrides)
     data = store_for(source).read(source)
     return parse(data, name=source, folder=source.rpartition("/")[0], overrides=overrides)
+
+
+def read_text(source: str) -> str:
+    """Return a manifest as it is written.
+
+    Raises:
+        ManifestError: There is no such file, or it is no text.
+        StorageError: The bucket is not to be had.
+    """
+    data = store_for(source).read(source) if is_remote(source) else read_bytes(Path(source))
+    return decoded(data, source)
 
 
 def absolute(source: str) -> str:

@@ -32,7 +32,7 @@ def read(path: Path, *, overrides: Sequence[str] = ()) -> Manifest:
         ManifestError: With every problem.
     """
     folder = path.parent.resolve()
-    return parse(_bytes(path), name=str(path), folder=str(folder), overrides=overrides)
+    return parse(read_bytes(path), name=str(path), folder=str(folder), overrides=overrides)
 
 
 def parse(
@@ -71,8 +71,12 @@ def parse(
     return manifest
 
 
-def _bytes(path: Path) -> bytes:
-    """Return the file's bytes, at most one more than a manifest may have."""
+def read_bytes(path: Path) -> bytes:
+    """Return the file's bytes, at most one more than a manifest may have.
+
+    Raises:
+        ManifestError: There is no such file, or it cannot be read.
+    """
     try:
         # Anything but a plain file might never end, or never begin.
         if path.is_file():

@@ -79,7 +79,7 @@ def load(source: bytes | str, *, name: str) -> Document:
     Raises:
         ManifestError: The text is too big or too deep, or no YAML from some place on.
     """
-    text = _decoded(source, name)
+    text = decoded(source, name)
     composer = _Composer(Document(name))
     try:
         # libyaml if PyYAML was built with it, as it mostly is; pure Python takes 20 times as long.
@@ -111,8 +111,12 @@ def scalar(text: str) -> str | int | float | bool | None:
     return text
 
 
-def _decoded(source: bytes | str, name: str) -> str:
-    """Return the text with plain line breaks, once it is known to be decent."""
+def decoded(source: bytes | str, name: str) -> str:
+    """Return the text with plain line breaks, once it is known to be decent.
+
+    Raises:
+        ManifestError: It is too big, not UTF-8, or has characters that are no text.
+    """
 
     def refuse(code: str, message: str, before: str | None = None) -> NoReturn:
         line = column = None

@@ -118,14 +118,14 @@ def compose(
     paintings = sum(one.pictures for one in style_sets.values())
     sides = f"{_counted(photos, 'photo')} × {_counted(paintings, 'painting')}"
     return _TEMPLATE.format(
-        collection=_scalar(collection_name(collection)),
-        output=_scalar(output),
+        collection=scalar_text(collection_name(collection)),
+        output=scalar_text(output),
         contents="\n".join(_content_lines(content_sets, folder)),
         styles="\n".join(_style_lines(style_sets, folder)),
         presets=", ".join(name for name in PRESETS if name != "gallery"),
         count=f"{sides}: {_counted(photos * paintings, 'picture')}.",
-        content_names=", ".join(map(_scalar, content_sets)),
-        style_names=", ".join(map(_scalar, style_sets)),
+        content_names=", ".join(map(scalar_text, content_sets)),
+        style_names=", ".join(map(scalar_text, style_sets)),
     )
 
 
@@ -170,16 +170,16 @@ def _name(location: str) -> str:
 
 def _content_lines(sets: dict[str, _Folder], folder: str) -> Iterator[str]:
     for name, one in sets.items():
-        yield f"  {_scalar(name)}: [{_scalar(_path(one, folder))}]  # {one.count}"
+        yield f"  {scalar_text(name)}: [{scalar_text(_path(one, folder))}]  # {one.count}"
 
 
 def _style_lines(sets: dict[str, _Folder], folder: str) -> Iterator[str]:
     for name, one in sets.items():
-        path = _scalar(_path(one, folder))
+        path = scalar_text(_path(one, folder))
         kind = _KINDS.get(PurePosixPath(one.location).parent.name.casefold())
-        title = _scalar(re.sub(r"[-_ ]+", " ", one.name).strip().capitalize() or one.name)
+        title = scalar_text(re.sub(r"[-_ ]+", " ", one.name).strip().capitalize() or one.name)
         said = f"{{{kind}: {title}, images: [{path}]}}" if kind else f"[{path}]"
-        yield f"  {_scalar(name)}: {said}  # {one.count}"
+        yield f"  {scalar_text(name)}: {said}  # {one.count}"
 
 
 def _counted(number: int, thing: str) -> str:
@@ -187,17 +187,29 @@ def _counted(number: int, thing: str) -> str:
 
 
 def _path(one: _Folder, folder: str) -> str:
-    """Return a folder as the manifest says it: from where the manifest lies, if that is near."""
-    path = one.location
+    return said(one.location, folder, is_folder=True)
+
+
+def said(location: str, folder: str, *, is_folder: bool) -> str:
+    """Return a location as the manifest says it: from where the manifest lies, if that is near.
+
+    Args:
+        location: An absolute path or ``s3://`` address, no pattern.
+        folder: Where the manifest lies.
+        is_folder: Whether all the pictures in it are meant.
+    """
+    path = location
     if not locations.is_remote(path) and os.path.commonpath([path, folder]) != "/":
         path = os.path.relpath(path, folder)
     if path.startswith("~"):
         path = f"./{path}"
     # What would be read as a pattern is written as one.
+    if not is_folder:
+        return locations.escaped(path) if locations.is_pattern(path) else path
     return f"{locations.escaped(path)}/*" if locations.is_pattern(path) else f"{path}/"
 
 
-def _scalar(text: str) -> str:
+def scalar_text(text: str) -> str:
     """Return a text as YAML, in quotes where it needs them."""
     if _PLAIN.fullmatch(text) and strict_yaml.scalar(text) == text:
         return text

@@ -32,6 +32,7 @@ Event = Literal[
     "pair_publish",
     "pair_done",
     "pair_failed",
+    "pair_pruned",
     "set_aside",
     "upload_done",
     "warning",

@@ -153,11 +153,12 @@ def _damages(root: Path, record: Record, owners: dict[str, str]) -> Iterator[Fin
 
 def _vanished(output: Output, names: set[str]) -> Iterator[Finding]:
     """Yield records that the ledger saw published and that are gone."""
-    done = {
-        str(event["record"]): str(event.get("pair_id"))
-        for event in output.ledger.events()
-        if event.get("event") == "pair_done" and "record" in event
-    }
+    done: dict[str, str] = {}
+    for event in output.ledger.events():
+        if event.get("event") == "pair_done" and "record" in event:
+            done[str(event["record"])] = str(event.get("pair_id"))
+        elif event.get("event") == "pair_pruned":
+            done.pop(str(event.get("record")), None)
     for record, pair_id in sorted(done.items()):
         if record not in names:
             message = "was published and is not there"

@@ -1,0 +1,79 @@
+"""What nobody asks for any more is listed, and removed only on request."""
+
+from __future__ import annotations
+
+import pytest
+
+from flows import threads
+from flows.pruning import orphans
+from flows.uploading import Uploading
+from nst_core.errors import NSTError
+from tasks.output import Output
+from tasks.storage import store_for
+from tasks.upload import remote_records, staging
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    """The machine's scratch folder."""
+    monkeypatch.setenv("NST_SCRATCH", str(tmp_path / "toy" / "scratch"))
+    return tmp_path / "toy" / "scratch"
+
+
+def contents(records):
+    """Return the names of the records' contents."""
+    return sorted(record.content_name for record in records)
+
+
+@pytest.fixture
+def painted(toy, scratch):
+    """A collection of two pairs, painted; the dog has left its manifest since."""
+    made = toy()
+    made.paint()
+    made.write(content_sets={"photos": ["photos/cat.png"]})
+    return made
+
+
+def test_orphans_are_listed_and_stay(painted):
+    """Asking changes nothing."""
+    assert contents(orphans(str(painted.path)).records) == ["dog"]
+    assert contents(Output(painted.output).records()) == ["cat", "dog"]
+
+
+def test_orphans_are_removed_on_request_and_nothing_else(painted):
+    """The cat stays as it was; a second look finds nothing."""
+    found = orphans(str(painted.path))
+    found.remove()
+
+    assert contents(Output(painted.output).records()) == ["cat"]
+    assert orphans(str(painted.path)).records == ()
+    assert painted.paint()["cat"].state == "kept"
+
+
+def test_a_picture_that_cannot_be_read_makes_no_orphans(painted):
+    """What belongs to it is not known, so nothing is said about any."""
+    painted.write(content_sets={"photos": ["photos/cat.png", "photos/dog.png"]})
+    painted.content("dog").unlink()
+    painted.content("dog").mkdir()
+
+    with pytest.raises(NSTError):
+        orphans(str(painted.path))
+
+
+def test_in_a_bucket_orphans_are_removed_there_and_here(toy, scratch, bucket):
+    """Neither place brings them back to the other."""
+    target = f"{bucket}/show"
+    made = toy()
+    made.output = staging(target, scratch)
+    made.write(output=target)
+    with made.night() as night, Uploading(night, target, source="toy.yaml") as uploading:
+        threads.paint(night)
+        uploading.finish()
+    made.write(output=target, content_sets={"photos": ["photos/cat.png"]})
+
+    orphans(str(made.path)).remove()
+
+    store = store_for(target)
+    assert contents(remote_records(store, target)) == ["cat"]
+    assert contents(Output(made.output).records()) == ["cat"]
+    assert [one for one in store.listing(f"{target}/") if "dog" in one.location] == []
