@@ -188,3 +188,6 @@ def test_prefect_deploy_takes_prefect_yaml_as_it_is(server, tmp_path):
     }
     assert told["global_concurrency_limit"]["limit"] == 1
     assert told["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    (trigger,) = httpx.post(f"{server.url}/automations/filter", json={}, timeout=60).json()
+    assert trigger["trigger"]["expect"] == ["nst.pictures.changed"]
+    assert "event.payload.manifest" in str(trigger["actions"][0]["parameters"])

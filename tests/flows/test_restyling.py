@@ -1,0 +1,96 @@
+"""A new style set is added to a manifest, and only its pairs are painted."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flows.restyling import RestyleError, chosen, restyled
+from tests.flows.command import Nst
+from tests.flows.toy_collection import draw
+
+MANIFEST = """\
+# My own words.
+collection: toy
+output: out
+content_sets: {photos: [photos/*.png]}
+style_sets:
+  paintings: [paintings/*.png]   # the first
+recipes:
+  tiny: {preset: jcjohnson, size: 32, steps: [3], log_every: 1}
+pairings:
+  - {content: photos, style: [paintings], recipe: tiny}
+"""
+
+
+@pytest.fixture
+def made(toy):
+    """A toy collection with a manifest written by hand, and new paintings beside it."""
+    made = toy()
+    made.path.write_text(MANIFEST)
+    draw(made.folder / "new" / "turner.png")
+    return made
+
+
+def test_only_the_new_pairs_are_to_be_painted(made):
+    """Two photos with the new painting; the manifest on disk is as it was."""
+    found = restyled(
+        str(made.path), "turner", [str(made.folder / "new")], labels={"movement": "Romanticism"}
+    )
+
+    assert [pair.style_name for pair in found.pairs] == ["turner", "turner"]
+    assert {pair.labels["movement"] for pair in found.pairs} == {"Romanticism"}
+    assert made.path.read_text() == MANIFEST
+
+
+def test_written_it_has_its_comments_and_relative_paths(made):
+    """What its owner wrote is there, and the new set starts at the manifest's folder."""
+    restyled(str(made.path), "turner", [str(made.folder / "new")], labels={}).write()
+
+    text = made.path.read_text()
+    assert text.startswith("# My own words.\n")
+    assert "  paintings: [paintings/*.png]   # the first\n  turner: [new/]\n" in text
+
+
+def test_a_set_is_named_once_and_may_have_several_paths():
+    """Repeated for each of them."""
+    assert chosen(["turner=a.jpg", "turner=b=c/"]) == ("turner", ["a.jpg", "b=c/"])
+
+
+@pytest.mark.parametrize("given", [["a.jpg"], ["=a.jpg"], ["turner="], ["a=1.jpg", "b=2.jpg"]])
+def test_anything_else_is_refused(given):
+    """With what would be right."""
+    with pytest.raises(RestyleError, match="say --style NAME=PATH"):
+        chosen(given)
+
+
+@pytest.mark.slow
+def test_new_pictures_are_painted_and_nothing_else_is_touched(made, environ):
+    """By restyle, then by a scan that finds one more painting: 0 repainted each time."""
+
+    def nst(*arguments):
+        command = Nst(*arguments, "--json", folder=made.folder, environ=environ)
+        assert command.end() == 0, command.stderr
+        return json.loads(command.stdout)
+
+    def pictures():
+        found = made.output.glob("toy/*.png")
+        return {path.name: path.stat().st_mtime_ns for path in found}
+
+    nst("run", "toy.yaml")
+    before = pictures()
+    plan = nst("restyle", "toy.yaml", "--style", "turner=new", "--dry-run")
+    assert plan["counts"]["new"] == 2
+    summary = nst("restyle", "toy.yaml", "--style", "turner=new")
+    assert (summary["planned"], summary["complete"]) == (2, 2)
+    assert before.items() <= pictures().items()
+
+    assert nst("watch", "toy.yaml", "--once", "--settle", "0.1")["summary"]["kept"] == 4
+    before = pictures()
+    draw(made.folder / "new" / "constable.png")
+    told = nst("watch", "toy.yaml", "--once", "--settle", "0.1")
+    assert [one.rpartition("/")[2] for one in told["new"]] == ["constable.png"]
+    assert (told["summary"]["kept"], told["summary"]["complete"]) == (4, 2)
+    assert before.items() <= pictures().items()
+    assert not nst("watch", "toy.yaml", "--once")["noticed"]
