@@ -30,8 +30,7 @@ def print_error(line: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as the one JSON object of a command."""
-    sys.stdout.write(written_out(f"{json.dumps(value, ensure_ascii=False)}
-"))
+    sys.stdout.write(written_out(f"{json.dumps(value, ensure_ascii=False)}\n"))
     sys.stdout.flush()  # some commands go on for days after it
 
 
