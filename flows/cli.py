@@ -39,6 +39,9 @@ app.add_typer(outputs.app)
 app.add_typer(machine.app)
 app.add_typer(schedules.app)
 
+# More rows of a plan than anybody reads.
+_ROWS = 200
+
 Manifests = Annotated[list[str], typer.Argument(help="One manifest or several; paths or s3://.")]
 OneManifest = Annotated[str, typer.Argument(help="The manifest, a path or s3:// address.")]
 OutputOption = Annotated[
@@ -171,21 +174,37 @@ def plan(
     only: Only = None,
     device: Device = None,
     set_: Set = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Slots of a cluster to simulate.")
+    ] = None,
+    cost_per_hour: Annotated[
+        float | None, typer.Option(min=0, help="Of this machine, or of one worker.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell which pairs are new, kept, changed or orphaned, and what painting them takes."""
     from flows.forecast import forecast  # noqa: PLC0415
 
-    told = forecast(manifest, output=output, only_pairs=only, device=device, overrides=set_ or ())
+    told = forecast(
+        manifest,
+        output=output,
+        only_pairs=only,
+        device=device,
+        overrides=set_ or (),
+        workers=workers,
+        cost_per_hour=cost_per_hour,
+    )
     if as_json:
         print_json(told)
         return
     console = Console()
     table = Table("", "content", "style", "recipe", "why", box=None, pad_edge=False)
-    for pair in told["pairs"]:
+    for pair in told["pairs"][:_ROWS]:
         row = (pair["state"], pair["content_name"], pair["style_name"], pair["recipe"], pair["why"])
         table.add_row(*(printable(str(cell or "")) for cell in row))
     console.print(table)
+    if (more := len(told["pairs"]) - _ROWS) > 0:
+        console.print(f"and {more:,} more; --json lists them all", style="dim")
     console.print(printable(told["text"]), style="bold", markup=False)
 
 

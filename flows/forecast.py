@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.display import span
+from flows.estimates import Estimates
 from flows.inputs import Inputs, locations
 from flows.run import resolve_output
+from flows.simulation import simulate
 from flows.sources import read_manifest
 from flows.watching import title
 from manifests.comparing import compare, identify
 from manifests.planning import expand, only
-from nst_core.errors import NSTError
-from nst_core.image_reading import inspect
-from tasks.calibration import file_bytes, memory, speed
+from tasks.calibration import speed
 from tasks.devices import detect_slots
 from tasks.locations import is_remote
 from tasks.output import Output
@@ -24,15 +24,12 @@ from tasks.storage import find, store_for
 from tasks.upload import remote_records
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from manifests.comparing import Plan, Planned
     from manifests.pairs import Pair
     from manifests.schema import Manifest
-    from nst_core.octaves import Size
     from tasks.records import Record
-
-_UNKNOWN_SIZE: Size = (3, 4)
 
 
 def forecast(
@@ -42,6 +39,8 @@ def forecast(
     only_pairs: str | None = None,
     device: str | None = None,
     overrides: Sequence[str] = (),
+    workers: int | None = None,
+    cost_per_hour: float | None = None,
 ) -> dict[str, Any]:
     """Return the plan of a manifest as plain values.
 
@@ -51,6 +50,8 @@ def forecast(
         only_pairs: Glob over pairs.
         device: In place of ``NST_DEVICE``.
         overrides: ``recipe.NAME.field=value``.
+        workers: Slots of a cluster to simulate, each as fast as one of this machine.
+        cost_per_hour: Of this machine, or of one worker.
 
     Raises:
         ManifestError: The manifest is wrong.
@@ -58,7 +59,15 @@ def forecast(
     """
     manifest = read_manifest(source, overrides=overrides)
     pairs = only(expand(manifest, find), only_pairs)
-    return forecast_pairs(manifest, pairs, output=output, device=device)
+    return forecast_pairs(
+        manifest,
+        pairs,
+        output=output,
+        device=device,
+        is_all=only_pairs is None,
+        workers=workers,
+        cost_per_hour=cost_per_hour,
+    )
 
 
 def forecast_pairs(
@@ -67,14 +76,20 @@ def forecast_pairs(
     *,
     output: str | None = None,
     device: str | None = None,
+    is_all: bool = True,
+    workers: int | None = None,
+    cost_per_hour: float | None = None,
 ) -> dict[str, Any]:
     """Return the plan of some pairs of a manifest; see :func:`forecast`.
 
     Args:
         manifest: Where they come from.
-        pairs: What to paint; what else is finished counts as orphaned.
+        pairs: What to paint.
         output: In place of the manifest's.
         device: In place of ``NST_DEVICE``.
+        is_all: Whether these are all its pairs; only then can others be orphaned.
+        workers: Slots of a cluster to simulate.
+        cost_per_hour: Of this machine, or of one worker.
     """
     settings = Settings.from_environment()
     if device:
@@ -85,16 +100,15 @@ def forecast_pairs(
     target = resolve_output(manifest, output)
     finished = painted(target, manifest.collection, settings)
     plan = compare(identify(pairs, digests), finished, digests)
+    if not is_all:
+        plan = replace(plan, orphaned=())
     specs = detect_slots(settings.device, slots=settings.slots, threads=settings.torch_threads)
-    sizes = {location: _size(location, inputs, settings) for location in locations(pairs)}
-    cost = 0.0
-    if plan.to_paint:
-        rate = speed(specs, settings.scratch)
-        cost = plan.seconds(
-            lambda pair: rate.seconds(pair.recipe, _content_size(pair, sizes)), slots=len(specs)
-        )
+    estimates = Estimates(
+        inputs, settings, speed(specs, settings.scratch) if plan.to_paint else None
+    )
     to_paint = [one.pair for one in plan.to_paint]
-    told = {
+    seconds = plan.seconds(estimates.seconds, slots=len(specs))
+    told: dict[str, Any] = {
         "collection": manifest.collection,
         "output": target,
         "counts": {
@@ -104,15 +118,17 @@ def forecast_pairs(
             "orphaned": len(plan.orphaned),
         },
         "slots": len(specs),
-        "seconds": cost,
-        "memory_bytes": max(
-            (memory(pair.recipe, _content_size(pair, sizes)) for pair in to_paint), default=0.0
-        ),
-        "output_bytes": sum(
-            file_bytes(pair.recipe, _content_size(pair, sizes)) for pair in to_paint
-        ),
+        "seconds": seconds,
+        "memory_bytes": max(map(estimates.memory, to_paint), default=0.0),
+        "output_bytes": sum(map(estimates.output_bytes, to_paint)),
         "pairs": _rows(plan),
     }
+    if workers is not None:
+        night = simulate(list(map(estimates.job, to_paint)), workers)
+        told["simulated"] = night.as_json()
+        seconds = night.makespan * workers
+    if cost_per_hour is not None:
+        told["cost"] = seconds / 3600 * cost_per_hour
     return told | {"text": _text(told)}
 
 
@@ -123,18 +139,6 @@ def painted(target: str, collection: str, settings: Settings) -> list[Record]:
     else:
         records = list(Output(Path(target)).records())
     return [record for record in records if record.collection == collection]
-
-
-def _size(location: str, inputs: Inputs, settings: Settings) -> Size:
-    try:
-        header = inspect(inputs.require(location).read(), max_pixels=settings.max_pixels)
-    except NSTError:
-        return _UNKNOWN_SIZE  # the pair will fail; `nst check` tells why
-    return header.height, header.width
-
-
-def _content_size(pair: Pair, sizes: Mapping[str, Size]) -> Size:
-    return sizes[pair.content] if pair.content else (1, 1)
 
 
 def _rows(plan: Plan) -> list[dict[str, Any]]:
@@ -176,8 +180,19 @@ def _text(told: dict[str, Any]) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in told["counts"].items() if count)
     if not told["seconds"]:
         return f"{counts}: nothing to paint"
-    return (
+    here = (
         f"{counts}: about {span(told['seconds'])} in {told['slots']} slots,"
         f" {told['memory_bytes'] / 1e9:.1f} GB of memory in each,"
         f" {told['output_bytes'] / 1e6:.1f} MB of pictures"
     )
+    parts = [here]
+    if night := told.get("simulated"):
+        parts.append(
+            f"with {night['workers']} workers: {span(night['makespan_seconds'])},"
+            f" {night['busy']:.0%} busy, the first idle after {span(night['first_idle_seconds'])},"
+            f" {night['stragglers']} straggle; {night['read_bytes'] / 1e9:.2f} GB read,"
+            f" {night['written_bytes'] / 1e9:.2f} GB written, {night['requests']:,} requests"
+        )
+    if "cost" in told:
+        parts.append(f"cost: {told['cost']:.2f}")
+    return "; ".join(parts)

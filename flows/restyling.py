@@ -52,7 +52,7 @@ class Restyled:
 
     def plan(self, *, device: str | None = None) -> dict[str, Any]:
         """Return what painting the new pairs takes, as plain values; see `nst plan`."""
-        return forecast_pairs(self.manifest, self.pairs, device=device)
+        return forecast_pairs(self.manifest, self.pairs, device=device, is_all=False)
 
     def write(self) -> None:
         """Put the new text in the manifest's place.

@@ -130,5 +130,7 @@ def test_a_manifest_that_cannot_be_edited_is_left_to_its_owner():
     """A comment where the value should be: the check after the edit refuses the result."""
     odd = "style_sets:\n  monet: [a.jpg]\npairings:\n  - style: # later\n      monet\n"
 
-    with pytest.raises(ManifestError, match="by hand only"):
+    with pytest.raises(ManifestError, match="by hand only") as caught:
         add(odd)
+
+    assert [problem.code for problem in caught.value.problems] == ["E-MANIFEST-EDIT"]

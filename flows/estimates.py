@@ -1,0 +1,89 @@
+"""What painting a pair takes, before it is painted: time, memory, bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from flows.simulation import Job
+from nst_core.errors import NSTError
+from nst_core.image_reading import inspect
+from tasks.calibration import file_bytes, memory
+
+if TYPE_CHECKING:
+    from flows.inputs import Inputs
+    from manifests.pairs import Pair
+    from nst_core.octaves import Size
+    from tasks.calibration import Speed
+    from tasks.settings import Settings
+
+_UNKNOWN_SIZE: Size = (3, 4)
+
+
+class _Estimate(NamedTuple):
+    seconds: float
+    memory: float
+    output_bytes: float
+
+
+class Estimates:
+    """Estimates for the pairs of one manifest; thousands of them share a recipe and a size.
+
+    Args:
+        inputs: What the pairs read, fetched.
+        settings: The machine's facts.
+        speed: Of a slot; without one, painting takes no time.
+    """
+
+    def __init__(self, inputs: Inputs, settings: Settings, speed: Speed | None) -> None:
+        self._inputs = inputs
+        self._settings = settings
+        self._speed = speed
+        self._sizes: dict[str | None, Size] = {None: (1, 1)}
+        self._known: dict[tuple[str, Size], _Estimate] = {}
+
+    def seconds(self, pair: Pair) -> float:
+        """Return how long one slot paints."""
+        return self._of(pair).seconds
+
+    def memory(self, pair: Pair) -> float:
+        """Return a slot's peak memory, in bytes."""
+        return self._of(pair).memory
+
+    def output_bytes(self, pair: Pair) -> float:
+        """Return how large the pair's files will be."""
+        return self._of(pair).output_bytes
+
+    def job(self, pair: Pair) -> Job:
+        """Return the pair as a simulation sees it."""
+        return Job(
+            self.seconds(pair),
+            tuple((where, self._bytes(where)) for where in pair.locations),
+            self.output_bytes(pair),
+        )
+
+    def _of(self, pair: Pair) -> _Estimate:
+        size = self._size(pair.content)
+        # By its name, which is one recipe's in a manifest: a recipe takes long to hash.
+        key = pair.recipe_name, size
+        if key not in self._known:
+            self._known[key] = _Estimate(
+                self._speed.seconds(pair.recipe, size) if self._speed else 0.0,
+                memory(pair.recipe, size),
+                file_bytes(pair.recipe, size),
+            )
+        return self._known[key]
+
+    def _size(self, location: str | None) -> Size:
+        if location not in self._sizes:
+            assert location is not None
+            try:
+                data = self._inputs.require(location).read()
+                header = inspect(data, max_pixels=self._settings.max_pixels)
+                self._sizes[location] = header.height, header.width
+            except NSTError:
+                # The pair will fail; `nst check` tells why.
+                self._sizes[location] = _UNKNOWN_SIZE
+        return self._sizes[location]
+
+    def _bytes(self, location: str) -> int:
+        return 0 if self._inputs.reason_against(location) else self._inputs.require(location).bytes
