@@ -31,6 +31,7 @@ from tasks.comparisons import write_comparisons
 from tasks.durable import write_atomic
 from tasks.gallery import build
 from tasks.lock import OutputLockedError
+from tasks.metrics import write_metrics
 from tasks.printable import printable
 from tasks.report import write_report
 from tasks.settings import Settings
@@ -218,7 +219,9 @@ def _warn(problem: Problem) -> None:
 
 def _hang(night: Night, command: str, *, waiting: int = 0) -> dict[str, Any]:
     """Write the reports and the page as the night stands, and return the summary."""
-    summary = write_report(night.output, reported(night, command=command, waiting=waiting))
+    report = reported(night, command=command, waiting=waiting)
+    summary = write_report(night.output, report)
+    write_metrics(night.output.root, report, folder=night.settings.metrics)
     build(night.output.root)
     return summary
 

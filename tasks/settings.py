@@ -215,6 +215,15 @@ class Settings:
             "How to log on standard error: text for people, json for machines.",
         ),
     )
+    metrics: Path | None = field(
+        default=None,
+        metadata=_fact(
+            "NST_METRICS",
+            _folder,
+            "Folder for a copy of each collection's metrics.prom, such as node_exporter's textfile"
+            " folder.",
+        ),
+    )
     s3_endpoint: str | None = field(
         default=None,
         metadata=_fact(
