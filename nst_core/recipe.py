@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from nst_core.architectures import LOGITS
 from nst_core.canvases import Canvas, Pixels
 from nst_core.errors import RecipeError
 from nst_core.networks import Border, Pooling, network
@@ -154,6 +155,7 @@ class Recipe:
             if term.layer != IMAGE:
                 row.require_layer(term.layer)
             _require_channels(term, row)
+            _require_positions(term)
         if not any(term.weight for term in self.terms):
             raise RecipeError("terms are empty; a recipe needs at least one with a weight")
         if not self.octaves.steps:
@@ -207,6 +209,16 @@ def _require_channels(term: Term, row: Network) -> None:
         raise RecipeError(
             f"{row.name} {term.layer} has no unit {max(asked)}; they count from 0 to {there - 1}",
             code="E-RECIPE-RANGE",
+        )
+
+
+def _require_positions(term: Term) -> None:
+    """Raise where a term compares positions, and its layer has none."""
+    if term.layer == LOGITS and term.kind not in {"unit", "content", "activation"}:
+        raise RecipeError(
+            f"a {term.kind} term compares positions; logits are scores of the whole picture",
+            code="E-RECIPE-LAYER",
+            remedy="take a layer of feature maps",
         )
 
 

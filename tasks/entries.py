@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def entry_of(record: Record) -> dict[str, Any]:
     """Return what a manifest says to have a record's recipe again, every parameter of it."""
-    entry: dict[str, Any] = dict(record.recipe)
+    entry: dict[str, Any] = _told(record.recipe)
     if "start" in entry:
         entry["init"] = entry.pop("start")
     if record.start is not None:
@@ -31,6 +32,13 @@ def entry_of(record: Record) -> dict[str, Any]:
             entry["frames"]["video"] = video
     entry["format"] = {"type": written.pop("format", "png"), **written}
     return entry
+
+
+def _told(value: Any) -> Any:
+    """Return a value without what is None: a manifest leaves out what it does not say."""
+    if isinstance(value, Mapping):
+        return {key: _told(one) for key, one in value.items() if one is not None}
+    return [_told(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def recipe_in(record: Record) -> Recipe:

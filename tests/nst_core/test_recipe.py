@@ -97,6 +97,13 @@ def test_recipe_refuses_numbers_out_of_range(changes, message):
     assert refused.value.code == "E-RECIPE-RANGE"
 
 
+@pytest.mark.parametrize("term", [Gram(layer="logits"), Wasserstein(layer="logits")], ids=str)
+def test_scores_have_no_positions_to_compare(term):
+    """A statistic over positions is refused before anything is painted."""
+    with pytest.raises(RecipeError, match=r"^a \w+ term compares positions; logits are scores"):
+        Recipe(network="efficientnet-lite0", terms=(term,), start="noise")
+
+
 DREAM = {"terms": (Activation(layer="relu1_1"),), "start": "noise"}
 
 
