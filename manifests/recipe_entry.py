@@ -25,6 +25,7 @@ from nst_core.canvases import Canvas
 from nst_core.networks import Pooling
 from nst_core.octaves import Octaves
 from nst_core.optimizers import Optimizer
+from nst_core.style_statistics import Statistic
 from nst_core.terms import Term
 from nst_core.transforms import Transform
 
@@ -162,6 +163,7 @@ class RecipeEntry(StrictModel):
         init: What the canvas shows first: the content, noise, or a picture.
         seed: Of everything random.
         layers: On which layers the preset's terms compare.
+        statistic: What of a style is compared, in place of the preset's; the weights are adapted.
         unit: What a picture of a unit shows: an ImageNet class by name or id, or a channel.
         network: Whose features are compared.
         pooling: Between the network's blocks.
@@ -194,6 +196,7 @@ class RecipeEntry(StrictModel):
     init: Init | None = None
     seed: int | None = None
     layers: Layers | None = None
+    statistic: Statistic | None = None
     unit: int | str | None = None
     network: NetworkName | None = None
     pooling: Pooling | None = None

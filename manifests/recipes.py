@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DIALS = (
     *("size", "steps", "content_weight", "style_weight", "style_scale", "color", "seed"),
-    *("unit", "network", "pooling", "precision"),
+    *("statistic", "unit", "network", "pooling", "precision"),
 )
 """Fields of an entry that are dials of the same name; init, optimizer and layers are others'."""
 

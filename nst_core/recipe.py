@@ -52,6 +52,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "smallest": (16, 32_768),
     "ratio": (1.1, 16),
     "steps": (1, 100_000),
+    "directions": (1, 4096),
+    "bins": (2, 4096),
     "enough": (-1e12, 1e12),
     "patience": (1e-9, 1),
     "zooms": (0, 100_000),

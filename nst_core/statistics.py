@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -74,6 +75,38 @@ def best_matches(vectors: Tensor, guide: Tensor) -> Tensor:
     # All N·M products at once would be gigabytes at sizes that people paint.
     best = [(piece.mT @ columns).argmax(-1) for piece in torch.split(vectors, _PIECE, dim=-1)]
     return columns[:, torch.cat(best, dim=-1)].transpose(0, 1)
+
+
+def ranked(values: Tensor, bins: int) -> Tensor:
+    """Return sorted values as the means of ``bins`` groups of equal size: their quantiles.
+
+    Args:
+        values: (B, K, N).
+        bins: Groups; fewer values than groups are repeated.
+
+    Returns:
+        (B, K, bins), growing along the last.
+    """
+    groups: Tensor = functional.adaptive_avg_pool1d(values.sort(-1).values, bins)
+    return groups
+
+
+@cache
+def _directions(count: int, channels: int) -> Tensor:
+    seeded = torch.Generator().manual_seed(0)
+    drawn = torch.randn(count, channels, generator=seeded, dtype=torch.float64)
+    unit: Tensor = drawn / drawn.norm(dim=1, keepdim=True)
+    return unit
+
+
+def directions(count: int, like: Tensor) -> Tensor:
+    """Return unit vectors, (count, C), evenly drawn and always the same ones.
+
+    Args:
+        count: How many.
+        like: (B, C, N), whose C, dtype and device they have.
+    """
+    return _directions(count, like.shape[1]).to(like)
 
 
 def covariance(mean: Tensor, second: Tensor, *, ridge: float = 0.0) -> Tensor:

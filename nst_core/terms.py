@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from nst_core.activations import Activation, Guide, Unit
+from nst_core.distributions import Histogram, MeanStd, SlicedWasserstein
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -244,7 +245,19 @@ class Gamut:
         return mean_squared_difference(pixels, pixels.detach().clamp(0, 1))
 
 
-Term = Content | Gram | Wasserstein | Activation | Guide | Unit | TotalVariation | Gamut
+Term = (
+    Content
+    | Gram
+    | Wasserstein
+    | MeanStd
+    | Histogram
+    | SlicedWasserstein
+    | Activation
+    | Guide
+    | Unit
+    | TotalVariation
+    | Gamut
+)
 
 
 def term_names(terms: tuple[Term, ...]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from nst_core.activations import Activation, Guide, Unit
 from nst_core.canvases import Fourier, Pixels
 from nst_core.colors import keep_chroma
 from nst_core.dials import Dials, turn
+from nst_core.distributions import Histogram, MeanStd, SlicedWasserstein
 from nst_core.errors import DivergedError, RecipeError
 from nst_core.features import Features
 from nst_core.images import resize
@@ -36,6 +37,9 @@ TERMS = (
     Gram(layer="relu2_1", divide_by="chw"),
     Wasserstein(layer="relu1_1"),
     Wasserstein(layer="relu2_1", smoothing=1e-3),
+    MeanStd(layer="relu1_1"),
+    Histogram(layer="relu2_1", bins=32),
+    SlicedWasserstein(layer="relu1_1", bins=32),
     Activation(layer="relu2_1"),
     Activation(layer="relu1_1", channels=(1, 4), margin=1),
     Guide(layer="relu1_1"),
