@@ -70,6 +70,16 @@ class StartPicture(StrictModel):
     picture: Annotated[Location, AfterValidator(_one_picture)]
 
 
+class StartMix(StrictModel):
+    """The content under noise, to start from.
+
+    Args:
+        mix: Share of the noise: 0 is the content, 1 is noise alone.
+    """
+
+    mix: Annotated[float, Field(ge=0, le=1)]
+
+
 class Frames(StrictModel):
     """Pictures on the way, and an animation of them.
 
@@ -141,9 +151,18 @@ CanvasChoice = Annotated[
     Annotated[Canvas, Field(discriminator="kind")],
     BeforeValidator(_pixels_unless_said, json_schema_input_type=Canvas),
 ]
+
+
+def _how_to_start(value: Any) -> str:
+    is_mix = isinstance(value, StartMix) or (isinstance(value, dict) and "mix" in value)
+    return "<mix>" if is_mix else _name_or_part(value)
+
+
 Init = Annotated[
-    Annotated[Literal["content", "noise"], Tag("<name>")] | Annotated[StartPicture, Tag("<part>")],
-    Discriminator(_name_or_part),
+    Annotated[Literal["content", "noise"], Tag("<name>")]
+    | Annotated[StartPicture, Tag("<part>")]
+    | Annotated[StartMix, Tag("<mix>")],
+    Discriminator(_how_to_start),
 ]
 
 
@@ -160,7 +179,7 @@ class RecipeEntry(StrictModel):
         color: The style's colours; the style recoloured to match-content; painted in greys under
             the photo's chroma (keep-luminance); the photo's chroma put back at the end
             (chroma-after); or nothing but the style's palette.
-        init: What the canvas shows first: the content, noise, or a picture.
+        init: What the canvas shows first: the content, noise, a mix of both, or a picture.
         seed: Of everything random.
         layers: On which layers the preset's terms compare.
         statistic: What of a style is compared, in place of the preset's; the weights are adapted.

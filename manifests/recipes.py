@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from manifests.recipe_entry import DEFAULT_RECIPE, Layers, RecipeEntry, StartPicture
+from manifests.recipe_entry import (
+    DEFAULT_RECIPE,
+    Init,
+    Layers,
+    RecipeEntry,
+    StartMix,
+    StartPicture,
+)
 from nst_core.activations import Unit
 from nst_core.architectures import LOGITS
 from nst_core.dials import Dials, turn
@@ -107,10 +114,17 @@ def _applied(entry: RecipeEntry, base: Recipe) -> Recipe:
     elif entry.optimizer is not None:
         parts["optimizer"] = entry.optimizer
     if entry.init is not None:
-        dials["start"] = "picture" if isinstance(entry.init, StartPicture) else entry.init
+        dials |= _start(entry.init)
     if entry.layers is not None:
         dials |= {f"{group}_layers": getattr(entry.layers, group) for group in Layers.model_fields}
     return turn(replace(base, **parts) if parts else base, Dials(**dials))
+
+
+def _start(init: Init) -> dict[str, Any]:
+    """Return the dials that the first canvas has."""
+    if isinstance(init, StartMix):
+        return {"start": "mix", "mix": init.mix}
+    return {"start": "picture" if isinstance(init, StartPicture) else init}
 
 
 def _pieces(entry: RecipeEntry) -> Iterator[tuple[Path, RecipeEntry]]:

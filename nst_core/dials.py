@@ -36,6 +36,7 @@ class Dials:
         style_scale: Size of the strokes; 2 paints with strokes twice as large.
         color: Whose colours.
         start: The first canvas (``init`` in manifests).
+        mix: With ``start: mix``, the share of noise.
         seed: Of everything random.
         content_layers: Layer → relative weight; the terms' total weight stays.
         style_layers: Layer → relative weight; the terms' total weight stays.
@@ -55,6 +56,7 @@ class Dials:
     style_scale: float | None = None
     color: Color | None = None
     start: Start | None = None
+    mix: float | None = None
     seed: int | None = None
     content_layers: Mapping[str, float] | None = None
     style_layers: Mapping[str, float] | None = None
@@ -99,7 +101,10 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
         optimizer = LBFGS() if dials.optimizer == "lbfgs" else Adam()
     plain = {
         name: value
-        for name in ("style_scale", "color", "start", "seed", "network", "pooling", "precision")
+        for name in (
+            *("style_scale", "color", "start", "mix", "seed"),
+            *("network", "pooling", "precision"),
+        )
         if (value := getattr(dials, name)) is not None
     }
     return dataclasses.replace(recipe, terms=terms, octaves=octaves, optimizer=optimizer, **plain)

@@ -28,6 +28,7 @@ ALGORITHM_VERSION = 1
 
 _RANGES: dict[str, tuple[float, float]] = {
     "noise": (0, 10),
+    "mix": (0, 1),
     "style_scale": (0.05, 20),
     "style_size": (16, 32_768),
     "enlarge_style": (0, 1000),
@@ -75,7 +76,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "average": (0, 0.999999),
 }
 
-Start = Literal["content", "noise", "picture"]
+Start = Literal["content", "noise", "mix", "picture"]
 Color = Literal[
     "style",
     "match-content",
@@ -99,9 +100,11 @@ class Recipe:
         border: What the first convolution sees outside the picture. ``replicate`` leaves no frame
             around the painting; ``zeros`` is what the networks were trained with.
         terms: What is minimised; losses are logged per term, in this order.
-        start: The first canvas: the ``content``, seeded ``noise``, or a given ``picture``.
+        start: The first canvas: the ``content``, seeded ``noise``, a ``mix`` of both, or a given
+            ``picture``.
         noise: With ``start: noise``, the standard deviation of the canvas's variables: of pixels
             around mid-grey, in units of [0, 1], or of a spectrum.
+        mix: With ``start: mix``, the share of noise in it, in [0, 1].
         transforms: What happens to the canvas before the network sees it, in each step anew.
         canvas: The variables of the optimisation.
         optimizer: The descent.
@@ -131,6 +134,7 @@ class Recipe:
     terms: tuple[Term, ...]
     start: Start = "content"
     noise: float = 0.1
+    mix: float = 0.5
     transforms: tuple[Transform, ...] = ()
     canvas: Canvas = field(default_factory=Pixels)
     optimizer: Optimizer = field(default_factory=LBFGS)
@@ -195,12 +199,17 @@ class Recipe:
         if self.color != "style":
             needed.add("style" if self.color == "palette" else "content")
         if self.start != "noise":
-            needed.add(self.start)
+            needed.add("content" if self.start == "mix" else self.start)
         return frozenset(needed)
 
     def parameters(self) -> dict[str, Any]:
-        """Return every parameter as plain lists, dicts, numbers and text, defaults included."""
+        """Return every parameter as plain lists, dicts, numbers and text, defaults included.
+
+        What a start without a mix never looks at is left out.
+        """
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), allow_nan=False))
+        if self.start != "mix":
+            del plain["mix"]
         return plain
 
 

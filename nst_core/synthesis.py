@@ -306,7 +306,11 @@ def _first_picture(
         return resize(pictures.start.to(device), size, recipe.resampling)
     # Drawn on the CPU, so that a seed means the same on every device.
     seeded = torch.Generator().manual_seed(recipe.seed)
-    return recipe.canvas.noise_picture(size, recipe.noise, seeded).to(device)
+    noise = recipe.canvas.noise_picture(size, recipe.noise, seeded).to(device)
+    if recipe.start == "mix":
+        assert content is not None
+        return torch.lerp(content, noise, recipe.mix)
+    return noise
 
 
 def _carried(

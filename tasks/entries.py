@@ -23,6 +23,8 @@ def entry_of(record: Record) -> dict[str, Any]:
     entry: dict[str, Any] = _told(record.recipe)
     if "start" in entry:
         entry["init"] = entry.pop("start")
+    if "mix" in entry:
+        entry["init"] = {"mix": entry.pop("mix")}
     if record.start is not None:
         entry["init"] = {"picture": escaped(record.start.location)}
     written = {name: value for name, value in record.output.items() if name != "background"}

@@ -53,6 +53,7 @@ def test_a_preset_is_taken_as_it_is():
         ("{precision: fp32}", replace(GALLERY, precision="fp32")),
         ("{network: vgg19}", replace(GALLERY, network="vgg19")),
         ("{init: noise}", replace(GALLERY, start="noise")),
+        ("{init: {mix: 0.25}}", replace(GALLERY, start="mix", mix=0.25)),
         ("{init: {picture: faces/ann.jpg}}", replace(GALLERY, start="picture")),
         ("{optimizer: adam}", replace(GALLERY, optimizer=Adam())),
         ("{optimizer: lbfgs}", GALLERY),

@@ -95,7 +95,7 @@ def test_a_recipe_entry_can_say_whatever_the_core_can_paint():
     recipe = {field.name for field in dataclasses.fields(Recipe)}
     dials = {field.name for field in dataclasses.fields(Dials)}
     layers = dict.fromkeys(("content_layers", "style_layers", "dream_layers"), "layers")
-    renamed = {"start": "init"} | layers
+    renamed = {"start": "init", "mix": "init"} | layers
     wanted = {renamed.get(name, name) for name in recipe | dials}
 
     assert set(RecipeEntry.model_fields) == wanted | {"preset", "frames", "format"}

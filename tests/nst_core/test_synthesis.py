@@ -673,3 +673,28 @@ def test_the_first_canvas_can_be_seen():
     ((done, first),) = starts
     assert done == 0
     assert torch.equal(first, content)
+
+
+def test_a_mix_starts_between_the_content_and_the_noise():
+    """By its share; both are those that a start from one of them has."""
+    octaves = Octaves(size=16, steps=(1,))
+
+    def first(start, **changes):
+        starts = []
+        synthesize(
+            toy_recipe(start=start, octaves=octaves, **changes),
+            Pictures(content=picture(1), styles=[style(2)]),
+            studio=Studio(load=convolutions),
+            on_start=lambda step: starts.append(step.picture()),
+        )
+        return starts[0]
+
+    expected = 0.75 * first("content") + 0.25 * first("noise")
+    torch.testing.assert_close(first("mix", mix=0.25), expected)
+
+
+def test_a_mix_is_a_parameter_of_mixes_alone():
+    """Pictures that start otherwise keep their identities."""
+    assert "mix" not in toy_recipe().parameters()
+    assert toy_recipe(start="mix", mix=0.3).parameters()["mix"] == 0.3
+    assert "content" in toy_recipe(start="mix", terms=(Gram(layer="relu1_1"),)).reads
