@@ -11,6 +11,7 @@ import logging
 import shlex
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, task
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+# Pairs of one night that are shown as task runs of their own. Prefect's database takes 50 kB for
+# each, and its server falls behind: of thousands nobody looks at one, and all pay for it.
+ONE_BY_ONE = 500
+
 _TONIGHT: ContextVar[Night] = ContextVar("tonight")
 _SHOWN: ContextVar[Artifacts] = ContextVar("shown")
 
@@ -57,6 +62,19 @@ def publish(name: str, pair_id: str) -> None:  # noqa: ARG001
     _TONIGHT.get().publish(pair_id)
 
 
+@task(task_run_name="fetch {count} more", cache_policy=NO_CACHE, persist_result=False)
+def fetch_others(count: int) -> None:  # noqa: ARG001
+    """Bring the pictures to this machine that are not shown one by one."""
+    night = _TONIGHT.get()
+    night.inputs.fetch_all([where for where in night.locations if not night.inputs.has(where)])
+
+
+@task(task_run_name="paint {count} more", cache_policy=NO_CACHE, persist_result=False)
+def paint_others(count: int) -> None:  # noqa: ARG001
+    """Paint the pairs that are not shown one by one."""
+    threads.paint(_TONIGHT.get())
+
+
 @flow(name="collection", flow_run_name="{name}", persist_result=False)
 def collection(name: str, manifest: str, output: str) -> State[None]:  # noqa: ARG001
     """Paint the collection of the night that is open.
@@ -67,10 +85,13 @@ def collection(name: str, manifest: str, output: str) -> State[None]:  # noqa: A
         output: Where it goes.
     """
     night, shown = _TONIGHT.get(), _SHOWN.get()
-    for future in [fetch.submit(_last(where), where) for where in night.locations]:
+    places = night.locations
+    for future in [fetch.submit(_last(where), where) for where in places[:ONE_BY_ONE]]:
         future.wait()
+    if more := len(places[ONE_BY_ONE:]):
+        fetch_others.submit(more).wait()
     under_way: list[PrefectFuture[None]] = []
-    for planned in night.queue():
+    for planned in islice(night.queue(), ONE_BY_ONE):
         name = title(planned)
         rendered = render.submit(name, planned.pair_id)
         under_way = [future for future in under_way if not future.state.is_final()]
@@ -82,6 +103,8 @@ def collection(name: str, manifest: str, output: str) -> State[None]:  # noqa: A
     for future in under_way:
         future.wait()
         shown.progress()
+    if not night.is_over and (more := len(night.left)):
+        paint_others.submit(more).wait()
     shown.leave()
     return _verdict(night)
 

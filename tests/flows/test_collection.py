@@ -85,6 +85,22 @@ def test_each_step_of_each_pair_is_a_task_run_that_people_recognise(paint):
     }
 
 
+def test_of_a_large_night_most_pairs_are_painted_in_one_task_run(paint, monkeypatch):
+    """Beyond a number, Prefect's database is spared; every pair is painted all the same."""
+    monkeypatch.setattr(collection, "ONE_BY_ONE", 1)
+    night, api = paint("large", contents=("cat", "dog", "emu"))
+
+    assert states(night) == {"cat": "complete", "dog": "complete", "emu": "complete"}
+    assert api.flow_run["state"]["message"] == "3 of 3 pictures are finished"
+    assert api.task_runs == {
+        "fetch cat.png": "Completed",
+        "fetch 3 more": "Completed",
+        "render cat × monet": "Completed",
+        "publish cat × monet": "Completed",
+        "paint 2 more": "Completed",
+    }
+
+
 def test_a_night_with_failures_is_failed(paint):
     """A run with failures never ends 'Completed', and its neighbours are painted."""
     night, api = paint("autumn", contents=("cat", "diverges", "dog"))

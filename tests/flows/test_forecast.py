@@ -1,0 +1,55 @@
+"""What a plan tells of time, cost and a cluster, from a speed that was measured before."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+
+import pytest
+
+from flows.forecast import forecast
+
+
+@pytest.fixture
+def made(toy, monkeypatch):
+    """A collection of two pairs on a machine whose speed is known: a second a step."""
+    made = toy(steps=[3])
+    scratch = made.folder / "scratch"
+    for name, value in {
+        "SCRATCH": scratch,
+        "DEVICE": "cpu",
+        "SLOTS": 1,
+        "TORCH_THREADS": 1,
+    }.items():
+        monkeypatch.setenv(f"NST_{name}", str(value))
+    known = {"device": "cpu", "per_step": 1.0, "per_pixel": 0.0, "version": version("nst-gallery")}
+    (scratch / "speed").mkdir(parents=True)
+    (scratch / "speed" / "cpu-1-1.json").write_text(json.dumps(known))
+    return made
+
+
+def test_time_and_cost_follow_from_the_measured_speed(made):
+    """Two pairs of three steps take six seconds; at 600 an hour that is one."""
+    told = forecast(str(made.path), cost_per_hour=600.0)
+
+    assert (told["counts"]["new"], told["seconds"], told["cost"]) == (2, 6.0, 1.0)
+    assert "cost: 1.00" in told["text"]
+
+
+def test_a_cluster_is_simulated(made):
+    """Two workers paint one pair each: start and three seconds, paid for both."""
+    told = forecast(str(made.path), workers=2, cost_per_hour=3600.0)
+
+    night = told["simulated"]
+    assert night["makespan_seconds"] == pytest.approx(23.0, abs=0.01)
+    assert told["cost"] == pytest.approx(2 * night["makespan_seconds"])
+    assert "with 2 workers: " in told["text"]
+
+
+def test_some_pairs_alone_make_no_orphans(made):
+    """What --only leaves out is still in the manifest."""
+    made.paint()
+
+    told = forecast(str(made.path), only_pairs="cat--*")
+
+    assert told["counts"] == {"new": 0, "kept": 1, "changed": 0, "orphaned": 0}
