@@ -109,7 +109,7 @@ def test_a_content_reconstruction_comes_near_its_features(network: str, block: i
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["texture", "reconstruct-style"])
 def test_a_texture_comes_near_its_statistics(name: str):
-    """The objective falls below a twentieth of the noise's."""
+    """The objective falls below a tenth of the noise's, total variation included."""
     recipe = preset(name).recipe
     recipe = replace(recipe, octaves=replace(recipe.octaves, size=64, smallest=None, steps=(80,)))
     losses = []
@@ -121,4 +121,4 @@ def test_a_texture_comes_near_its_statistics(name: str):
     )
 
     # The first logged picture is one step from the noise.
-    assert sum(painted.losses.values()) < losses[0] / 20
+    assert sum(painted.losses.values()) < losses[0] / 10
