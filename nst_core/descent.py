@@ -114,20 +114,26 @@ class LBFGSDescent:
         state = {"canvas": self.canvas}
         if self._gradient is not None and self._moved is not None:
             state |= {"gradient": self._gradient, "moved": self._moved}
-        if self._steps:
-            state |= {"steps": torch.stack(self._steps), "changes": torch.stack(self._changes)}
+        # One by one: a stack would double the largest thing there is in memory.
+        for index, (moved, change) in enumerate(zip(self._steps, self._changes, strict=True)):
+            state |= {f"step{index}": moved, f"change{index}": change}
         return state
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Continue from a state of the same method at the same size."""
         self.canvas = state["canvas"]
         self._gradient, self._moved = state.get("gradient"), state.get("moved")
-        kept = self._method.history
-        self._steps = list(state["steps"])[-kept:] if "steps" in state else []
-        self._changes = list(state["changes"])[-kept:] if "changes" in state else []
+        count = sum(name.startswith("change") for name in state)
+        kept = range(max(0, count - self._method.history), count)
+        self._steps = [state[f"step{index}"] for index in kept]
+        self._changes = [state[f"change{index}"] for index in kept]
 
     def warm(self, before: Self) -> None:
-        """Start afresh: curvature at one size says little about another."""
+        """Start afresh: curvature at one size says little about another.
+
+        What the coarser octave kept is let go of, half of what this one will keep.
+        """
+        before._steps, before._changes = [], []
 
 
 class AdamDescent:

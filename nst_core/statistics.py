@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch.nn import functional
 
-from nst_core.kernels import Moments
+from nst_core.kernels import MeanSquaredDifference, Moments
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,8 +57,8 @@ def mean_squared_difference(one: Tensor, other: Tensor) -> Tensor:
     Returns:
         A scalar, at least fp32 whatever the values' dtype.
     """
-    difference = widened(one) - widened(other)
-    return difference.square().flatten(1).mean(1).sum()
+    mean: Tensor = MeanSquaredDifference.apply(one, other)
+    return mean
 
 
 def best_matches(vectors: Tensor, guide: Tensor) -> Tensor:

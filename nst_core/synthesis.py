@@ -12,6 +12,7 @@ from torchvision.transforms.functional import center_crop
 
 from nst_core.colorings import Coloring
 from nst_core.errors import DivergedError, RecipeError
+from nst_core.footprint import UNLIMITED, Memory, shortened, working
 from nst_core.images import resize
 from nst_core.objective import Objective, Style, bind
 from nst_core.transforms import seen_in
@@ -93,7 +94,8 @@ class Step:
     def snapshot(self) -> Snapshot:
         """Return what continuing from here needs."""
         state = self._scene.state() | {"done": torch.tensor(self.done)}
-        tensors = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
+        # Not copied where they are on the CPU: a descent never writes into a tensor of its state.
+        tensors = {name: value.detach().to("cpu") for name, value in state.items()}
         return Snapshot(octave=self.octave, step=self.step, tensors=tensors)
 
 
@@ -120,6 +122,7 @@ def synthesize(
     on_step: Callable[[Step], None] | None = None,
     on_start: Callable[[Step], None] | None = None,
     resume: Snapshot | None = None,
+    memory: Memory = UNLIMITED,
 ) -> Synthesis:
     """Paint one picture.
 
@@ -132,7 +135,9 @@ def synthesize(
         studio: The device, with networks and style targets that are worth keeping.
         on_step: Called after every step.
         on_start: Called once with the first canvas, as step 0; not when a painting is resumed.
-        resume: Continue from here; on a CPU the result is bitwise that of an uninterrupted run.
+        resume: Continue from here; on a CPU the result is bitwise that of an uninterrupted run
+            in the same memory.
+        memory: What an octave may take; see :mod:`nst_core.footprint`.
 
     Raises:
         RecipeError: A picture that the recipe reads is missing.
@@ -146,7 +151,9 @@ def synthesize(
         if resume is not None and index < resume.octave:
             continue
         resumed = resume if resume is not None and index == resume.octave else None
-        scene = _Scene.set(recipe, pictures, studio, index, octave, before=scene, resumed=resumed)
+        scene = _Scene.set(
+            recipe, pictures, studio, index, octave, memory, before=scene, resumed=resumed
+        )
         later = sum(octave.steps for octave in octaves[index + 1 :])
         if on_start is not None and index == 0 and resumed is None:
             on_start(Step(0, 0, 0, later + octave.steps, octave.size, False, {}, scene))  # noqa: FBT003
@@ -186,6 +193,7 @@ class _Scene:
         studio: Studio,
         index: int,
         octave: Octave,
+        memory: Memory,
         *,
         before: _Scene | None,
         resumed: Snapshot | None,
@@ -207,13 +215,16 @@ class _Scene:
             picture = _carried(recipe, before.descent.picture, base, content, octave)
         else:
             picture = _first_picture(recipe, pictures, content, octave.size, device)
-        descent = recipe.optimizer.start(picture, recipe.canvas, octave.steps)
-        objective = bind(recipe, studio, octave, content, pictures.styles)
+        way = working(recipe, octave, memory)
+        descent = shortened(recipe, way.history).optimizer.start(
+            picture, recipe.canvas, octave.steps
+        )
+        if before is not None:
+            descent.warm(before.descent)
+        objective = bind(recipe, studio, octave, content, pictures.styles, tile=way.tile)
         scene = cls(recipe, index, octave, coloring, descent, objective)
         if resumed is not None:
             scene.restore(resumed)
-        elif before is not None:
-            descent.warm(before.descent)
         return scene
 
     def step(self) -> Tensor:

@@ -74,6 +74,12 @@ class Tile:
     down: Span
     across: Span
 
+    @property
+    def pixels(self) -> int:
+        """How many pixels the network sees."""
+        rows, columns = self.down, self.across
+        return (rows.after - rows.before) * (columns.after - columns.before)
+
     def window(self, image: Tensor) -> Tensor:
         """Return a view of what the network sees, of a (B, C, H, W) picture."""
         rows, columns = self.down, self.across

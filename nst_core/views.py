@@ -131,7 +131,10 @@ def spectral_filter(size: Size, like: Tensor, exponent: float) -> Callable[[Tens
     gain = (frequency.min() / frequency) ** exponent
 
     def filtered(values: Tensor) -> Tensor:
-        back: Tensor = torch.fft.irfft2(torch.fft.rfft2(values) * gain, s=size)
+        back = torch.empty_like(values)
+        # Plane by plane: the spectrum of a large picture takes more room than the picture.
+        for plane, filled in zip(values.flatten(0, 1), back.flatten(0, 1), strict=True):
+            filled.copy_(torch.fft.irfft2(torch.fft.rfft2(plane) * gain, s=size))
         return back
 
     return filtered

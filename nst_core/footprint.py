@@ -1,0 +1,192 @@
+"""How much memory painting takes, and how to paint with less; known without torch.
+
+An evaluation of the objective keeps every feature map for the way back; L-BFGS keeps its pairs of
+vectors; the canvas, its gradients and the content's maps are there in any case. Where that is more
+than a slot may take, the picture goes through the network in tiles, which changes nothing but the
+time, and then the history is shortened, which a record tells.
+
+The figures are measured in fp32 on a CPU (`benchmarks/tiles.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nst_core.architectures import LOGITS, VGG
+from nst_core.networks import network
+from nst_core.optimizers import LBFGS
+from nst_core.terms import IMAGE
+from nst_core.tiles import cut, scale_of, why_whole
+
+if TYPE_CHECKING:
+    from nst_core.networks import Network
+    from nst_core.octaves import Octave, Size
+    from nst_core.recipe import Recipe
+    from nst_core.terms import Term
+
+# The process, its libraries, and the network with its transformed kernels.
+_BASE = 1.4e9
+_LITTLE_BASE = 0.9e9
+# Of the maps that are kept: gradients on their way back, copies in other layouts.
+_OVERHEAD = 1.6
+# A canvas of three fp32 channels.
+_CANVAS = 12
+# Content, canvas, last gradient and last move, or what Adam keeps.
+_STANDING = 5 * _CANVAS
+# What judging or moving the whole canvas takes for a moment.
+_PASSING = 6 * _CANVAS
+# A pair of L-BFGS vectors.
+_PAIR = 2 * _CANVAS
+
+# Fewer pairs than these are hardly better than none.
+_FEWEST_PAIRS = 4
+# Sides of tiles: below the smallest nearly all work is done twice and more.
+_TILES = range(128, 4097, 64)
+_GOOD_TILE = 384
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What an octave may take.
+
+    Args:
+        limit: Bytes of a slot's process, without the pictures it has read; None for no limit.
+        frugal: Whether to take no more than a quarter of what feature maps would take at once:
+            the estimate was too low here.
+    """
+
+    limit: float | None = None
+    frugal: bool = False
+
+
+UNLIMITED = Memory()
+"""As much as it takes."""
+
+
+@dataclass(frozen=True)
+class Working:
+    """How an octave is painted in the memory there is.
+
+    Args:
+        tile: Side of the tiles in pixels, or None for the whole picture at once.
+        history: Pairs of vectors that L-BFGS keeps; 0 for other optimisers.
+        is_shortened: Whether these are fewer than the recipe wants.
+        bytes: Forecast of the process's peak, without the pictures it has read.
+    """
+
+    tile: int | None
+    history: int
+    is_shortened: bool
+    bytes: float
+
+
+def working(recipe: Recipe, octave: Octave, memory: Memory = UNLIMITED) -> Working:
+    """Return how to paint an octave; if there is no way within the limit, the most frugal one.
+
+    It depends on nothing but its arguments, so that an interrupted painting goes on as it began.
+
+    Args:
+        recipe: Its network, terms and optimiser count.
+        octave: The canvas and the steps.
+        memory: What there is.
+    """
+    need = _Need.of(recipe, octave)
+    pairs = need.pairs
+    limit = float("inf") if memory.limit is None else memory.limit
+    sides = need.sides()
+    if memory.frugal and sides:
+        least = need.window(sides[0])
+        sides = [side for side in sides if need.window(side) <= max(least, need.pixels / 4)]
+    elif need.bytes(None, pairs) <= limit or not sides:
+        while need.bytes(None, pairs) > limit and pairs > min(_FEWEST_PAIRS, need.pairs):
+            pairs -= 1
+        return need.working(None, pairs)
+    good = min(sides, key=lambda side: abs(side - _GOOD_TILE))
+    while need.bytes(good, pairs) > limit and pairs > min(_FEWEST_PAIRS, need.pairs):
+        pairs -= 1
+    fitting = [side for side in sides if need.bytes(side, pairs) <= limit]
+    return need.working(max(fitting, default=sides[0]), pairs)
+
+
+def shortened(recipe: Recipe, history: int) -> Recipe:
+    """Return the recipe with an L-BFGS history no longer than that."""
+    optimizer = recipe.optimizer
+    if not isinstance(optimizer, LBFGS) or history >= optimizer.history:
+        return recipe
+    return replace(recipe, optimizer=replace(optimizer, history=max(1, history)))
+
+
+@dataclass(frozen=True)
+class _Need:
+    """What an octave takes by its parts, in bytes."""
+
+    size: Size
+    network: Network
+    terms: tuple[Term, ...]
+    pairs: int
+    element: int
+
+    @classmethod
+    def of(cls, recipe: Recipe, octave: Octave) -> _Need:
+        wanted = recipe.optimizer.history if isinstance(recipe.optimizer, LBFGS) else 0
+        return cls(
+            size=octave.size,
+            network=network(recipe.network),
+            terms=tuple(term for term in recipe.terms if term.weight),
+            pairs=min(wanted, max(0, octave.steps - 1)),
+            element=2 if recipe.precision == "bf16" else 4,
+        )
+
+    @property
+    def pixels(self) -> int:
+        return self.size[0] * self.size[1]
+
+    @property
+    def layers(self) -> frozenset[str]:
+        return frozenset(term.layer for term in self.terms) - {IMAGE}
+
+    def sides(self) -> list[int]:
+        """Return the tiles there are to choose from, smallest first."""
+        if why_whole(self.network, self.terms) or not self.layers:
+            return []
+        return [side for side in _TILES if side < max(self.size)]
+
+    def window(self, side: int | None) -> int:
+        """Return the pixels of the largest piece that goes through the network."""
+        if side is None:
+            return self.pixels
+        tiles = cut(self.size, side, self.network, self.layers)
+        return max(tile.pixels for tile in tiles)
+
+    def bytes(self, side: int | None, pairs: int) -> float:
+        """Return the peak: what is there all the time, and the larger of what comes and goes."""
+        base = _BASE if self.element > 2 else _LITTLE_BASE  # noqa: PLR2004
+        standing = self.pixels * (_STANDING + self._content() + _PAIR * pairs)
+        maps = self.window(side) * self._per_pixel() + self.pixels * _CANVAS
+        return base + standing + max(maps, self.pixels * _PASSING)
+
+    def working(self, tile: int | None, pairs: int) -> Working:
+        return Working(tile, pairs, pairs < self.pairs, self.bytes(tile, pairs))
+
+    def _content(self) -> float:
+        """Return the content's maps per pixel of the canvas."""
+        layers = {term.layer for term in self.terms if term.reads == "content"} - {IMAGE}
+        return sum(self._of_layer(layer) for layer in layers)
+
+    def _of_layer(self, layer: str) -> float:
+        cells = scale_of(self.network, layer) ** 2
+        return self.network.channels(layer) * self.element / cells
+
+    def _per_pixel(self) -> float:
+        """Return what an evaluation keeps of a pixel for the way back, and handles beside it."""
+        known = self.network.layers
+        deepest = max((known.index(layer) for layer in self.layers), default=-1)
+        kept = 0.0
+        for layer in known[: deepest + 1]:
+            if layer.startswith("conv"):
+                kept += self._of_layer(layer)
+            elif layer.startswith("pool"):
+                # A pooling also keeps where each maximum was, in 8 bytes.
+                kept += self._of_layer(layer) * (1 + 8 / self.element)
+        return _OVERHEAD * kept
