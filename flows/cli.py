@@ -21,6 +21,7 @@ from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from manifests.problems import ManifestError
 from nst_core.errors import NSTError
 from tasks.printable import printable
+from tasks.settings import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,15 @@ OutputOption = Annotated[
 Only = Annotated[str | None, typer.Option(help="Glob over pairs, such as 'dog--*'.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="recipe.NAME.field=value; may be repeated.")
+]
+Memory = Annotated[
+    int | None,
+    typer.Option(
+        "--memory-limit",
+        parser=parse_size,
+        metavar="SIZE",
+        help="Memory of each painting process, such as 6GB; by default what the device has free.",
+    ),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, mps, cuda, cuda:0 or cuda:0,cuda:1.")]
 
@@ -110,6 +120,7 @@ def run(
     draft: Annotated[
         bool, typer.Option("--draft", help="Paint every pair small first, then refine.")
     ] = False,
+    memory_limit: Memory = None,
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
@@ -128,6 +139,7 @@ def run(
         max_hours=max_hours,
         retry_failed=retry_failed,
         draft=draft,
+        memory_limit=memory_limit,
         overrides=tuple(set_ or ()),
         quiet=as_json,
     )
@@ -173,6 +185,7 @@ def plan(
     ] = None,
     only: Only = None,
     device: Device = None,
+    memory_limit: Memory = None,
     set_: Set = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=100_000, help="Slots of a cluster to simulate.")
@@ -190,6 +203,7 @@ def plan(
         output=output,
         only_pairs=only,
         device=device,
+        memory_limit=memory_limit,
         overrides=set_ or (),
         workers=workers,
         cost_per_hour=cost_per_hour,

@@ -32,12 +32,21 @@ class Estimates:
         inputs: What the pairs read, fetched.
         settings: The machine's facts.
         speed: Of a slot; without one, painting takes no time.
+        limit: Bytes that a slot may take; None for as much as it takes.
     """
 
-    def __init__(self, inputs: Inputs, settings: Settings, speed: Speed | None) -> None:
+    def __init__(
+        self,
+        inputs: Inputs,
+        settings: Settings,
+        speed: Speed | None,
+        *,
+        limit: int | None = None,
+    ) -> None:
         self._inputs = inputs
         self._settings = settings
         self._speed = speed
+        self._limit = limit
         self._sizes: dict[str | None, Size] = {None: (1, 1)}
         self._known: dict[tuple[str, Size], _Estimate] = {}
 
@@ -67,8 +76,8 @@ class Estimates:
         key = pair.recipe_name, size
         if key not in self._known:
             self._known[key] = _Estimate(
-                self._speed.seconds(pair.recipe, size) if self._speed else 0.0,
-                memory(pair.recipe, size),
+                self._speed.seconds(pair.recipe, size, self._limit) if self._speed else 0.0,
+                memory(pair.recipe, size, self._limit),
                 file_bytes(pair.recipe, size),
             )
         return self._known[key]

@@ -18,6 +18,7 @@ from manifests.planning import expand, only
 from tasks.calibration import speed
 from tasks.devices import detect_slots
 from tasks.locations import is_remote
+from tasks.memory import memory_of_slot
 from tasks.output import Output
 from tasks.settings import Settings
 from tasks.storage import find, store_for
@@ -38,6 +39,7 @@ def forecast(
     output: str | None = None,
     only_pairs: str | None = None,
     device: str | None = None,
+    memory_limit: int | None = None,
     overrides: Sequence[str] = (),
     workers: int | None = None,
     cost_per_hour: float | None = None,
@@ -49,6 +51,7 @@ def forecast(
         output: In place of its output.
         only_pairs: Glob over pairs.
         device: In place of ``NST_DEVICE``.
+        memory_limit: In place of ``NST_MEMORY_LIMIT``.
         overrides: ``recipe.NAME.field=value``.
         workers: Slots of a cluster to simulate, each as fast as one of this machine.
         cost_per_hour: Of this machine, or of one worker.
@@ -64,6 +67,7 @@ def forecast(
         pairs,
         output=output,
         device=device,
+        memory_limit=memory_limit,
         is_all=only_pairs is None,
         workers=workers,
         cost_per_hour=cost_per_hour,
@@ -76,6 +80,7 @@ def forecast_pairs(
     *,
     output: str | None = None,
     device: str | None = None,
+    memory_limit: int | None = None,
     is_all: bool = True,
     workers: int | None = None,
     cost_per_hour: float | None = None,
@@ -87,6 +92,7 @@ def forecast_pairs(
         pairs: What to paint.
         output: In place of the manifest's.
         device: In place of ``NST_DEVICE``.
+        memory_limit: In place of ``NST_MEMORY_LIMIT``.
         is_all: Whether these are all its pairs; only then can others be orphaned.
         workers: Slots of a cluster to simulate.
         cost_per_hour: Of this machine, or of one worker.
@@ -94,6 +100,8 @@ def forecast_pairs(
     settings = Settings.from_environment()
     if device:
         settings = replace(settings, device=device)
+    if memory_limit:
+        settings = replace(settings, memory_limit=memory_limit)
     inputs = Inputs(settings)
     inputs.fetch_all(locations(pairs))
     digests = inputs.digests()
@@ -104,7 +112,10 @@ def forecast_pairs(
         plan = replace(plan, orphaned=())
     specs = detect_slots(settings.device, slots=settings.slots, threads=settings.torch_threads)
     estimates = Estimates(
-        inputs, settings, speed(specs, settings.scratch) if plan.to_paint else None
+        inputs,
+        settings,
+        speed(specs, settings.scratch) if plan.to_paint else None,
+        limit=memory_of_slot(specs, limit=settings.memory_limit),
     )
     to_paint = [one.pair for one in plan.to_paint]
     seconds = plan.seconds(estimates.seconds, slots=len(specs))

@@ -28,6 +28,7 @@ from tasks.devices import detect_slots
 from tasks.durable import explained
 from tasks.jobs import SlotError, Stopped
 from tasks.lock import hold
+from tasks.memory import memory_of_slot
 from tasks.output import Output
 from tasks.patience import Patience
 from tasks.records import PRODUCT_VERSION, Failure, Record
@@ -369,10 +370,10 @@ def opened(
         output.recover()
         output.ledger.note("run_start", manifest=source, product=PRODUCT_VERSION)
         specs = detect_slots(settings.device, slots=settings.slots, threads=settings.torch_threads)
-        pool = stack.enter_context(
-            SlotPool(specs[: max(1, len(pairs))], painter, logs=output.work / "slots")
-        )
-        renderer = Renderer(pool, deadline=deadline)
+        specs = specs[: max(1, len(pairs))]
+        memory = memory_of_slot(specs, limit=settings.memory_limit)
+        pool = stack.enter_context(SlotPool(specs, painter, logs=output.work / "slots"))
+        renderer = Renderer(pool, deadline=deadline, memory=memory)
         night = Night(
             manifest=manifest,
             pairs=pairs,

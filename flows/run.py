@@ -71,6 +71,7 @@ class RunOptions:
         max_hours: The same as a duration.
         retry_failed: Try pairs again that failed in an earlier night.
         draft: Paint every pair small first, as the manifest's ``draft`` does.
+        memory_limit: Bytes for each painting process, in place of ``NST_MEMORY_LIMIT``.
         overrides: ``recipe.NAME.field=value``, in place of the manifest's.
         quiet: Plain lines even on a terminal.
         since: When a scheduled run should have begun; its deadlines count from there.
@@ -83,6 +84,7 @@ class RunOptions:
     max_hours: float | None = None
     retry_failed: bool = False
     draft: bool = False
+    memory_limit: int | None = None
     overrides: Sequence[str] = ()
     quiet: bool = False
     since: datetime | None = None
@@ -129,6 +131,8 @@ def paint_pairs(
     settings = Settings.from_environment()
     if options.device:
         settings = replace(settings, device=options.device)
+    if options.memory_limit:
+        settings = replace(settings, memory_limit=options.memory_limit)
     require_weights({pair.recipe.network for pair in pairs})
     target = resolve_output(manifest, options.output)
     root = staging(target, settings.scratch) if target.startswith("s3://") else Path(target)

@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nst_core.architectures import LOGITS, VGG
 from nst_core.networks import network
 from nst_core.optimizers import LBFGS
 from nst_core.terms import IMAGE
@@ -24,12 +23,15 @@ if TYPE_CHECKING:
     from nst_core.octaves import Octave, Size
     from nst_core.recipe import Recipe
     from nst_core.terms import Term
+    from nst_core.tiles import Tile
 
 # The process, its libraries, and the network with its transformed kernels.
 _BASE = 1.4e9
 _LITTLE_BASE = 0.9e9
 # Of the maps that are kept: gradients on their way back, copies in other layouts.
 _OVERHEAD = 1.6
+# A way forward by itself, and another with its way back.
+_TWO_PASSES = 4 / 3
 # A canvas of three fp32 channels.
 _CANVAS = 12
 # Content, canvas, last gradient and last move, or what Adam keeps.
@@ -73,12 +75,14 @@ class Working:
         history: Pairs of vectors that L-BFGS keeps; 0 for other optimisers.
         is_shortened: Whether these are fewer than the recipe wants.
         bytes: Forecast of the process's peak, without the pictures it has read.
+        work: How many times the work of the whole picture an evaluation is.
     """
 
     tile: int | None
     history: int
     is_shortened: bool
     bytes: float
+    work: float
 
 
 def working(recipe: Recipe, octave: Octave, memory: Memory = UNLIMITED) -> Working:
@@ -156,8 +160,11 @@ class _Need:
         """Return the pixels of the largest piece that goes through the network."""
         if side is None:
             return self.pixels
-        tiles = cut(self.size, side, self.network, self.layers)
-        return max(tile.pixels for tile in tiles)
+        return max(piece.pixels for piece in self.tiles(side))
+
+    def tiles(self, side: int) -> tuple[Tile, ...]:
+        """Return the pieces."""
+        return cut(self.size, side, self.network, self.layers)
 
     def bytes(self, side: int | None, pairs: int) -> float:
         """Return the peak: what is there all the time, and the larger of what comes and goes."""
@@ -167,7 +174,11 @@ class _Need:
         return base + standing + max(maps, self.pixels * _PASSING)
 
     def working(self, tile: int | None, pairs: int) -> Working:
-        return Working(tile, pairs, pairs < self.pairs, self.bytes(tile, pairs))
+        work = 1.0
+        if tile is not None:
+            seen = sum(piece.pixels for piece in self.tiles(tile))
+            work = _TWO_PASSES * seen / self.pixels
+        return Working(tile, pairs, pairs < self.pairs, self.bytes(tile, pairs), work)
 
     def _content(self) -> float:
         """Return the content's maps per pixel of the canvas."""

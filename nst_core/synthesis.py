@@ -55,7 +55,8 @@ class Snapshot:
     Args:
         octave: Index of the octave.
         step: Steps already made in it.
-        tensors: The descent's state and the objective's last values.
+        tensors: The descent's state and the objective's last values. They are not to be written
+            into: on a CPU they are the painting's own.
     """
 
     octave: int
@@ -152,7 +153,14 @@ def synthesize(
             continue
         resumed = resume if resume is not None and index == resume.octave else None
         scene = _Scene.set(
-            recipe, pictures, studio, index, octave, memory, before=scene, resumed=resumed
+            recipe,
+            pictures,
+            studio,
+            index,
+            octave,
+            memory=memory,
+            before=scene,
+            resumed=resumed,
         )
         later = sum(octave.steps for octave in octaves[index + 1 :])
         if on_start is not None and index == 0 and resumed is None:
@@ -193,8 +201,8 @@ class _Scene:
         studio: Studio,
         index: int,
         octave: Octave,
-        memory: Memory,
         *,
+        memory: Memory,
         before: _Scene | None,
         resumed: Snapshot | None,
     ) -> _Scene:

@@ -238,8 +238,8 @@ def _spans(length: int, side: int, unit: int, halo: int) -> list[Span]:
     phase = _IN_PHASE * unit
     for count in itertools.count(1):
         even = (length * index // count for index in range(1, count))
-        inner = {(near - halo) // phase * phase + halo for near in even}
-        edges = [0, *sorted(edge for edge in inner if edge > 0), length]
+        inner = {(near - halo + phase // 2) // phase * phase + halo for near in even}
+        edges = [0, *sorted(edge for edge in inner if 0 < edge <= length - unit), length]
         spans = list(itertools.pairwise(edges))
         if max(stop - start for start, stop in spans) <= max(side, 2 * phase):
             break

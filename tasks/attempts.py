@@ -33,7 +33,7 @@ Action = Literal["resume", "gentler", "frugal", "give up"]
 
 # What is done without, in this order and each on top of the last, to need less memory. The names
 # stand in the record of a picture painted so.
-MEMORY_LADDER = ("short history", "adam")
+MEMORY_LADDER = ("short history", "tiles", "adam")
 
 _DIVERGED_TRIES = 2
 _CRASH_TRIES = 3

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from nst_core.footprint import Memory, working
 from tasks.durable import OutputError, write_atomic
 from tasks.slots import SlotPool
 
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 _SIZES: tuple[Size, Size] = ((96, 128), (240, 320))
 _STEPS = 4
 
-# Of fp32 painting: weights, libraries and the process; saved activations; a pair of L-BFGS vectors.
-_BASE_BYTES = 900e6
-_BYTES_PER_PIXEL = 2600.0
-_BYTES_PER_PIXEL_AND_PAIR = 24.0
 # PNG of a painting; measured on the pictures of the quickstart.
 _FILE_BYTES_PER_PIXEL = 2.4
 
@@ -47,24 +44,32 @@ class Speed:
     per_step: float
     per_pixel: float
 
-    def seconds(self, recipe: Recipe, picture: Size) -> float:
+    def seconds(self, recipe: Recipe, picture: Size, limit: int | None = None) -> float:
         """Return the forecast for one pair.
 
         Args:
             recipe: Its octaves and steps count.
             picture: (height, width) of the content.
+            limit: Memory that the slot may take; tiles take longer.
         """
-        return sum(
-            octave.steps * (self.per_step + self.per_pixel * octave.size[0] * octave.size[1])
-            for octave in recipe.octaves.plan(picture)
-        )
+        total = 0.0
+        for octave in recipe.octaves.plan(picture):
+            pixels = octave.size[0] * octave.size[1]
+            work = working(recipe, octave, Memory(limit)).work
+            total += octave.steps * (self.per_step + self.per_pixel * pixels * work)
+        return total
 
 
-def memory(recipe: Recipe, picture: Size) -> float:
-    """Return the forecast of a slot's peak memory for one pair, in bytes."""
-    height, width = recipe.octaves.plan(picture)[-1].size
-    history = getattr(recipe.optimizer, "history", 4)
-    return _BASE_BYTES + height * width * (_BYTES_PER_PIXEL + history * _BYTES_PER_PIXEL_AND_PAIR)
+def memory(recipe: Recipe, picture: Size, limit: int | None = None) -> float:
+    """Return the forecast of a slot's peak memory for one pair, in bytes.
+
+    Args:
+        recipe: Its octaves, terms and optimiser count.
+        picture: (height, width) of the content.
+        limit: What the slot may take; see :mod:`tasks.memory`.
+    """
+    octaves = recipe.octaves.plan(picture)
+    return max(working(recipe, octave, Memory(limit)).bytes for octave in octaves)
 
 
 def file_bytes(recipe: Recipe, picture: Size) -> float:

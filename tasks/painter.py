@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from nst_core.errors import DivergedError, ImageError
+from nst_core.footprint import UNLIMITED, Memory, working
 from nst_core.images import decode, encode, resize
 from nst_core.networks import network
 from nst_core.objective import Style
@@ -27,6 +28,7 @@ from nst_core.recipe import ALGORITHM_VERSION
 from nst_core.studio import Studio
 from nst_core.synthesis import Pictures, Snapshot, Synthesis, synthesize
 from nst_core.weights_files import weights_sha256
+from tasks.attempts import MEMORY_LADDER
 from tasks.checkpoints import CheckpointFolder, Pace
 from tasks.durable import write_atomic
 from tasks.jobs import Stopped
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_EVENTS = 0.2
 _FRAME_QUALITY = 90
 _SHORT_HISTORY = 8
+_RUNG = {name: rung for rung, name in enumerate(MEMORY_LADDER, start=1)}
+# Of what a card says is free; the rest goes to libraries and to what cannot be pieced together.
+_OF_CARD = 0.9
 # A draft is a picture's own coarse octaves, up to this side in pixels: refining it goes on from
 # there, and ends at the very picture that would have been painted without one.
 _DRAFT_SIDE = 260
@@ -66,7 +71,7 @@ def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> dict[str, Any]:
     Returns:
         ``picture``, ``losses`` and ``extras`` (ending → path): the finished files; ``objective``
         (first, last, terms), ``steps``, ``seconds``, ``resumed_at``, ``warnings``,
-        ``weights_sha256`` and ``environment``.
+        ``degraded``, ``weights_sha256`` and ``environment``.
 
     Raises:
         ImageError: An input cannot be read.
@@ -99,6 +104,8 @@ class _Sitting:
             job.checkpoints, job.pair_id, algorithm_version=ALGORITHM_VERSION
         )
         self._pace = Pace()
+        self._limit: float | None = None
+        self._memory = UNLIMITED
         self._rows: list[dict[str, float]] = []
         self._warnings: list[str] = []
         self._resumed_at: list[int] = []
@@ -120,6 +127,9 @@ class _Sitting:
             ],
             start=start.pixels if start else None,
         )
+        self._limit = self._limit_beside(pictures)
+        resumed = self._resume()
+        self._memory = Memory(self._limit, frugal=job.frugal >= _RUNG["tiles"])
         try:
             synthesis = synthesize(
                 self._recipe,
@@ -127,7 +137,8 @@ class _Sitting:
                 studio=_studio(self._device),
                 on_step=self._on_step,
                 on_start=self._on_start,
-                resume=self._resume(),
+                resume=resumed,
+                memory=self._memory,
             )
         except _DraftDone as done:
             synthesis = done.synthesis
@@ -148,6 +159,16 @@ class _Sitting:
         self._warnings += [f"{source.path.name}: {warning}" for warning in picture.warnings]
         return picture
 
+    def _limit_beside(self, pictures: Pictures) -> float | None:
+        """Return what the painting may take beside the pictures it reads."""
+        given: float | None = self._job.memory
+        if given is None and self._device.startswith("cuda"):
+            return _OF_CARD * torch.cuda.mem_get_info(self._device)[0]
+        if given is None:
+            return None
+        read = [pictures.content, pictures.start, *(style.pixels for style in pictures.styles)]
+        return given - sum(pixels.nbytes for pixels in read if pixels is not None)
+
     def _resume(self) -> Snapshot | None:
         checkpoint = self._folder.latest()
         # A rung of the memory ladder changes the optimiser, and with it what a state means.
@@ -156,6 +177,8 @@ class _Sitting:
         self._rows = [dict(row) for row in checkpoint.losses]
         self._began -= checkpoint.notes["seconds"]
         self._resumed_at = [*checkpoint.notes["resumed_at"], checkpoint.notes["done"]]
+        # An octave goes on as it began, whatever is free by now.
+        self._limit = checkpoint.notes["memory"]
         return Snapshot(checkpoint.octave, checkpoint.step, checkpoint.tensors)
 
     def _on_start(self, start: Step) -> None:
@@ -231,6 +254,7 @@ class _Sitting:
                 "done": step.done,
                 "resumed_at": self._resumed_at,
                 "optimizer": self._recipe.optimizer.kind,
+                "memory": self._limit,
             }
             self._folder.save(step.snapshot(), losses=self._rows, notes=notes)
 
@@ -265,9 +289,17 @@ class _Sitting:
             "seconds": self._seconds(),
             "resumed_at": self._resumed_at,
             "warnings": self._warnings,
+            "degraded": self._degraded(synthesis),
             "weights_sha256": weights_sha256(network(self._recipe.network)),
             "environment": _environment(self._device),
         }
+
+    def _degraded(self, synthesis: Synthesis) -> tuple[str, ...]:
+        """Return what was done without for want of memory; tiles change nothing."""
+        height, width = synthesis.image.shape[-2:]
+        octaves = self._recipe.octaves.plan((height, width))
+        ways = (working(self._recipe, octave, self._memory) for octave in octaves)
+        return MEMORY_LADDER[:1] if any(way.is_shortened for way in ways) else ()
 
     def _frames(self, final: Tensor) -> dict[str, Path]:
         """Return the kept intermediate pictures, and what is made of them."""
@@ -294,9 +326,9 @@ def _adapted(recipe: Recipe, *, gentler: int, frugal: int) -> Recipe:
             first_step=optimizer.first_step / 2**gentler,
             largest_step=optimizer.largest_step / 4**gentler,
         )
-        if frugal >= 1:
+        if frugal >= _RUNG["short history"]:
             optimizer = replace(optimizer, history=min(optimizer.history, _SHORT_HISTORY))
-        if frugal > 1:
+        if frugal >= _RUNG["adam"]:
             return replace(recipe, optimizer=Adam(rate=0.02 / 2**gentler))
     else:
         optimizer = replace(optimizer, rate=optimizer.rate / 2**gentler)

@@ -48,6 +48,7 @@ class PaintJob:
         draft: Stop after the coarse octaves; see :mod:`tasks.painter`.
         gentler: How often the optimiser's steps are to be halved, after a divergence.
         frugal: Rungs down the memory ladder; see :mod:`tasks.attempts`.
+        memory: Bytes that the painting process may take, or None for what its device has free.
     """
 
     pair_id: str
@@ -69,6 +70,7 @@ class PaintJob:
     draft: bool = False
     gentler: int = 0
     frugal: int = 0
+    memory: int | None = None
 
     @property
     def degraded(self) -> tuple[str, ...]:
@@ -118,13 +120,17 @@ class Renderer:
     Args:
         pool: The slots.
         deadline: Moment of ``time.monotonic()`` at which everything must be saved.
+        memory: Bytes that each slot's process may take, or None for what its device has free.
 
     Attributes:
         stopping: Set once :meth:`stop` was called.
     """
 
-    def __init__(self, pool: SlotPool, *, deadline: float = math.inf) -> None:
+    def __init__(
+        self, pool: SlotPool, *, deadline: float = math.inf, memory: int | None = None
+    ) -> None:
         self._pool = pool
+        self._memory = memory
         self._deadline = deadline
         self.stopping = threading.Event()
         # What fitted into memory at a size is tried first for the next picture of that size.
@@ -157,7 +163,8 @@ class Renderer:
             Stopped: The run ends; what was painted so far is saved.
         """
         size = job.recipe.octaves.size
-        job = replace(job, frugal=max(job.frugal, self._rungs.get(size, 0)))
+        rung = max(job.frugal, self._rungs.get(size, 0))
+        job = replace(job, frugal=rung, memory=self._memory)
         failures: list[SlotError] = []
         while True:
             try:
@@ -187,4 +194,6 @@ class Renderer:
                 if self.stopping.wait(decision.pause):
                     raise Stopped("stopped between two attempts") from error
             else:
-                return Rendered(result=result, attempts=len(failures) + 1, degraded=job.degraded)
+                # The painter itself makes do with less where memory is known to be too small.
+                degraded = dict.fromkeys((*job.degraded, *result.get("degraded", ())))
+                return Rendered(result=result, attempts=len(failures) + 1, degraded=tuple(degraded))

@@ -97,10 +97,15 @@ def _endpoint(text: str) -> str:
     return text
 
 
-def _size(text: str) -> int:
-    parts = re.fullmatch(r"([1-9]\d{0,14})([KMGT]?)", text.strip().upper())
+def parse_size(text: str) -> int:
+    """Return the bytes of a size such as ``512M``, ``6GB`` or ``6GiB``, by 1024.
+
+    Raises:
+        ValueError: Anything else.
+    """
+    parts = re.fullmatch(r"([1-9]\d{0,14})([KMGT]?)(?:I?B)?", text.strip().upper())
     if not parts:
-        raise ValueError("a size such as 512M or 8G")
+        raise ValueError("a size such as 512M, 8G or 8GB")
     return int(parts[1]) * int(1024 ** " KMGT".index(parts[2] or " "))
 
 
@@ -163,7 +168,7 @@ class Settings:
         default=512 << 20,
         metadata=_fact(
             "NST_MAX_INPUT",
-            _size,
+            parse_size,
             "Largest input file, such as 512M; more is refused unread.",
         ),
     )
@@ -171,8 +176,9 @@ class Settings:
         default=None,
         metadata=_fact(
             "NST_MEMORY_LIMIT",
-            _size,
-            "Memory that one painting process may take, such as 8G. Unset: all.",
+            parse_size,
+            "Memory that one painting process may take, such as 6GB. Larger pictures are painted in"
+            " tiles, and if need be with a shorter history. Unset: what the device has free.",
         ),
     )
     slots: int | None = field(

@@ -17,6 +17,7 @@ from nst_core.dials import Dials, turn
 from nst_core.distributions import Histogram, MeanStd, SlicedWasserstein
 from nst_core.errors import DivergedError, RecipeError
 from nst_core.features import Features
+from nst_core.footprint import Memory
 from nst_core.images import resize
 from nst_core.networks import network
 from nst_core.objective import Style, bind
@@ -212,17 +213,30 @@ def test_resumed_painting_is_bitwise_the_uninterrupted_one(name: str, interrupte
     ]
 
 
-@pytest.mark.parametrize("optimizer", [LBFGS(), Adam()], ids=str)
-def test_snapshot_is_the_observers_own(optimizer):
-    """Whatever is done with a snapshot, the painting goes on as it would."""
-    recipe = toy_recipe(optimizer=optimizer)
-    undisturbed, _ = watch(recipe)
+def test_memory_that_suffices_changes_nothing():
+    """A limit is no part of what is painted as long as nothing has to be done about it."""
+    recipe = toy_recipe(octaves=Octaves(size=40, smallest=20, steps=(3,)))
+    free, _ = watch(recipe)
 
-    def scrawl(step):
-        for tensor in step.snapshot().tensors.values():
-            tensor.zero_()
+    assert torch.equal(watch(recipe, memory=Memory(limit=1e12))[0].image, free.image)
 
-    assert torch.equal(watch(recipe, on_step=scrawl)[0].image, undisturbed.image)
+
+def test_tiles_paint_the_same_picture():
+    """What is painted in tiles differs by rounding, and continues to the bit where it stopped."""
+    recipe = toy_recipe(
+        terms=(Content(layer="relu2_1"), Gram(layer="relu1_1"), TotalVariation()),
+        octaves=Octaves(size=160, smallest=100, steps=(4,)),
+    )
+    snapshots = []
+    whole, _ = watch(recipe)
+    tiled, _ = watch(
+        recipe, on_step=lambda step: snapshots.append(step.snapshot()), memory=Memory(frugal=True)
+    )
+    resumed, _ = watch(recipe, resume=snapshots[5], memory=Memory(frugal=True))
+
+    torch.testing.assert_close(tiled.image, whole.image, atol=1e-4, rtol=0)
+    assert not torch.equal(tiled.image, whole.image)
+    assert torch.equal(resumed.image, tiled.image)
 
 
 def test_observer_sees_every_step():

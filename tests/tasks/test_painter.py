@@ -10,7 +10,7 @@ from PIL import Image
 
 from nst_core.presets import preset
 from tasks.fetching import Fetched
-from tasks.jobs import StopFlag
+from tasks.jobs import StopFlag, Stopped
 from tasks.painter import main
 from tasks.render import PaintJob
 from tasks.time_lapse import find_encoder
@@ -40,6 +40,35 @@ def job(tmp_path):
 def painted(job):
     """Paint a job on the CPU and return its result."""
     return main({"pair": job, "device": "cpu"}, lambda _: None, StopFlag())
+
+
+def test_a_small_limit_shortens_the_history_and_says_so(job):
+    """At a limit under what the network alone takes, everything is done that can be."""
+    roomy, tight = (painted(replace(job, memory=memory)) for memory in (int(8e9), int(1e9)))
+
+    assert roomy["degraded"] == ()
+    assert tight["degraded"] == ("short history",)
+    assert tight["objective"]["last"] < tight["objective"]["first"]
+
+
+def test_a_painting_goes_on_in_the_memory_it_began_in(job):
+    """What is free by then would give other tiles, and with them other pixels."""
+    tight = replace(job, memory=int(1e9))
+    before = painted(tight)["picture"].read_bytes()
+    steps = []
+
+    class StopAfterThree(StopFlag):
+        def is_set(self) -> bool:
+            steps.append(1)
+            return len(steps) == 3
+
+    with pytest.raises(Stopped):
+        main({"pair": tight, "device": "cpu"}, lambda _: None, StopAfterThree())
+    resumed = painted(replace(job, memory=int(8e9)))
+
+    assert resumed["resumed_at"] == [3]
+    assert resumed["degraded"] == ("short history",)
+    assert resumed["picture"].read_bytes() == before
 
 
 @pytest.mark.parametrize(

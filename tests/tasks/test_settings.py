@@ -26,6 +26,8 @@ def test_an_empty_environment_gives_the_defaults():
         ("NST_MAX_PIXELS", "100000000", "max_pixels", 100_000_000),
         ("NST_MAX_INPUT", "2G", "max_input_bytes", 2 << 30),
         ("NST_MEMORY_LIMIT", "512m", "memory_limit", 512 << 20),
+        ("NST_MEMORY_LIMIT", "6GB", "memory_limit", 6 << 30),
+        ("NST_MEMORY_LIMIT", "6GiB", "memory_limit", 6 << 30),
         ("NST_SLOTS", "3", "slots", 3),
         ("NST_TORCH_THREADS", "2", "torch_threads", 2),
         ("NST_NOTIFY_URL", "https://chat/hooks/1?k=2", "notify_url", "https://chat/hooks/1?k=2"),

@@ -1,0 +1,108 @@
+"""What tiles cost and save: seconds and peak memory of painting steps under a memory limit.
+
+``python benchmarks/tiles.py --size 2048x2048 --limit 6G`` paints a few steps of the `gallery`
+preset at one size. Each setting wants a process of its own: a process's peak never falls again.
+``--compare`` also evaluates the whole picture at once, and prints how far the gradients differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from nst_core.footprint import Memory, working
+from nst_core.images import decode, resize
+from nst_core.objective import Style, bind
+from nst_core.octaves import Octave, Octaves
+from nst_core.presets import preset
+from nst_core.studio import Studio
+from nst_core.synthesis import Pictures, synthesize
+from tasks.settings import parse_size
+
+if TYPE_CHECKING:
+    from nst_core.recipe import Recipe
+    from nst_core.synthesis import Step
+
+_PICTURES = Path(__file__).parents[1] / "manifests" / "examples" / "pictures"
+CONTENT, STYLE = (next((_PICTURES / each).glob("*.jpg")) for each in ("contents", "ukiyo_e"))
+
+
+def main() -> None:
+    """Print one line per step, and the peak."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", default="2048x2048", help="WIDTHxHEIGHT in pixels")
+    parser.add_argument("--limit", help="as NST_MEMORY_LIMIT; unset: whole pictures")
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--compare", action="store_true", help="with the whole picture at once")
+    parser.add_argument("--content", type=Path, default=CONTENT)
+    parser.add_argument("--style", type=Path, default=STYLE)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    width, height = (int(side) for side in options.size.split("x"))
+    content, style = (decode(path.read_bytes()).pixels for path in (options.content, options.style))
+    content = resize(content, (height, width))
+    memory = Memory(parse_size(options.limit) if options.limit else None)
+    recipe = preset("gallery").recipe
+    octave = Octave((height, width), max(height, width), steps=25)
+    way = working(recipe, octave, memory)
+    print(f"{width}×{height}, {way.tile or 'no'} px tiles, {way.history} pairs of history")
+    print(f"forecast {way.bytes / 1e9:.2f} GB", flush=True)
+    if options.compare:
+        compare(recipe, octave, content, Style(style, "style"), way.tile or 512)
+    else:
+        # In the place of the history that later steps keep.
+        history = torch.ones(2 * way.history, *content.shape)
+        paint(recipe, octave, Pictures(content, [Style(style, "style")]), memory, options.steps)
+        del history
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(f"peak {peak / 1e9:.2f} GB")
+
+
+def paint(recipe: Recipe, octave: Octave, pictures: Pictures, memory: Memory, steps: int) -> None:
+    """Paint some of an octave's steps."""
+    began = [time.process_time()]
+
+    def tell(step: Step) -> None:
+        now = time.process_time()
+        print(f"step {step.step}: {now - began.pop():.1f} processor seconds", flush=True)
+        began.append(time.process_time())
+        if step.step == steps:
+            raise StopIteration
+
+    octaves = Octaves(size=octave.side, steps=(octave.steps,))
+    recipe = type(recipe)(**vars(recipe) | {"octaves": octaves, "log_every": 1000})
+    try:
+        synthesize(recipe, pictures, studio=Studio(), on_step=tell, memory=memory)
+    except StopIteration:
+        return
+
+
+def compare(recipe: Recipe, octave: Octave, content: torch.Tensor, style: Style, side: int) -> None:
+    """Evaluate once in tiles and once whole, interleaved and the first time for nothing."""
+    studio = Studio()
+    ways = {
+        "whole": bind(recipe, studio, octave, content, [style]),
+        f"{side} px tiles": bind(recipe, studio, octave, content, [style], tile=side),
+    }
+    canvas = 0.9 * content + 0.1 * content.flip(-1)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    gradients = {}
+    for _ in range(3):
+        for name, objective in ways.items():
+            began = time.process_time()
+            _, gradients[name] = objective(canvas)
+            seconds[name].append(time.process_time() - began)
+    whole, tiled = gradients.values()
+    times = [min(each[1:]) for each in seconds.values()]
+    print(f"whole {times[0]:.2f}, {side} px tiles {times[1]:.2f}: {times[1] / times[0]:.2f} times")
+    print(f"gradients differ by {((whole - tiled).norm() / whole.norm()).item():.1e}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

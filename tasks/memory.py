@@ -1,0 +1,99 @@
+"""How much memory a slot may take; found out without importing torch."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tasks.devices import SlotSpec
+
+# Estimates are rough, and other programs want some too.
+_SHARED_OUT = 0.8
+
+
+def memory_of_slot(
+    specs: Sequence[SlotSpec], *, limit: int | None = None, available: float | None = None
+) -> int | None:
+    """Return how many bytes each slot's process may take, or None to let it ask its card.
+
+    Args:
+        specs: The slots; those on the CPU share what is there.
+        limit: What a person allows each, which then counts.
+        available: Bytes of main memory that may be taken; by default `available_memory`.
+    """
+    if limit is not None:
+        return limit
+    if any(spec.device.startswith("cuda") for spec in specs):
+        return None
+    free = available_memory() if available is None else available
+    return None if math.isinf(free) else int(_SHARED_OUT * free / max(1, len(specs)))
+
+
+def available_memory(mount: Path = Path("/sys/fs/cgroup"), proc: Path = Path("/proc")) -> float:
+    """Return the bytes that new processes may take, by the machine and by this one's cgroups.
+
+    Infinity where the system does not tell.
+
+    Args:
+        mount: Where the cgroup file systems are mounted, version 1 or 2.
+        proc: The kernel's facts.
+    """
+    return min(_of_machine(proc), _of_cgroups(mount, proc))
+
+
+def _of_machine(proc: Path) -> float:
+    try:
+        facts = (proc / "meminfo").read_text().splitlines()
+    except OSError:
+        try:
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
+        except (OSError, ValueError, AttributeError):
+            return math.inf
+    sizes = dict(fact.split(":", 1) for fact in facts if ":" in fact)
+    return int(sizes["MemAvailable"].split()[0]) * 1024
+
+
+def _of_cgroups(mount: Path, proc: Path) -> float:
+    try:
+        lines = (proc / "self" / "cgroup").read_text().splitlines()
+    except OSError:
+        return math.inf
+    free = math.inf
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        root = mount / "memory" if controllers else mount
+        group = root / path.lstrip("/")
+        for folder in (group, *group.parents):
+            free = min(free, _left(folder))
+    return free
+
+
+def _left(folder: Path) -> float:
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        try:
+            most, now = ((folder / name).read_text().strip() for name in (limit, used))
+            cache = _cache(folder)
+        except OSError:
+            continue
+        if most != "max":
+            return max(0, int(most) - int(now) + cache)
+    return math.inf
+
+
+def _cache(folder: Path) -> int:
+    """Return what a cgroup holds of files, which gives way when it is needed."""
+    for line in (folder / "memory.stat").read_text().splitlines():
+        name, _, value = line.partition(" ")
+        if name in {"inactive_file", "total_inactive_file"}:
+            return int(value)
+    return 0

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nst_core.footprint import UNLIMITED, Memory, shortened, working
+from nst_core.networks import network
+from nst_core.octaves import Octave
+from nst_core.optimizers import LBFGS, Adam
+from nst_core.presets import preset
+from nst_core.terms import Content
+from nst_core.tiles import cut
+from tests.nst_core.toy import toy_recipe
+
+GALLERY = preset("gallery").recipe
+NETWORK = network(GALLERY.network)
+GIB = 2**30
+LAYERS = ["relu5_1"]
+
+
+def octave(width, height, steps=25):
+    """Give a canvas."""
+    return Octave((height, width), max(width, height), steps)
+
+
+def test_without_a_limit_pictures_are_whole():
+    """Whatever their size, nothing is done without."""
+    way = working(GALLERY, octave(8192, 8192), UNLIMITED)
+
+    assert (way.tile, way.history, way.is_shortened, way.work) == (None, 24, False, 1)
+
+
+def test_history_is_no_longer_than_the_steps_there_are():
+    """Pairs that never come into being take no memory."""
+    few, many = (working(GALLERY, octave(512, 512, steps)) for steps in (5, 80))
+
+    assert (few.history, many.history) == (4, 50)
+    assert not few.is_shortened
+    assert many.bytes - few.bytes == 46 * 24 * 512**2
+
+
+@pytest.mark.parametrize(
+    "size", [(1024, 768), (2048, 2048), (4096, 4096), (4961, 3508), (3508, 4961)], ids=str
+)
+@pytest.mark.parametrize("limit", [6 * GIB, 12 * GIB])
+def test_the_way_fits_into_the_limit(size, limit: int):
+    """Prints of 300 dpi on A3 fit into 6 GB."""
+    assert working(GALLERY, octave(*size), Memory(limit)).bytes <= limit
+
+
+@pytest.mark.parametrize("limit", [3 * GIB, 6 * GIB])
+def test_tiles_are_as_large_as_fit(limit: int):
+    """Larger tiles are less work, so none that would fit is passed over."""
+    way = working(GALLERY, octave(2000, 1500), Memory(limit))
+    larger = working(GALLERY, octave(2000, 1500), Memory(1.5 * limit))
+
+    assert way.tile is not None
+    assert larger.tile is None or larger.tile > way.tile or larger.history > way.history
+
+
+def test_tiles_come_before_a_shorter_history():
+    """They cost time, a history costs quality."""
+    whole = working(GALLERY, octave(1024, 1024))
+    way = working(GALLERY, octave(1024, 1024), Memory(0.8 * whole.bytes))
+
+    assert way.tile is not None
+    assert not way.is_shortened
+
+
+def test_the_limit_decides_the_peak_and_not_the_picture():
+    """At four times the pixels the forecast is the same within 15 %."""
+    small, large = (
+        working(GALLERY, octave(side, side), Memory(6 * GIB)).bytes for side in (2048, 4096)
+    )
+
+    assert large == pytest.approx(small, rel=0.15)
+
+
+def test_history_is_kept_at_four_pairs_whatever_the_limit():
+    """With fewer, L-BFGS would hardly be better than plain descent."""
+    way = working(GALLERY, octave(4096, 4096), Memory(GIB))
+
+    assert (way.tile, way.history, way.is_shortened) == (128, 4, True)
+    assert way.bytes > GIB
+
+
+def test_work_counts_both_passes_over_all_windows():
+    """4/3 for the pass without its way back, times the area that windows share."""
+    way = working(GALLERY, octave(2048, 2048), Memory(6 * GIB))
+    seen = sum(tile.pixels for tile in cut((2048, 2048), way.tile, NETWORK, LAYERS))
+
+    assert way.work == pytest.approx(4 / 3 * seen / 2048**2)
+
+
+def test_frugal_takes_a_quarter():
+    """Where the estimate was too low, the next one down is taken without looking at the limit."""
+    way = working(GALLERY, octave(1024, 1024), Memory(frugal=True))
+    tiles = cut((1024, 1024), way.tile, NETWORK, LAYERS)
+
+    assert max(tile.pixels for tile in tiles) <= 1024**2 / 4
+
+
+def test_recipes_that_see_whole_pictures_are_left_whole():
+    """Of those only the history can be shortened."""
+    recipe = toy_recipe(network="googlenet", terms=(Content(layer="inception3a"),))
+    way = working(recipe, octave(4096, 4096), Memory(6 * GIB))
+
+    assert way.tile is None
+    assert way.is_shortened
+
+
+def test_adam_has_no_history():
+    """Its state is as large as the canvas."""
+    recipe = replace(GALLERY, optimizer=Adam())
+
+    assert working(recipe, octave(4096, 4096), Memory(6 * GIB)).history == 0
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        (LBFGS(history=50), LBFGS(history=7)),
+        (LBFGS(history=5), LBFGS(history=5)),
+        (Adam(), Adam()),
+    ],
+    ids=str,
+)
+def test_only_a_longer_history_is_shortened(optimizer, expected):
+    """Everything else of the recipe stays."""
+    recipe = replace(GALLERY, optimizer=optimizer)
+
+    assert shortened(recipe, 7) == replace(recipe, optimizer=expected)
