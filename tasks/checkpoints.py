@@ -7,7 +7,6 @@ version of the algorithm is removed with a warning, and the one before it is use
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -16,14 +15,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-import safetensors.torch
-import torch
+import safetensors
 
-from tasks.durable import OutputError, remove, write_atomic
+from tasks.durable import OutputError, remove, sha256_file, sha256_of, write_atomic
+from tasks.tensor_files import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import torch
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ _KEPT = 2
 # A checkpoint is made when so many times the last one's cost has passed.
 _AFFORDABLE = 20
 _SCHEMA = 1
+_DIGITS = 16
 _NAME = re.compile(r"octave(\d+)-step(\d{6,})\.([0-9a-f]{16})\.safetensors")
 _PAIR_ID = re.compile(r"[0-9a-f]{64}")
 _METADATA = "checkpoint"
@@ -123,16 +125,9 @@ class CheckpointFolder:
             "losses": list(losses),
             "notes": dict(notes or {}),
         }
-        data = safetensors.torch.save(
-            # Clones, as the format refuses tensors that share memory.
-            {
-                name: tensor.detach().clone(memory_format=torch.contiguous_format)
-                for name, tensor in snapshot.tensors.items()
-            },
-            {_METADATA: json.dumps(metadata)},
-        )
+        data = pieces(snapshot.tensors, {_METADATA: json.dumps(metadata)})
         place = f"octave{snapshot.octave}-step{snapshot.step:06d}"
-        path = self.folder / f"{place}.{_digest(data)}.safetensors"
+        path = self.folder / f"{place}.{sha256_of(data)[:_DIGITS]}.safetensors"
         try:
             write_atomic(path, data)
             for old in [other for other in self._files() if other != path][_KEPT - 1 :]:
@@ -187,13 +182,14 @@ class CheckpointFolder:
         return [path for *_, path in sorted(places, reverse=True)]
 
     def _read(self, path: Path) -> Checkpoint:
-        data = path.read_bytes()
         name = _NAME.fullmatch(path.name)
-        if name is None or _digest(data) != name[3]:
+        if name is None or sha256_file(path)[:_DIGITS] != name[3]:
             raise _UnusableError("it is damaged")
         try:
-            tensors = safetensors.torch.load(data)
-            metadata = json.loads(_header(data)["__metadata__"][_METADATA])
+            # One tensor at a time: the whole file beside them would double what is needed.
+            with safetensors.safe_open(path, "pt") as file:
+                metadata = json.loads(file.metadata()[_METADATA])
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             identity = {key: metadata[key] for key in self._identity}
             checkpoint = Checkpoint(
                 metadata["octave"], metadata["step"], tensors, metadata["losses"], metadata["notes"]
@@ -241,14 +237,3 @@ class Pace:
         finally:
             self._saved = self._asked = self._clock()
             self._cost = self._saved - begun
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]
-
-
-def _header(data: bytes) -> dict[str, Any]:
-    """Return the JSON header of a safetensors file, of which the library keeps the metadata."""
-    length = int.from_bytes(data[:8], "little")
-    header: dict[str, Any] = json.loads(data[8 : 8 + length])
-    return header

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from nst_core.errors import NSTError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nst_core.errors import FailureKind
 
@@ -121,10 +121,17 @@ class Disk:
 DISK = Disk()
 
 
-def write_atomic(path: Path, data: bytes, *, disk: Disk = DISK) -> FileEntry:
+def write_atomic(
+    path: Path, data: bytes | Sequence[bytes | memoryview], *, disk: Disk = DISK
+) -> FileEntry:
     """Write a whole file durably, replacing what has its name; readers see the old or the new one.
 
     Missing folders are created.
+
+    Args:
+        path: Its name.
+        data: Its bytes, or pieces of bytes one after the other.
+        disk: The steps to write with.
 
     Returns:
         The entry, its ``file`` being the bare name.
@@ -135,13 +142,16 @@ def write_atomic(path: Path, data: bytes, *, disk: Disk = DISK) -> FileEntry:
         OutputError: Any other failure. The old file, if any, is then whole and in place; or the new
             one is whole and in place but might not survive a power cut.
     """
-    with explained(path, needed=len(data)):
+    parts = [data] if isinstance(data, bytes) else data
+    size = sum(map(len, parts))
+    with explained(path, needed=size):
         make_folder(path.parent, disk=disk)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
         descriptor = disk.create(temporary)
         try:
             try:
-                _write_all(descriptor, data, disk)
+                for part in parts:
+                    _write_all(descriptor, part, disk)
                 # A failed fsync may have dropped the data, and a second one on the same descriptor
                 # would then report success: whoever tries again must start with a new file.
                 disk.fsync(descriptor)
@@ -153,7 +163,15 @@ def write_atomic(path: Path, data: bytes, *, disk: Disk = DISK) -> FileEntry:
                 disk.unlink(temporary)
             raise
         disk.fsync_dir(path.parent)
-    return FileEntry(path.name, hashlib.sha256(data).hexdigest(), len(data))
+    return FileEntry(path.name, sha256_of(parts), size)
+
+
+def sha256_of(parts: Iterable[bytes | memoryview]) -> str:
+    """Return the SHA-256 of pieces of bytes one after the other, as 64 hex digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def append_line(path: Path, line: str, *, disk: Disk = DISK) -> None:
@@ -309,7 +327,7 @@ def _figures(path: Path, needed: int | None) -> str:
     return f" needs {needed / 1e6:.1f} MB{free}"
 
 
-def _write_all(descriptor: int, data: bytes, disk: Disk) -> None:
+def _write_all(descriptor: int, data: bytes | memoryview, disk: Disk) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[disk.write(descriptor, rest) :]

@@ -1,20 +1,27 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from nst_core.architectures import VGG
 from nst_core.footprint import UNLIMITED, Memory, shortened, working
 from nst_core.networks import network
 from nst_core.octaves import Octave
 from nst_core.optimizers import LBFGS, Adam
 from nst_core.presets import preset
-from nst_core.terms import Content
+from nst_core.terms import Content, Gamut, TotalVariation, Wasserstein
 from nst_core.tiles import cut
 from tests.nst_core.toy import toy_recipe
 
 GALLERY = preset("gallery").recipe
 NETWORK = network(GALLERY.network)
+SLIM = replace(
+    network("vgg19"), name="slim", architecture=VGG(blocks=(1, 1, 1), widths=(64, 64, 64))
+)
 GIB = 2**30
 LAYERS = ["relu5_1"]
 
@@ -131,3 +138,64 @@ def test_only_a_longer_history_is_shortened(optimizer, expected):
     recipe = replace(GALLERY, optimizer=optimizer)
 
     assert shortened(recipe, 7) == replace(recipe, optimizer=expected)
+
+
+_EVALUATE = """
+import resource, sys
+import torch
+from dataclasses import replace
+from nst_core.footprint import Memory, working
+from nst_core.networks import NETWORKS
+from nst_core.objective import Style, bind
+from nst_core.octaves import Octave
+from nst_core.studio import Studio
+from tests.nst_core.test_footprint import SLIM, slim_recipe
+from tests.nst_core.toy import convolutions
+
+torch.set_num_threads(1)
+side, limit = int(sys.argv[1]), float(sys.argv[2])
+NETWORKS["slim"] = SLIM
+recipe, octave = slim_recipe(), Octave((side, side), side, 25)
+way = working(recipe, octave, Memory(limit))
+history = torch.ones(2 * way.history, 3, side, side)
+content = torch.linspace(0, 1, 3 * side * side).view(1, 3, side, side)
+style = Style(torch.rand(1, 3, 64, 64), "style")
+objective = bind(recipe, Studio(load=convolutions), octave, content, [style], tile=way.tile)
+objective(content)
+print(way.tile, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def slim_recipe():
+    """Give the gallery's terms as far as relu3_1, on a network that is quick."""
+    terms = (
+        Content(layer="relu3_1", weight=0.015),
+        *(Wasserstein(layer=f"relu{block}_1") for block in (1, 2, 3)),
+        TotalVariation(weight=2.0),
+        Gamut(weight=50.0),
+    )
+    return replace(GALLERY, network="slim", terms=terms, precision="fp32")
+
+
+def peak(side: int, limit: float) -> tuple[str, float]:
+    """Evaluate once in a process of its own; give the tiles and its peak in bytes."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _EVALUATE, str(side), str(limit)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    tile, told = ran.stdout.split()
+    return tile, float(told)
+
+
+@pytest.mark.slow
+def test_the_peak_is_the_limits_and_not_the_pictures():
+    """At four times the pixels a process takes as much, and no more than it may."""
+    limit = 5.5 * GIB
+    (small_tile, small), (large_tile, large) = (peak(side, limit) for side in (2048, 4096))
+
+    assert int(large_tile) < int(small_tile)
+    assert large == pytest.approx(small, rel=0.15)
+    assert max(small, large) <= limit

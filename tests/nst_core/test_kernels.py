@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nst_core.kernels import Moments, _by_newton_schulz, trace_of_root
+from nst_core.kernels import MeanSquaredDifference, Moments, _by_newton_schulz, trace_of_root
 from tests.nst_core.toy import noise
 
 
@@ -17,6 +17,11 @@ def plain_moments(maps):
     """The twin that autograd differentiates."""
     vectors = maps.flatten(2)
     return vectors.mean(2), vectors @ vectors.mT / vectors.shape[2]
+
+
+def plain_difference(one, other):
+    """The twin that autograd differentiates."""
+    return (one - other).square().flatten(1).mean(1).sum()
 
 
 def plain_trace_of_root(spread, root, floor):
@@ -130,3 +135,28 @@ def test_newton_schulz_agrees_with_the_eigendecomposition(dtype: torch.dtype):
         trace.double(), (values + floor).sqrt().sum()[None], rtol=tolerance, atol=0
     )
     assert (inverse - exact).norm() < tolerance * exact.norm()
+
+
+@pytest.mark.parametrize("others", [2, 1])
+def test_mean_squared_difference_is_that_of_the_plain_twin(others: int):
+    """Its value, and its gradients to both, also where one picture is compared with several."""
+    one, other = noise(2, 3, 4, 5), noise(others, 3, 4, 5, seed=1)
+    fused, plain = (
+        [value, *torch.autograd.grad(value, leaves)]
+        for value, leaves in (
+            (difference(*leaves), leaves)
+            for difference in (MeanSquaredDifference.apply, plain_difference)
+            for leaves in [[tensor.clone().requires_grad_() for tensor in (one, other)]]
+        )
+    )
+
+    torch.testing.assert_close(fused, plain)
+
+
+def test_mean_squared_difference_keeps_the_dtypes():
+    """It is summed in fp32, and gradients go back as the values came."""
+    one = noise(1, 2, 3, 4).bfloat16().requires_grad_()
+    value = MeanSquaredDifference.apply(one, torch.zeros(1, 2, 3, 4))
+    (gradient,) = torch.autograd.grad(value, one)
+
+    assert (value.dtype, gradient.dtype) == (torch.float32, torch.bfloat16)

@@ -44,7 +44,8 @@ def painted(job):
 
 def test_a_small_limit_shortens_the_history_and_says_so(job):
     """At a limit under what the network alone takes, everything is done that can be."""
-    roomy, tight = (painted(replace(job, memory=memory)) for memory in (int(8e9), int(1e9)))
+    roomy = painted(replace(job, memory=int(8e9)))
+    tight = painted(replace(job, memory=int(1e9), pair_id="b" * 64))
 
     assert roomy["degraded"] == ()
     assert tight["degraded"] == ("short history",)
@@ -54,7 +55,7 @@ def test_a_small_limit_shortens_the_history_and_says_so(job):
 def test_a_painting_goes_on_in_the_memory_it_began_in(job):
     """What is free by then would give other tiles, and with them other pixels."""
     tight = replace(job, memory=int(1e9))
-    before = painted(tight)["picture"].read_bytes()
+    before = painted(replace(tight, pair_id="b" * 64))["picture"].read_bytes()
     steps = []
 
     class StopAfterThree(StopFlag):
