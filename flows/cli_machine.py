@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -90,7 +89,8 @@ def weights_list(as_json: AsJson = False) -> None:
 def weights_fetch(
     name: Annotated[str, typer.Argument(help="A network's name.")],
     source: Annotated[
-        Path | None, typer.Option("--from", help="A file that holds them already.")
+        str | None,
+        typer.Option("--from", help="A file, a folder or s3:// address that holds them already."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -71,7 +71,7 @@ def _is_installed(package: str) -> bool:
 def check(
     network: Network,
     data: bytes,
-    path: Path,
+    path: str | Path,
     remedy: str = "delete it and fetch or install it again",
 ) -> None:
     """Raise unless the bytes have the published SHA-256.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import httpx
@@ -11,10 +13,13 @@ from nst_core.errors import WeightsError
 from nst_core.networks import NETWORKS, Download
 from nst_core.weights_files import check, weights_path
 from tasks.durable import write_atomic
+from tasks.locations import is_remote
+from tasks.patience import Patience, insist
+from tasks.settings import Settings
+from tasks.storage import store_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from nst_core.networks import Network
 
@@ -72,14 +77,15 @@ def require_weights(names: Iterable[str]) -> None:
 def fetch_weights(
     network: Network,
     *,
-    source: Path | None = None,
+    source: str | Path | None = None,
     on_progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Path:
-    """Bring a network's weights to where they belong, from where they are published or a file.
+    """Bring a network's weights to where they belong, from where they are published or elsewhere.
 
     Args:
         network: The table's row.
-        source: A file that holds them; by default they are downloaded.
+        source: A file or ``s3://bucket/key`` that holds them, or a folder or ``s3://bucket/prefix/``
+            with a file of the published name; by default they are downloaded.
         on_progress: Receives bytes so far and bytes in all (0 while unknown).
 
     Returns:
@@ -87,6 +93,7 @@ def fetch_weights(
 
     Raises:
         WeightsError: They come with a package, cannot be had, or have another hash.
+        StorageError: The bucket refuses, or does not answer for a minute.
     """
     if not isinstance(network.source, Download):
         path = weights_path(network)
@@ -94,7 +101,11 @@ def fetch_weights(
         return path
     path = weights_path(network)
     try:
-        data = source.read_bytes() if source else _download(network.source.url, on_progress)
+        data = (
+            _read(str(source), network.source)
+            if source
+            else _download(network.source.url, on_progress)
+        )
     except (OSError, httpx.HTTPError) as error:
         raise WeightsError(
             f"the weights of {network.name} cannot be had from {source or network.source.url}:"
@@ -103,9 +114,28 @@ def fetch_weights(
             remedy=f"fetch that file elsewhere and run: nst weights fetch {network.name} --from"
             " FILE",
         ) from error
-    check(network, data, source or path, f"take the file as {network.source.url} publishes it")
+    check(
+        network,
+        data,
+        path if source is None else source,
+        f"take the file as {network.source.url} publishes it",
+    )
     write_atomic(path, data)
     return path
+
+
+def _read(source: str, published: Download) -> bytes:
+    """Return the bytes of a file or an object, or of the one with the published name below it."""
+    name = published.url.rpartition("/")[2]
+    if not is_remote(source):
+        path = Path(source)
+        return (path / name if path.is_dir() else path).read_bytes()
+    settings = Settings.from_environment()
+    # Weights may be larger than any picture: a tenth more than they should have is too much.
+    limit = int(published.megabytes * 1.1e6)
+    store = store_for(source, replace(settings, max_input_bytes=limit))
+    location = source + name if source.endswith("/") else source
+    return insist(partial(store.read, location), store, Patience.lasting(60.0))
 
 
 def _download(url: str, on_progress: Callable[[int, int], None]) -> bytes:

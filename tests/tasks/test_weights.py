@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import threading
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,8 @@ import pytest
 
 from nst_core.errors import WeightsError
 from nst_core.networks import NETWORKS, Download, network
+from tasks.storage import store_for
+from tasks.storage_errors import InputError
 from tasks.weights import fetch_weights, require_weights, weights_state
 
 CONTENT = b"the weights of GoogLeNet" * 10_000
@@ -71,6 +74,54 @@ def test_weights_are_taken_from_a_file(folder, tmp_path):
     assert path == folder / "googlenet.pth"
     assert path.read_bytes() == CONTENT
     assert weights_state(googlenet()).state == "present"
+
+
+def test_weights_are_taken_from_a_folder(folder, tmp_path):
+    """Where the file has its published name."""
+    (tmp_path / "googlenet.pth").write_bytes(CONTENT)
+
+    assert fetch_weights(googlenet(), source=tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("given", ["weights/", "weights/googlenet.pth", "weights/mine.pth"])
+def test_weights_are_taken_from_a_bucket(folder, bucket, given: str):
+    """An object of any name, or the one of the published name below a prefix."""
+    name = given if given.endswith(".pth") else f"{given}googlenet.pth"
+    store_for(bucket).write(f"{bucket}/{name}", CONTENT)
+
+    path = fetch_weights(googlenet(), source=f"{bucket}/{given}")
+
+    assert path.read_bytes() == CONTENT
+    assert weights_state(googlenet()).state == "present"
+
+
+def test_wrong_weights_in_a_bucket_are_refused(folder, bucket):
+    """What is damaged there does not come here."""
+    store_for(bucket).write(f"{bucket}/mine.pth", CONTENT[:-1] + b"!")
+    with pytest.raises(WeightsError, match=r"mine\.pth is damaged or not googlenet"):
+        fetch_weights(googlenet(), source=f"{bucket}/mine.pth")
+
+    assert not folder.exists()
+
+
+def test_weights_that_no_bucket_holds_are_named(folder, bucket):
+    """The error is the store's."""
+    with pytest.raises(InputError, match=r"mine\.pth"):
+        fetch_weights(googlenet(), source=f"{bucket}/mine.pth")
+
+
+def test_three_hundred_flipped_bits_are_noticed(folder):
+    """One bit anywhere is enough, be it in the first byte, the last one or any other."""
+    fetched = folder / "googlenet.pth"
+    fetched.parent.mkdir()
+    chance = random.Random(300)
+    bits = [0, 8 * len(CONTENT) - 1, *(chance.randrange(8 * len(CONTENT)) for _ in range(298))]
+    for bit in bits:
+        damaged = bytearray(CONTENT)
+        damaged[bit // 8] ^= 1 << bit % 8
+        fetched.write_bytes(damaged)
+
+        assert weights_state(googlenet()).state == "damaged"
 
 
 def test_weights_are_downloaded(folder, published):
