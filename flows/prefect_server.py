@@ -105,6 +105,7 @@ class PrefectServer:
         os.environ |= ours
         if url := os.environ.get("PREFECT_API_URL"):
             return cls(url, variables=tuple(ours))
+        variables = ["PREFECT_API_URL", *_past_the_proxy(), *ours]
         port = port or _free_port()
         url = f"http://127.0.0.1:{port}/api"
         with (home / "server.log").open("wb") as log:
@@ -118,7 +119,7 @@ class PrefectServer:
                 start_new_session=True,  # Ctrl-C is for us to handle
             )
         os.environ["PREFECT_API_URL"] = url
-        return cls(url, process, ("PREFECT_API_URL", *ours))
+        return cls(url, process, tuple(variables))
 
     def is_ready(
         self, seconds: float = _START_SECONDS, *, called_off: threading.Event | None = None
@@ -159,6 +160,16 @@ class PrefectServer:
 def _for_nights(url: str) -> dict[str, str]:
     """Return what a server needs that goes on for months: its pages, and an end of its memory."""
     return {"PREFECT_UI_API_URL": url, "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "true"}
+
+
+def _past_the_proxy() -> list[str]:
+    """Have this machine reached without the proxy of the network; return the variables added."""
+    name = "no_proxy" if "no_proxy" in os.environ else "NO_PROXY"
+    hosts = os.environ.get(name, "")
+    if "127.0.0.1" in hosts:
+        return []
+    os.environ[name] = f"{hosts},127.0.0.1" if hosts else "127.0.0.1"
+    return [] if hosts else [name]
 
 
 def _free_port() -> int:

@@ -34,6 +34,25 @@ def test_the_servers_api_answers(server):
         assert answer.read() == b"true"
 
 
+def test_a_proxy_of_the_network_is_passed_by(server, monkeypatch):
+    """Behind a company's proxy, which knows nothing of this machine's own addresses."""
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    assert server.is_ready(60)
+
+
+@pytest.mark.parametrize(("given", "used"), [("", "127.0.0.1"), ("intranet", "intranet,127.0.0.1")])
+def test_what_else_passes_the_proxy_by_still_does(bare, monkeypatch, tmp_path, given, used):
+    """What the user has excepted from the proxy remains so."""
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", given)
+
+    PrefectServer.start(tmp_path).stop()
+
+    assert os.environ.get("NO_PROXY", used) == used
+
+
 def test_the_server_listens_to_this_machine_only(server):
     """Nobody else can reach it."""
     listening = [
