@@ -19,6 +19,7 @@ from tasks.devices import detect_slots
 from tasks.locations import is_remote
 from tasks.output import Output
 from tasks.probe import probe
+from tasks.redaction import redact
 from tasks.settings import Settings
 from tasks.storage import find, store_for
 from tasks.upload import staging
@@ -102,7 +103,7 @@ def _probe_folder(root: Path, needed: int) -> None:
 
 
 def _of_error(error: NSTError) -> dict[str, Any]:
-    return {"code": error.code, "kind": error.kind, "message": str(error)}
+    return {"code": error.code, "kind": error.kind, "message": redact(str(error))}
 
 
 def _told(code: str, problem: object) -> dict[str, Any]:

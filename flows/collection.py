@@ -24,6 +24,7 @@ from flows import history, threads
 from flows.artifacts import Artifacts
 from flows.watching import title
 from tasks.printable import printable
+from tasks.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,19 +48,22 @@ _SHOWN: ContextVar[Artifacts] = ContextVar("shown")
 @task(task_run_name="fetch {name}", cache_policy=NO_CACHE, persist_result=False)
 def fetch(name: str, location: str) -> None:  # noqa: ARG001 # names are for whoever watches
     """Bring one picture to this machine."""
-    _TONIGHT.get().inputs.fetch(location)
+    with _discreetly():
+        _TONIGHT.get().inputs.fetch(location)
 
 
 @task(task_run_name="render {name}", cache_policy=NO_CACHE, persist_result=False)
 def render(name: str, pair_id: str) -> None:  # noqa: ARG001
     """Paint one pair; waits for a slot."""
-    _TONIGHT.get().render(pair_id)
+    with _discreetly():
+        _TONIGHT.get().render(pair_id)
 
 
 @task(task_run_name="publish {name}", cache_policy=NO_CACHE, persist_result=False)
 def publish(name: str, pair_id: str) -> None:  # noqa: ARG001
     """Put one painted pair into the output."""
-    _TONIGHT.get().publish(pair_id)
+    with _discreetly():
+        _TONIGHT.get().publish(pair_id)
 
 
 @task(task_run_name="fetch {count} more", cache_policy=NO_CACHE, persist_result=False)
@@ -152,6 +156,21 @@ def paint(
             _log.warning("Prefect is gone, painting goes on without it: %s", error)
             history.forget()
     threads.paint(night)
+
+
+class _Redacted(Exception):  # noqa: N818 # stands for an error of any kind
+    """An error, as Prefect's database may know it."""
+
+
+@contextmanager
+def _discreetly() -> Iterator[None]:
+    """Keep secrets that an error quotes from Prefect, which writes down what a task raised."""
+    try:
+        yield
+    except Exception as error:
+        if (said := redact(str(error))) != str(error):
+            raise _Redacted(f"{type(error).__name__}: {said}") from None
+        raise
 
 
 @contextmanager

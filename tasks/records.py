@@ -30,6 +30,7 @@ from pydantic_core import from_json
 from manifests.locations import written_out
 from nst_core.errors import FailureKind, NSTError
 from tasks.durable import FileEntry, OutputError
+from tasks.redaction import redact
 
 SCHEMA_VERSION: Final = 1
 PRODUCT_VERSION = version("nst-gallery")
@@ -326,7 +327,12 @@ class Failure(_Pair):
                 "remedy": "this is a fault of nst-gallery: please report it with this file",
                 "traceback": "".join(format_exception(error)),
             }
-        return cls(**told, **pair)
+        fields = told | pair
+        # An error of a library may quote anything, an address with its password for one.
+        for name in ("message", "remedy", "traceback"):
+            if fields.get(name):
+                fields[name] = redact(fields[name])
+        return cls(**fields)
 
     @property
     def locations(self) -> tuple[str | None, ...]:

@@ -1,8 +1,8 @@
 """Secrets leave no trace: one function takes them out of any text before it is shown or kept.
 
 Three kinds are known: ``user:password@`` in an address, the signature fields of a signed request
-(as a query, as a header, as botocore's debug log prints them), and the values of variables that are
-secret.
+(as a query, as a header, as botocore's debug log prints them), and the values of all variables of
+the environment whose names say that they are secret: AWS keys, Prefect's, webhooks.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import os
 import re
 
 _MASK = "***"
-_SECRET_VARIABLES = (
-    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
-    "NST_NOTIFY_URL",  # whoever knows a webhook's address may post there
+# The last words of a name, but not those that only tell where a secret lies. Whoever knows a
+# webhook's address may post there.
+_SECRET_NAME = re.compile(
+    r"(SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIALS?|(WEBHOOK|NOTIFY)(_URL)?|AUTH(_STRING)?"
+    r"|(API|ACCESS|PRIVATE|SECRET)_?KEY(_ID)?)$",
+    re.IGNORECASE,
 )
 # Dummy values such as "test" are no secrets, and masking them would mangle the text.
 _SHORTEST_SECRET = 8
@@ -32,9 +35,8 @@ def redact(text: str) -> str:
     Args:
         text: Anything about to be logged, shown or written: a message, an address, a traceback.
     """
-    for variable in _SECRET_VARIABLES:
-        secret = os.environ.get(variable, "")
-        if len(secret) >= _SHORTEST_SECRET:
+    for variable, secret in os.environ.items():
+        if len(secret) >= _SHORTEST_SECRET and _SECRET_NAME.search(variable):
             text = text.replace(secret, _MASK)
     return _SIGNATURE.sub(rf"\1\2{_MASK}", _USERINFO.sub(f"{_MASK}@", text))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.attempts import MEMORY_LADDER, decide
 from tasks.jobs import SlotError, Stopped
+from tasks.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -190,7 +191,7 @@ class Renderer:
                     frugal=decision.rung,
                     gentler=job.gentler + (decision.action == "gentler"),
                 )
-                on_event({"kind": "retry", "attempt": len(failures) + 1, "why": str(error)})
+                on_event({"kind": "retry", "attempt": len(failures) + 1, "why": redact(str(error))})
                 if self.stopping.wait(decision.pause):
                     raise Stopped("stopped between two attempts") from error
             else:

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.jobs import StopFlag, Stopped, explain
+from tasks.redaction import RedactingFilter
 
 if TYPE_CHECKING:
     from tasks.jobs import Entry
@@ -104,6 +105,8 @@ class Worker:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_SIGNALS)
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
         logging.getLogger().addHandler(_ToParent(self))
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(RedactingFilter())
 
         sys.path.extend(self._assignment.paths)
         entry: Entry = pkgutil.resolve_name(self._assignment.entry)

@@ -27,7 +27,8 @@ class Nst:
 
     def __init__(self, *arguments, folder: Path, environ=None, **options):
         inherited = {name: os.environ[name] for name in os.environ if "PREFECT" not in name}
-        variables = inherited | (environ or {})
+        # A command that hangs is aborted, and then tells where it hung.
+        variables = inherited | {"PYTHONFAULTHANDLER": "1"} | (environ or {})
         number = len(list(folder.glob("stdout-*")))
         self._stdout = folder / f"stdout-{number}"
         self._stderr = folder / f"stderr-{number}"

@@ -76,6 +76,8 @@ def server(tmp_path_factory):
     os.environ.pop("PREFECT_API_URL", None)
     server = PrefectServer.start(tmp_path_factory.mktemp("prefect"))
     del os.environ["PREFECT_API_URL"]
-    assert server.is_ready()
-    yield server
-    server.stop()
+    try:
+        assert server.is_ready(600)  # a machine in trouble takes minutes
+        yield server
+    finally:
+        server.stop()

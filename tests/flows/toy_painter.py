@@ -130,6 +130,18 @@ def _err(pair, done, stop):
     raise LookupError("nobody thought of this")
 
 
+def _swell(pair, done, stop):
+    raise MemoryError
+
+
+def _hang(pair, done, stop):
+    time.sleep(3600)
+
+
+def _blab(pair, done, stop):
+    raise LookupError(f"no answer to {os.environ['AWS_SECRET_ACCESS_KEY']}")
+
+
 def _tarry(pair, done, stop):
     """Make the second step only when asked to stop or told to go on, the first time."""
     if done == 1 and _is_first(pair):
@@ -150,5 +162,8 @@ _BLUNDERS = {
     "faints": _faint,
     "full": _fill_the_disk,
     "errs": _err,
+    "swells": _swell,
+    "hangs": _hang,
+    "blabs": _blab,
     "tarries": _tarry,
 }

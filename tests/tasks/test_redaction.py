@@ -28,7 +28,18 @@ def test_what_grants_access_is_masked(text: str):
     assert "***" in redact(text)
 
 
-@pytest.mark.parametrize("variable", ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "PREFECT_API_KEY",
+        "PREFECT_API_AUTH_STRING",
+        "SLACK_WEBHOOK_URL",
+        "smtp_password",
+    ],
+)
 def test_the_secrets_of_the_environment_are_masked_anywhere(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ):
@@ -45,6 +56,13 @@ def test_the_secrets_of_the_environment_are_masked_anywhere(
 def test_other_text_stays_as_it_is(text: str):
     """Names that merely look a little like it are left alone."""
     assert redact(text) == text
+
+
+def test_where_a_secret_lies_is_no_secret(monkeypatch: pytest.MonkeyPatch):
+    """A message that names the file of a token is of use."""
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token")
+
+    assert redact("/var/run/token cannot be read") == "/var/run/token cannot be read"
 
 
 def test_a_log_keeps_no_secret():
