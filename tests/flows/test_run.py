@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -281,6 +282,23 @@ def test_a_wrong_command_line_exits_with_2(tmp_path, environ):
     command = Nst("run", "toy.yaml", "--outputt", "x", folder=tmp_path, environ=environ)
 
     assert command.end() == 2
+
+
+# Exit code 1: a fault of ours
+
+
+def test_a_fault_that_nobody_foresaw_exits_with_1(tmp_path, environ):
+    """Half an installation is no matter of a manifest or the machine; an engineer sees where."""
+    broken = tmp_path / "broken" / "jinja2"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise LookupError('half an installation')")
+    path = os.pathsep.join(filter(None, [str(broken.parent), os.environ.get("PYTHONPATH")]))
+
+    command = Nst("gallery", "out", folder=tmp_path, environ=environ | {"PYTHONPATH": path})
+
+    assert command.end() == 1
+    assert "this is a fault of nst-gallery" in command.stderr
+    assert "half an installation" in command.stderr
 
 
 # Exit code 4: the environment

@@ -715,8 +715,9 @@ def test_three_hundred_jobs_leave_no_trace(make_pool, threads):
 
 def test_deaths_leave_no_handles(make_pool):
     """Replacing workers over and over leaks neither pipes nor processes."""
-    pool = make_pool()
     me = psutil.Process()
+    others = me.children()  # of other tests' making
+    pool = make_pool()
 
     def crash(times):
         for _ in range(times):
@@ -728,5 +729,6 @@ def test_deaths_leave_no_handles(make_pool):
     before = me.num_fds()
     crash(10)
 
-    assert me.num_fds() == before
-    assert [child.pid for child in me.children()] == pool.pids
+    # Fewer is no leak: what earlier tests left behind may be collected meanwhile.
+    assert me.num_fds() <= before
+    assert [child.pid for child in me.children() if child not in others] == pool.pids
