@@ -7,7 +7,9 @@ from PIL import Image
 
 from manifests.pairs import Pair, Sheet, StylePicture
 from nst_core.presets import preset
+from tasks.catalogue import Catalogue
 from tasks.comparisons import Line, comparison, lines, titled, write_comparisons
+from tasks.gallery import build
 from tasks.output import Output
 from tests.tasks.toy_gallery import originals, pair, publish
 
@@ -146,3 +148,15 @@ def test_a_sheet_says_what_it_compares():
 
     assert titled(sheet) == "tests: a, after b"
     assert titled(alone) == "texture: b"
+
+
+def test_the_page_leads_to_the_sheets(output, cat, dots):
+    """Comparisons by what they compare, apart from the contact sheets."""
+    write_comparisons(output, "show", works(output, cat, dots, [1, 2]))
+    catalogue = Catalogue(output.root, list(output.records()), [])
+
+    assert catalogue.comparisons() == {
+        "tests, cat, dots": "./sheets/show.tests--cat--dots.png",
+    }
+    assert catalogue.sheets() == []
+    assert "./sheets/show.tests--cat--dots.png" in build(output.root).read_text()
