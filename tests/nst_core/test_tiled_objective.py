@@ -172,7 +172,7 @@ def test_tiled_gradient_is_the_gradient_of_the_real_network(name: str, dtype):
     """With VGG-19 at an odd size: within fp32 rounding, and in float64 to its rounding."""
     studio = DoubleStudio(load_weights) if dtype == torch.float64 else Studio()
     recipe = preset(name).recipe
-    # W2's eigendecompositions in fp32 spread the rounding, the further the fewer positions there are.
+    # W2's eigendecompositions in fp32 spread the rounding: the fewer positions, the further.
     is_small = dtype == torch.float64 or name != "gallery"
     size, side = ((237, 202), 128) if is_small else ((509, 384), 256)
     whole, tiled, image = both(recipe, studio, size, side, dtype=dtype)
