@@ -169,7 +169,8 @@ def test_gradient_is_that_of_the_authors_own_model(twin: Twin, features: Feature
     ours, expected = gradients
 
     assert expected.norm() > 0
-    assert (ours - expected).norm() < 1e-3 * expected.norm()
+    # A maximum or a ReLU near its kink falls on the other side on some machines.
+    assert (ours - expected).norm() < 1e-2 * expected.norm()
 
 
 def test_weights_are_frozen(features: Features):
