@@ -6,6 +6,7 @@ in the output, so that a scan by cron, or a watch that starts again, knows what 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ from flows.exit_codes import ExitCode
 from flows.run import resolve_output, run
 from flows.sources import absolute, read_manifest
 from manifests.planning import expand
+from nst_core.errors import NSTError
 from tasks.durable import write_atomic
 from tasks.locations import is_remote
 from tasks.output import Output
@@ -29,6 +31,8 @@ from tasks.upload import staging
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from prefect.events.schemas.events import Event
+
     from flows.run import RunOptions
 
 _log = logging.getLogger(__name__)
@@ -38,6 +42,13 @@ EVENT = "nst.pictures.changed"
 _NOTHING_LEFT = {ExitCode.COMPLETE, ExitCode.FAILED_PAIRS, ExitCode.NOT_UPLOADED}
 
 Seen = dict[str, str]
+
+
+class EventError(NSTError):
+    """A Prefect server that could not be told of a difference."""
+
+    code = "E-EVENT"
+    kind = "environment"
 
 
 @dataclass(frozen=True)
@@ -169,7 +180,7 @@ def tend(
     told: dict[str, Any] = {"noticed": bool(noticed), **noticed.as_json()}
     code = ExitCode.COMPLETE
     if noticed:
-        told["event"] = emit(lookout, noticed)
+        told["event"] = _told(lookout, noticed, is_needed=not paint)
         if paint:
             code, told["summary"] = run(lookout.source, options)
         if code in _NOTHING_LEFT:
@@ -209,23 +220,57 @@ def emit(lookout: Lookout, difference: Difference) -> bool:
     """Tell a Prefect server of the difference, if `PREFECT_API_URL` names one; return whether.
 
     A deployment's trigger may expect the event and paint; see ``prefect.yaml``.
+
+    Raises:
+        EventError: The server is not to be had.
     """
     if not os.environ.get("PREFECT_API_URL"):
         return False
-    from prefect.events import emit_event  # noqa: PLC0415 # it takes seconds
-    from prefect.events.worker import EventsWorker  # noqa: PLC0415
+    from prefect.events.schemas.events import Event, Resource  # noqa: PLC0415 # it takes seconds
 
     told = {name: _few(places) for name, places in difference.as_json().items()}
-    emit_event(
-        EVENT,
-        resource={
-            "prefect.resource.id": f"nst.collection.{lookout.collection}",
-            "prefect.resource.name": lookout.collection,
-        },
+    event = Event(
+        event=EVENT,
+        resource=Resource(
+            {
+                "prefect.resource.id": f"nst.collection.{lookout.collection}",
+                "prefect.resource.name": lookout.collection,
+            }
+        ),
         payload={"manifest": lookout.source, **told},
     )
-    EventsWorker.drain_all(timeout=10.0)
+    try:
+        asyncio.run(_send(event))
+    # Whatever Prefect or its websocket raises: who asks shall notice the same again.
+    except Exception as error:
+        raise EventError(
+            f"the Prefect server could not be told of what has changed: {error}",
+            remedy="see PREFECT_API_URL, and whether the server runs",
+        ) from error
     return True
+
+
+def _told(lookout: Lookout, difference: Difference, *, is_needed: bool) -> bool:
+    """Tell the server; where this process paints itself, nothing depends on it."""
+    try:
+        return emit(lookout, difference)
+    except EventError as error:
+        if is_needed:
+            raise
+        _log.warning("%s", error)
+        return False
+
+
+async def _send(event: Event) -> None:
+    """Send one event and wait until it has arrived.
+
+    By a client of its own: the process's common one keeps to the server that it met first, which
+    may have been a run's.
+    """
+    from prefect.events.clients import get_events_client  # noqa: PLC0415 # it takes seconds
+
+    async with get_events_client(reconnection_attempts=2, checkpoint_every=1) as client:
+        await client.emit(event)
 
 
 def _few(places: Sequence[str]) -> Sequence[str]:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.noticing import EVENT, Difference, Lookout, emit, fingerprints
+from flows.noticing import EVENT, Difference, EventError, Lookout, emit, fingerprints
 from tasks.storage import store_for
 from tests.flows.toy_collection import draw
 from tests.flows.waiting import until
@@ -118,3 +118,13 @@ def test_a_server_is_told_what_has_changed(lookout, server, monkeypatch):
     assert event["resource"]["prefect.resource.id"] == "nst.collection.toy"
     assert event["payload"]["new"] == ["/art/turner.png"]
     assert os.path.samefile(event["payload"]["manifest"], lookout.source)  # noqa: PTH121
+
+
+def test_a_server_that_is_not_there_is_an_error(lookout, monkeypatch):
+    """Or a scan that paints nothing itself would forget what nobody was told of."""
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    with (
+        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
+        pytest.raises(EventError, match="could not be told"),
+    ):
+        emit(lookout, Difference(new=("a",)))
