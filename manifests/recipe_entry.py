@@ -173,6 +173,7 @@ class RecipeEntry(StrictModel):
         preset: Where to start from: gallery, unless terms are given.
         size: Of the finished picture, in pixels, measured as the preset measures it.
         steps: Optimiser steps per octave, coarsest first; the last number serves the rest.
+        legibility: How well the subject is to be seen, in every style alike: 0.05 to 0.99, or off.
         content_weight: Factor on the preset's own; 2 keeps more of the photo.
         style_weight: Factor on the preset's own; 2 paints more strongly.
         style_scale: Size of the strokes; 2 paints with strokes twice as large.
@@ -208,6 +209,7 @@ class RecipeEntry(StrictModel):
     preset: PresetName | None = None
     size: int | None = None
     steps: OneOrMore[int] | None = None
+    legibility: float | Literal["off"] | None = None
     content_weight: float | None = None
     style_weight: float | None = None
     style_scale: float | None = None

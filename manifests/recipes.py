@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from manifests.problems import Path
 
 DIALS = (
-    *("size", "steps", "content_weight", "style_weight", "style_scale", "color", "seed"),
+    *(
+        "size",
+        "steps",
+        "legibility",
+        "content_weight",
+        "style_weight",
+        "style_scale",
+        "color",
+        "seed",
+    ),
     *("statistic", "unit", "network", "pooling", "precision"),
 )
 """Fields of an entry that are dials of the same name; init, optimizer and layers are others'."""
@@ -105,6 +114,8 @@ def _base(entry: RecipeEntry) -> Recipe:
 
 def _applied(entry: RecipeEntry, base: Recipe) -> Recipe:
     parts = {name: value for name in PARTS if (value := getattr(entry, name)) is not None}
+    if entry.terms is not None:
+        parts["legibility"] = None  # terms bring their weights
     if entry.terms is not None and entry.network is not None:
         # Together, since the network must have the terms' layers.
         parts["network"] = entry.network

@@ -56,8 +56,7 @@ recipes:
   evening:
     preset: gallery          # or {presets}
     size: 512                # pixels on the longest side
-    # style_weight: 2        # paints more strongly
-    # content_weight: 2      # keeps more of the photo
+    # legibility: 0.8        # shows more of the photo, whatever the style
     # style_scale: 1.5       # larger strokes
     # color: match-content   # the photo's colours
     # frames: {{every: 20}}    # keeps pictures on the way

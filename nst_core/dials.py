@@ -31,6 +31,8 @@ class Dials:
     Args:
         size: Of the finished picture, in pixels, measured as the preset measures it.
         steps: Optimiser steps per octave, coarsest first; the last number serves the rest.
+        legibility: How well the subject is to be seen, up to 1, whatever the style; or ``off``,
+            which a content or style weight also means.
         content_weight: Factor on the preset's content weights; 2 keeps more of the photo.
         style_weight: Factor on the preset's style weights; 2 paints more strongly.
         style_scale: Size of the strokes; 2 paints with strokes twice as large.
@@ -51,6 +53,7 @@ class Dials:
 
     size: int | None = None
     steps: tuple[int, ...] | None = None
+    legibility: float | Literal["off"] | None = None
     content_weight: float | None = None
     style_weight: float | None = None
     style_scale: float | None = None
@@ -107,7 +110,22 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
         )
         if (value := getattr(dials, name)) is not None
     }
-    return dataclasses.replace(recipe, terms=terms, octaves=octaves, optimizer=optimizer, **plain)
+    return dataclasses.replace(
+        recipe,
+        terms=terms,
+        octaves=octaves,
+        optimizer=optimizer,
+        legibility=_legibility(recipe, dials),
+        **plain,
+    )
+
+
+def _legibility(recipe: Recipe, dials: Dials) -> float | None:
+    """Return the legibility to paint at; None where the weights are to stay as they are given."""
+    if dials.legibility is not None:
+        return None if dials.legibility == "off" else dials.legibility
+    is_weighed = dials.content_weight is not None or dials.style_weight is not None
+    return None if is_weighed else recipe.legibility
 
 
 def _on_layers(

@@ -95,6 +95,7 @@ PRESETS: dict[str, Preset] = {
             canvas=Pixels(spectral=0.5),
             optimizer=LBFGS(history=50, first_step=0.01, largest_step=0.5),
             octaves=Octaves(size=512, smallest=130, steps=(60, 40, 30, 25), carry="change"),
+            legibility=0.65,
         ),
         summary="the house's own: broad strokes first, then detail; the default",
         source="objective after crowsonkb/style-transfer-pytorch, regularised and in closed form",

@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 ALGORITHM_VERSION = 1
 """Raised by hand whenever the same recipe would paint other pixels."""
 
+OBJECTS = "relu5_1"
+"""The layer whose maps tell objects apart; see :mod:`nst_core.legibility`."""
+
 _RANGES: dict[str, tuple[float, float]] = {
     "noise": (0, 10),
     "mix": (0, 1),
+    "legibility": (0.05, 0.99),
     "style_scale": (0.05, 20),
     "style_size": (16, 32_768),
     "enlarge_style": (0, 1000),
@@ -126,6 +130,8 @@ class Recipe:
             one of the two. Canvas and statistics are fp32 in any case.
         seed: Of everything random.
         log_every: Steps between two rows of the loss log.
+        legibility: How well the subject is to be seen; the content weights are multiplied, for
+            each pair anew, by what :mod:`nst_core.legibility` finds for it. None leaves them.
     """
 
     network: str = "vgg19"
@@ -148,6 +154,7 @@ class Recipe:
     precision: Precision = "auto"
     seed: int = 0
     log_every: int = 10
+    legibility: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be painted.
@@ -191,6 +198,29 @@ class Recipe:
                 remedy="leave out octaves.smallest and zooms",
             )
 
+        if self.legibility is not None:
+            self._require_a_subject()
+
+    def _require_a_subject(self) -> None:
+        """Raise unless there is a content to be legible, and a weight to find against a style.
+
+        Raises:
+            RecipeError: No content or no style term, or a network that cannot tell objects.
+        """
+        compared = {term.reads for term in self.terms if term.weight}
+        if not {"content", "style"} <= compared:
+            raise RecipeError(
+                "legibility weighs a content against a style, and the recipe compares no"
+                f" {' and no '.join(sorted({'content', 'style'} - compared))}",
+                remedy="leave legibility out, or say off",
+            )
+        if OBJECTS not in network(self.network).layers:
+            raise RecipeError(
+                f"legibility is seen at {OBJECTS}, which {self.network} does not have",
+                code="E-RECIPE-LAYER",
+                remedy="say legibility: off, or take a VGG",
+            )
+
     @property
     def reads(self) -> frozenset[str]:
         """Which pictures a pair of this recipe must bring: ``content``, ``style``, ``picture``."""
@@ -205,11 +235,13 @@ class Recipe:
     def parameters(self) -> dict[str, Any]:
         """Return every parameter as plain lists, dicts, numbers and text, defaults included.
 
-        What a start without a mix never looks at is left out.
+        What a start without a mix never looks at is left out, and what is not asked for.
         """
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), allow_nan=False))
         if self.start != "mix":
             del plain["mix"]
+        if self.legibility is None:
+            del plain["legibility"]
         return plain
 
 

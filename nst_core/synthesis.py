@@ -14,7 +14,9 @@ from nst_core.colorings import Coloring
 from nst_core.errors import DivergedError, RecipeError
 from nst_core.footprint import UNLIMITED, Memory, shortened, working
 from nst_core.images import resize
+from nst_core.legibility import legibility
 from nst_core.objective import Objective, Style, bind
+from nst_core.sketches import find, sketch_of, weighted
 from nst_core.transforms import seen_in
 
 if TYPE_CHECKING:
@@ -87,14 +89,22 @@ class Step:
     ends_octave: bool
     losses: Mapping[str, float]
     _scene: _Scene = field(repr=False)
+    _content_factor: float = 1.0
 
     def picture(self) -> Tensor:
         """Return the picture as it would be delivered now, (1, 3, H, W) in [0, 1]."""
         return self._scene.picture()
 
+    def synthesis(self) -> Synthesis:
+        """Return the painting as it would end here, after a logged step."""
+        return Synthesis(self.picture(), self.losses, self.done, self._content_factor)
+
     def snapshot(self) -> Snapshot:
         """Return what continuing from here needs."""
-        state = self._scene.state() | {"done": torch.tensor(self.done)}
+        state = self._scene.state() | {
+            "done": torch.tensor(self.done),
+            "content_factor": torch.tensor(self._content_factor, dtype=torch.float64),
+        }
         # Not copied where they are on the CPU: a descent never writes into a tensor of its state.
         tensors = {name: value.detach().to("cpu") for name, value in state.items()}
         return Snapshot(octave=self.octave, step=self.step, tensors=tensors)
@@ -108,11 +118,13 @@ class Synthesis:
         image: (1, 3, H, W), RGB in [0, 1].
         losses: Every term's weighted loss of the delivered picture.
         steps: Made in all octaves.
+        content_factor: By which the content weights were multiplied for legibility's sake.
     """
 
     image: Tensor
     losses: Mapping[str, float]
     steps: int
+    content_factor: float = 1.0
 
 
 def synthesize(
@@ -122,6 +134,7 @@ def synthesize(
     studio: Studio,
     on_step: Callable[[Step], None] | None = None,
     on_start: Callable[[Step], None] | None = None,
+    on_sketch: Callable[[], None] | None = None,
     resume: Snapshot | None = None,
     memory: Memory = UNLIMITED,
 ) -> Synthesis:
@@ -135,6 +148,7 @@ def synthesize(
         pictures: What it reads.
         studio: The device, with networks and style targets that are worth keeping.
         on_step: Called after every step.
+        on_sketch: Called after every step of the sketches that legibility takes, before all others.
         on_start: Called once with the first canvas, as step 0; not when a painting is resumed.
         resume: Continue from here; on a CPU the result is bitwise that of an uninterrupted run
             in the same memory.
@@ -145,6 +159,10 @@ def synthesize(
         DivergedError: An objective that is not finite.
     """
     _require_pictures(recipe, pictures)
+    factor = 1.0 if resume is None else float(resume.tensors["content_factor"])
+    if resume is None and recipe.legibility is not None:
+        factor = _factor_of(recipe, recipe.legibility, pictures, studio, on_sketch)
+    recipe = weighted(recipe, factor)
     octaves = recipe.octaves.plan((1, 1) if pictures.content is None else _size(pictures.content))
     done = 0 if resume is None else int(resume.tensors["done"])
     scene: _Scene | None = None
@@ -164,7 +182,7 @@ def synthesize(
         )
         later = sum(octave.steps for octave in octaves[index + 1 :])
         if on_start is not None and index == 0 and resumed is None:
-            on_start(Step(0, 0, 0, later + octave.steps, octave.size, False, {}, scene))  # noqa: FBT003
+            on_start(Step(0, 0, 0, later + octave.steps, octave.size, False, {}, scene, factor))  # noqa: FBT003
         while not scene.is_over:
             loss = scene.step()
             _require_finite(scene, loss)
@@ -175,9 +193,33 @@ def synthesize(
             if on_step is not None:
                 planned = done + later + (0 if is_over else octave.steps - scene.steps)
                 place = (index, scene.steps, done, planned, octave.size)
-                on_step(Step(*place, is_over, losses, scene))
+                on_step(Step(*place, is_over, losses, scene, factor))
     assert scene is not None
-    return Synthesis(image=scene.picture(), losses=scene.losses(), steps=done)
+    return Synthesis(scene.picture(), scene.losses(), done, factor)
+
+
+def _factor_of(
+    recipe: Recipe,
+    target: float,
+    pictures: Pictures,
+    studio: Studio,
+    on_sketch: Callable[[], None] | None,
+) -> float:
+    """Return by what the content weights are to be multiplied, from sketches of this pair."""
+    content = pictures.content
+    assert content is not None
+    content = content.to(studio.device)
+
+    def sketched(factor: float) -> float:
+        sketch = synthesize(
+            sketch_of(recipe, factor),
+            pictures,
+            studio=studio,
+            on_step=None if on_sketch is None else lambda _: on_sketch(),
+        )
+        return legibility(sketch.image, content, studio.features(recipe))
+
+    return find(target, sketched).factor
 
 
 @dataclass(eq=False)

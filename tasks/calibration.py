@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from nst_core.footprint import Memory, working
+from nst_core.sketches import expected
 from tasks.durable import OutputError, write_atomic
 from tasks.slots import SlotPool
 
@@ -53,7 +54,7 @@ class Speed:
             limit: Memory that the slot may take; tiles take longer.
         """
         total = 0.0
-        for octave in recipe.octaves.plan(picture):
+        for octave in (*expected(recipe, picture), *recipe.octaves.plan(picture)):
             pixels = octave.size[0] * octave.size[1]
             work = working(recipe, octave, Memory(limit)).work
             total += octave.steps * (self.per_step + self.per_pixel * pixels * work)

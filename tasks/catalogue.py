@@ -167,6 +167,7 @@ class Catalogue:
             ],
             "curves": self._curves(losses),
             "loss": record.objective.last,
+            "legibility": record.legibility and record.legibility.model_dump(),
             "first_loss": record.objective.first,
             "steps": record.steps,
             "seconds": record.seconds,

@@ -21,6 +21,7 @@ import torch
 from nst_core.errors import DivergedError, ImageError
 from nst_core.footprint import UNLIMITED, Memory, working
 from nst_core.images import decode, encode, resize
+from nst_core.legibility import legibility
 from nst_core.networks import network
 from nst_core.objective import Style
 from nst_core.optimizers import LBFGS, Adam
@@ -70,8 +71,9 @@ def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> dict[str, Any]:
 
     Returns:
         ``picture``, ``losses`` and ``extras`` (ending → path): the finished files; ``objective``
-        (first, last, terms), ``steps``, ``seconds``, ``resumed_at``, ``warnings``,
-        ``degraded``, ``weights_sha256`` and ``environment``.
+        (first, last, terms), ``legibility`` (content_factor, reached; or None), ``steps``,
+        ``seconds``, ``resumed_at``, ``warnings``, ``degraded``, ``weights_sha256`` and
+        ``environment``.
 
     Raises:
         ImageError: An input cannot be read.
@@ -137,13 +139,14 @@ class _Sitting:
                 studio=_studio(self._device),
                 on_step=self._on_step,
                 on_start=self._on_start,
+                on_sketch=self._on_sketch,
                 resume=resumed,
                 memory=self._memory,
             )
         except _DraftDone as done:
             synthesis = done.synthesis
         _require_painting(synthesis, pictures, self._recipe)
-        return self._finish(synthesis)
+        return self._finish(synthesis, pictures)
 
     def _read(self, source: Fetched | None) -> Picture | None:
         if source is None:
@@ -185,6 +188,15 @@ class _Sitting:
         if isinstance(self._job.frames, tuple) and self._is_frame(0):
             self._keep_frame(start)
 
+    def _on_sketch(self) -> None:
+        """Stop where nothing is worth saving, and be heard of meanwhile."""
+        if self._stop.is_set():
+            raise Stopped("stopped while it sketched")
+        now = time.monotonic()
+        if now - self._told >= _SECONDS_BETWEEN_EVENTS:
+            self._told = now
+            self._emit({"kind": "stage", "stage": "sketching"})
+
     def _on_step(self, step: Step) -> None:
         if step.losses:
             self._log(step)
@@ -193,7 +205,7 @@ class _Sitting:
             self._keep_frame(step)
         if self._job.draft and self._ends_the_draft(step):
             self._save(step)
-            raise _DraftDone(Synthesis(step.picture(), step.losses, step.done))
+            raise _DraftDone(step.synthesis())
         if self._stop.is_set():
             self._save(step)
             raise Stopped(f"stopped at step {step.done} of {step.planned}")
@@ -262,7 +274,7 @@ class _Sitting:
         """Seconds of painting, those before an interruption included."""
         return time.monotonic() - self._began
 
-    def _finish(self, synthesis: Synthesis) -> dict[str, Any]:
+    def _finish(self, synthesis: Synthesis, pictures: Pictures) -> dict[str, Any]:
         """Encode everything into the pair's folder."""
         job = self._job
         data = encode(
@@ -285,6 +297,7 @@ class _Sitting:
                 "last": sum(synthesis.losses.values()),
                 "terms": dict(synthesis.losses),
             },
+            "legibility": self._legibility(synthesis, pictures),
             "steps": synthesis.steps,
             "seconds": self._seconds(),
             "resumed_at": self._resumed_at,
@@ -293,6 +306,14 @@ class _Sitting:
             "weights_sha256": weights_sha256(network(self._recipe.network)),
             "environment": _environment(self._device),
         }
+
+    def _legibility(self, synthesis: Synthesis, pictures: Pictures) -> dict[str, float] | None:
+        if self._recipe.legibility is None or pictures.content is None:
+            return None
+        studio = _studio(self._device)
+        content = pictures.content.to(studio.device)
+        reached = legibility(synthesis.image, content, studio.features(self._recipe))
+        return {"content_factor": synthesis.content_factor, "reached": round(reached, 4)}
 
     def _degraded(self, synthesis: Synthesis) -> tuple[str, ...]:
         """Return what was done without for want of memory; tiles change nothing."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from manifests.pairs import Origin, OutputFormat, Pair, StylePicture
 from nst_core.errors import RecipeError
 from nst_core.octaves import Octaves
+from nst_core.sketches import weighted
 from tasks.entries import recipe_in
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def print_of(record: Record, root: Path, wanted: PrintSize) -> Pair:
         styles=tuple(StylePicture(style.location, style.weight) for style in record.styles),
         start=location,
         recipe_name=record.recipe_name.removesuffix(_SUFFIX) + _SUFFIX,
-        recipe=larger(recipe_in(record), longest / max(width, height)),
+        recipe=larger(_as_found(record), longest / max(width, height)),
         output=output,
         content_name=record.content_name,
         style_name=record.style_name,
@@ -109,6 +110,16 @@ def print_of(record: Record, root: Path, wanted: PrintSize) -> Pair:
         origin=Origin(record.collection, record.stem, record.pair_id, picture.sha256),
         expected=expected | {location: picture.sha256},
     )
+
+
+def _as_found(record: Record) -> Recipe:
+    """Return the recipe with the weights that the picture was painted by; nothing is left to find.
+
+    Raises:
+        RecipeError: E-RECIPE-RECORD: it is of another version of this product.
+    """
+    recipe, found = recipe_in(record), record.legibility
+    return weighted(recipe, found.content_factor) if found else recipe
 
 
 def larger(recipe: Recipe, factor: float) -> Recipe:

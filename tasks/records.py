@@ -128,6 +128,18 @@ class Objective(_Frozen):
     terms: dict[str, float] = {}
 
 
+class Legibility(_Frozen):
+    """What was found for a pair whose recipe asks for a legibility.
+
+    Args:
+        content_factor: By which the recipe's content weights were multiplied.
+        reached: Legibility of the delivered picture; see :mod:`nst_core.legibility`.
+    """
+
+    content_factor: float
+    reached: float
+
+
 class _Pair(_Frozen):
     """What names a pair, in a success and in a failure."""
 
@@ -212,6 +224,7 @@ class Painting(_Pair):
         labels: Movement, material, technique, subject and the like, for the gallery.
         credits: Lines that whoever shows the picture must show with it.
         objective: How far it fell.
+        legibility: What was found for it, where the recipe asks.
         steps: Optimiser steps that led to the picture.
         attempts: How many times it was begun, the last included.
         resumed_at: Steps at which a checkpoint was taken up.
@@ -234,6 +247,7 @@ class Painting(_Pair):
     labels: dict[str, str] = {}
     credits: tuple[str, ...] = ()
     objective: Objective
+    legibility: Legibility | None = None
     steps: int
     attempts: int = 1
     resumed_at: tuple[int, ...] = ()

@@ -244,7 +244,17 @@ COLUMNS = (
     *("collection", "pair_id", "content_name", "style_name", "recipe_name", *_LABELS),
     *("picture", "width", "height", "bytes", "sha256", "losses", "content", "content_sha256"),
     *("styles", "style_sha256", "network", "weights_sha256", "algorithm_version"),
-    *("first_loss", "last_loss", "steps", "seconds", "attempts", "draft", "degraded"),
+    *(
+        "first_loss",
+        "last_loss",
+        "legibility",
+        "content_factor",
+        "steps",
+        "seconds",
+        "attempts",
+        "draft",
+        "degraded",
+    ),
     *("warnings", "credits", "product_version", "finished"),
 )
 
@@ -264,7 +274,7 @@ def table(records: Iterable[Record]) -> str:
 
 
 def _row(record: Record) -> dict[str, Any]:
-    picture = record.files["picture"]
+    picture, found = record.files["picture"], record.legibility
     own = {name: getattr(record, name) for name in COLUMNS if hasattr(record, name)}
     return own | {
         **{name: record.labels.get(name, "") for name in _LABELS},
@@ -278,6 +288,8 @@ def _row(record: Record) -> dict[str, Any]:
         "style_sha256": [style.sha256 for style in record.styles],
         "first_loss": record.objective.first,
         "last_loss": record.objective.last,
+        "legibility": found.reached if found else "",
+        "content_factor": found.content_factor if found else "",
         "draft": int(record.draft),
     }
 

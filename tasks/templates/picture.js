@@ -89,6 +89,7 @@ const picturePage = (() => {
     const rows = [
       ['Painted', `${picture.finished.replace('T', ' ').replace('+00:00', ' UTC')}, in ${duration(picture.seconds)}`],
       ['Steps', `${picture.steps}${picture.attempts > 1 ? `, in ${picture.attempts} attempts` : ''}${picture.resumed_at.length ? `, resumed at ${picture.resumed_at.join(', ')}` : ''}`],
+      ['Legibility', picture.legibility && `${picture.legibility.reached.toFixed(2)}, by ${amount(picture.legibility.content_factor)} times the recipe’s content weight`],
       ['Content', content && content.location], ['', content && hash(content.sha256)],
       ...(style?.pictures ?? []).flatMap((each) => [['Style', `${each.location}${style.pictures.length > 1 ? `, weight ${each.weight}` : ''}`], ['', hash(each.sha256)]]),
       ['Network', network], ['', hash(weights)],

@@ -85,8 +85,23 @@ def test_weights_are_factors_on_the_presets_own():
     """1 is as the preset has it."""
     by_kind = {term.kind: term.weight for term in recipe("{content_weight: 2}").terms}
 
-    assert recipe("{content_weight: 1, style_weight: 1}") == GALLERY
+    assert recipe("{content_weight: 1, style_weight: 1}").terms == GALLERY.terms
     assert by_kind["content"] == 2 * GALLERY.terms[0].weight
+
+
+@pytest.mark.parametrize("dial", ["legibility: off", "content_weight: 2", "style_weight: 2"])
+def test_a_weight_that_is_given_is_not_found(dial: str):
+    """It would have no effect where the weights are found for each pair."""
+    assert GALLERY.legibility is not None
+    assert recipe(f"{{{dial}}}").legibility is None
+
+
+def test_legibility_is_turned():
+    """Beside a weight, the weight is what the search starts from."""
+    turned = recipe("{legibility: 0.8, content_weight: 2}")
+
+    assert turned.legibility == 0.8
+    assert turned.terms[0].weight == 2 * GALLERY.terms[0].weight
 
 
 def test_layers_take_the_place_of_the_presets_layers():
@@ -114,7 +129,7 @@ def test_terms_without_a_preset_make_a_recipe_of_their_own():
 def test_terms_beside_a_preset_take_the_place_of_its_terms():
     """Everything else is the preset's."""
     assert recipe("{preset: gallery, terms: [{kind: content}]}") == replace(
-        GALLERY, terms=(Content(),)
+        GALLERY, legibility=None, terms=(Content(),)
     )
 
 

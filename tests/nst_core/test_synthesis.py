@@ -661,7 +661,8 @@ def test_real_painting_comes_near_its_style():
     hatched = (torch.arange(64)[:, None] + torch.arange(64)) % 6 < 3
     painting = (0.3 * natural(1, 64, 64) + 0.5 * hatched).clamp(0, 1)
     content = natural(0, 48, 64)
-    recipe = turn(preset("gallery").recipe, Dials(size=64, steps=(12,), precision="fp32"))
+    dials = Dials(size=64, steps=(12,), precision="fp32", legibility="off")
+    recipe = turn(preset("gallery").recipe, dials)
     finished = synthesize(
         recipe, Pictures(content=content, styles=(Style(painting, key="hatched"),)), studio=Studio()
     )

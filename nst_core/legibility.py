@@ -1,0 +1,94 @@
+"""Legibility: how well the subject of a painting can be named."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+from torchvision.transforms.functional import gaussian_blur
+
+from nst_core.octaves import scaled
+from nst_core.recipe import OBJECTS
+from nst_core.sketches import SIDE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nst_core.features import Features
+
+# Of the edges that people see at arm's length, as shares of the side: blur before the gradient,
+# and neighbourhood over which its directions are gathered.
+_FINE, _COARSE = 1 / 80, 1 / 40
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def legibility(picture: Tensor, content: Tensor, features: Features) -> float:
+    """Return how well what the content shows can be seen in a picture of it, up to 1.
+
+    The geometric mean of two correlations, either of which alone disagrees with eyes: of the
+    directions of edges, whichever side of them is the darker (a woodcut may turn light into dark),
+    and of the maps of `relu5_1` (a field of strokes along the right directions is no dog). Over 12
+    pairs whose best weight was chosen by eye, the weight found lies within a factor of 1.5 of it
+    (root mean square); one weight for all would lie within 2.6.
+
+    Args:
+        picture: (1, 3, H, W), RGB in [0, 1].
+        content: (1, 3, H', W'), of the same aspect.
+        features: Of a VGG.
+
+    Returns:
+        0 for nothing in common, 1 for the content itself.
+    """
+    size = scaled((content.shape[-2], content.shape[-1]), SIDE, "area")
+    size = (max(size[0], _smallest(features)), max(size[1], _smallest(features)))
+    one, other = (_seen_small(pixels, size) for pixels in (picture, content))
+    edges = _cosine(_directions(one), _directions(other))
+    with torch.no_grad():
+        maps = [features(pixels, [OBJECTS])[OBJECTS].float() for pixels in (one, other)]
+    objects = _cosine(*(each - each.mean((2, 3), keepdim=True) for each in maps))
+    return math.sqrt(max(0.0, edges) * max(0.0, objects))
+
+
+def _smallest(features: Features) -> int:
+    return features.network.smallest_side(frozenset({OBJECTS}))
+
+
+def _seen_small(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    return functional.interpolate(
+        pixels.float(), size, mode="bicubic", antialias=True, align_corners=False
+    ).clamp(0, 1)
+
+
+def _directions(pixels: Tensor) -> Tensor:
+    """Return the directions of edges, as vectors of the doubled angle and the edges' energy.
+
+    Doubled, since an edge from light to dark runs like one from dark to light (Bigün & Granlund
+    1987).
+
+    Args:
+        pixels: (1, 3, H, W).
+
+    Returns:
+        (1, 2, H - 2, W - 2).
+    """
+    luma = torch.tensor(_LUMA, device=pixels.device).view(1, 3, 1, 1)
+    side = math.sqrt(pixels.shape[-2] * pixels.shape[-1])
+    grey = _blurred((pixels * luma).sum(1, keepdim=True), side * _FINE)
+    across = grey[..., 1:-1, 2:] - grey[..., 1:-1, :-2]
+    down = grey[..., 2:, 1:-1] - grey[..., :-2, 1:-1]
+    doubled = torch.cat([across.square() - down.square(), 2 * across * down], 1)
+    return _blurred(doubled, side * _COARSE)
+
+
+def _blurred(values: Tensor, deviation: float) -> Tensor:
+    width = 2 * math.ceil(3 * deviation) + 1
+    room = min(values.shape[-2:])
+    width = min(width, 2 * ((room - 1) // 2) + 1)
+    blurred: Tensor = gaussian_blur(values, [width, width], [deviation, deviation])
+    return blurred
+
+
+def _cosine(one: Tensor, other: Tensor) -> float:
+    return float(functional.cosine_similarity(one.flatten(), other.flatten(), dim=0))
