@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from nst_core.recipe import Precision
 
 
-_FEWEST_IN, _FEWEST_OUT = 64, 128
+# Channels that Winograd needs, in or out; of the others twice as many.
+_FEWEST = 128
+
+# Private to torch, but stable since 2.1: its compiler is built on them.
+_ONEDNN = (
+    "_convolution_pointwise",
+    "_linear_pointwise",
+    "_reorder_convolution_weight",
+    "_reorder_linear_weight",
+)
 
 
 def maps_dtype(precision: Precision, device: torch.device) -> torch.dtype:
@@ -26,21 +35,35 @@ def maps_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def winograd_pays(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> bool:
-    """Return whether a 3×3 convolution is faster by Winograd's algorithm here.
+    """Return whether a 3×3 convolution of large maps is faster by Winograd's algorithm here.
 
-    It is where the CPU computes in fp32 and the channels are many enough for the batched product
-    to outweigh the transforms: 1.3 to 1.9 times on the layers after the first two of VGG
-    (benchmarks/RESULTS.md). Lower precision has its own faster direct convolutions. The answer
-    depends on nothing that may change between an interruption and its resumption.
+    It is where the channels are many enough for its products to outweigh its transforms: 1.3 to 1.6
+    times (benchmarks/RESULTS.md). The answer depends on nothing that may change between an
+    interruption and its resumption.
 
     Args:
         shape: (C_out, C_in, 3, 3).
         dtype: Of the feature maps.
         device: Where they are.
     """
-    out_channels, in_channels = shape[:2]
-    enough = in_channels >= _FEWEST_IN and out_channels >= _FEWEST_OUT
-    return device.type == "cpu" and dtype == torch.float32 and enough
+    fewer, more = sorted(shape[:2])
+    return has_onednn(dtype, device) and fewer >= _FEWEST and more >= 2 * _FEWEST
+
+
+@functools.cache
+def has_onednn(dtype: torch.dtype, device: torch.device) -> bool:
+    """Return whether oneDNN's fused convolutions and products are there to be called by name.
+
+    Args:
+        dtype: Of what it is to compute.
+        device: Where.
+    """
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    known = all(hasattr(torch.ops.mkldnn, name) for name in _ONEDNN)
+    if dtype == torch.bfloat16:
+        return known and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
+    return known and dtype == torch.float32
 
 
 @functools.cache

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from torch.nn import functional
 
 from nst_core.architectures import LOGITS
-from nst_core.convolutions import DirectConvolution, WinogradConvolution
-from nst_core.hardware import winograd_pays
+from nst_core.convolutions import frozen_convolution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,8 +58,7 @@ class Convolutions:
             if f"{name}.weight" not in weights:
                 break
             weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-            fast = winograd_pays(weight.shape, dtype, device)
-            self._convolutions[name] = (WinogradConvolution if fast else DirectConvolution)(
+            self._convolutions[name] = frozen_convolution(
                 weight.to(device, dtype), bias.to(device, dtype), border if index == 0 else "zeros"
             )
         self._classifier = [

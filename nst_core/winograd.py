@@ -1,10 +1,10 @@
 """3×3 convolution by Winograd's minimal filtering F(4×4, 3×3), in plain tensor operations.
 
 Each 4×4 block of outputs takes 36 multiplications per pair of channels where the direct sum takes
-144. The work becomes one batched matrix product between two cheap linear transforms, so that it
-pays where matrix products are fast and fp32 is the best the hardware has.
+144. The work becomes products of matrices, one per frequency, between two cheap linear transforms,
+so that it pays where channels are many.
 
-Source: Lavin & Gray 2016, section 4; points 0, ±1, ±2, ∞.
+Source: Lavin & Gray 2016, section 4; the transforms by Toom and Cook's interpolation.
 """
 
 from __future__ import annotations
@@ -23,62 +23,68 @@ _TILE = _BLOCK + 2
 
 # Rows of tiles are worked through in groups whose transformed input is about this large: it has to
 # stay in the cache between the three steps.
-_GROUP_BYTES = 2**21
+_GROUP_BYTES = 2**22
 
-_INPUT = (
-    (4, 0, -5, 0, 1, 0),
-    (0, -4, -4, 1, 1, 0),
-    (0, 4, -4, -1, 1, 0),
-    (0, -2, -1, 2, 1, 0),
-    (0, 2, -1, -2, 1, 0),
-    (0, 4, 0, -5, 0, 1),
-)
-_KERNEL = (
-    (1 / 4, 0, 0),
-    (-1 / 6, -1 / 6, -1 / 6),
-    (-1 / 6, 1 / 6, -1 / 6),
-    (1 / 24, 1 / 12, 1 / 6),
-    (1 / 24, -1 / 12, 1 / 6),
-    (0, 0, 1),
-)
-_OUTPUT = (
-    (1, 1, 1, 1, 1, 0),
-    (0, 1, -1, 2, -2, 0),
-    (0, 1, 1, 4, 4, 0),
-    (0, 1, -1, 8, -8, 1),
-)
+# For fewer tiles the kernels, four times as large as before, take longer to read than they save.
+_FEWEST_TILES = 32
+
+# Where polynomials are evaluated, beside 0 and infinity: ±each. With the first all transforms are
+# small fractions; the second keep them of one size, which halves the rounding of few bits
+# (Alam, Anderson, Barabasz & Gregg 2022, "Efficient Point Selection", try many).
+_POINTS = {torch.float32: (1.0, 2.0), torch.bfloat16: (0.75, 1.5)}
 
 
-def transformed_kernel(weight: Tensor) -> Tensor:
-    """Return the kernel as :func:`convolve` wants it: (36, C_in, C_out).
+class Kernel:
+    """A 3×3 kernel as :func:`convolve` wants it: one (C_in, C_out) matrix per frequency.
 
     Args:
-        weight: (C_out, C_in, 3, 3). Transformed in float64 and rounded once.
+        weight: (C_out, C_in, 3, 3), fp32 or bf16. Transformed in float64 and rounded once.
     """
-    side = torch.tensor(_KERNEL, dtype=torch.float64, device=weight.device)
-    out_channels, channels = weight.shape[:2]
-    kernels = weight.transpose(0, 1).reshape(channels * out_channels, 9).double()
-    spread = torch.kron(side, side) @ kernels.mT
-    return spread.view(_TILE**2, channels, out_channels).to(weight.dtype)
+
+    def __init__(self, weight: Tensor) -> None:
+        out_channels, channels = weight.shape[:2]
+        _, side, _ = _sides(weight.dtype)
+        kernels = weight.transpose(0, 1).reshape(channels * out_channels, 9).double()
+        spread = torch.kron(side, side) @ kernels.mT
+        self.channels, self.out_channels = channels, out_channels
+        matrices = spread.view(_TILE**2, channels, out_channels).to(weight.dtype)
+        self._matrices: Tensor | list[Tensor] = matrices
+        if weight.dtype == torch.float32:
+            # MKL's batched product takes twice as long on processors that are not Intel's.
+            pack = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001 # the only door
+            self._matrices = [pack(matrix.mT.contiguous()) for matrix in matrices]
+
+    def applied(self, tiles: Tensor) -> Tensor:
+        """Return the products of (36, N, C_in) matrices with the kernel's, (36, N, C_out)."""
+        if isinstance(self._matrices, torch.Tensor):
+            return torch.bmm(tiles, self._matrices)
+        multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 # the only door
+        pairs = zip(tiles, self._matrices, strict=True)
+        return torch.stack([multiply(one, other, None, "none", [], "") for one, other in pairs])
 
 
-def convolve(maps: Tensor, kernel: Tensor) -> Tensor:
+def pays(maps: Tensor) -> bool:
+    """Return whether maps are large enough for it."""
+    return len(maps) * _tiles(maps.shape[-2]) * _tiles(maps.shape[-1]) >= _FEWEST_TILES
+
+
+def convolve(maps: Tensor, kernel: Kernel) -> Tensor:
     """Return the 3×3 convolution of the maps with zero padding of 1 and stride 1.
 
     Args:
         maps: (B, C_in, H, W); fastest channels-last. Sides that are no multiple of 4 are padded.
-        kernel: From :func:`transformed_kernel`.
+        kernel: Of the maps' dtype.
 
     Returns:
         (B, C_out, H, W), channels-last.
     """
     batch, channels, height, width = maps.shape
-    down, across = -(-height // _BLOCK), -(-width // _BLOCK)
+    down, across = _tiles(height), _tiles(width)
     pad = (0, 0, 1, across * _BLOCK - width + 1, 1, down * _BLOCK - height + 1)
     padded = functional.pad(maps.permute(0, 2, 3, 1), pad)
-    out = maps.new_empty(batch, down * _BLOCK, across * _BLOCK, kernel.shape[2])
+    out = maps.new_empty(batch, down * _BLOCK, across * _BLOCK, kernel.out_channels)
     into, back = _transforms(maps.dtype, maps.device)
-    widest = max(channels, kernel.shape[2]) * maps.element_size()
+    widest = max(channels, kernel.out_channels) * maps.element_size()
     rows = max(1, min(down, _GROUP_BYTES // (_TILE**2 * across * widest)))
     for picture in range(batch):
         for top in range(0, down, rows):
@@ -93,7 +99,7 @@ def convolve(maps: Tensor, kernel: Tensor) -> Tensor:
     return out[:, :height, :width].permute(0, 3, 1, 2)
 
 
-def _group(source: Tensor, target: Tensor, kernel: Tensor, into: Tensor, back: Tensor) -> None:
+def _group(source: Tensor, target: Tensor, kernel: Kernel, into: Tensor, back: Tensor) -> None:
     """Convolve a few rows of tiles: from (≥ rows·4 + 2, W + 2, C) into (rows·4, W, C_out)."""
     rows, across = target.shape[0] // _BLOCK, target.shape[1] // _BLOCK
     channels, out_channels = source.shape[-1], target.shape[-1]
@@ -105,17 +111,41 @@ def _group(source: Tensor, target: Tensor, kernel: Tensor, into: Tensor, back: T
     )
     # (36, tiles·C), transformed, multiplied per frequency, and transformed back to (16, tiles·O).
     spread = into @ tiles.reshape(_TILE**2, -1)
-    product = torch.bmm(spread.view(_TILE**2, rows * across, channels), kernel)
-    blocks = back @ product.view(_TILE**2, -1)
+    applied = kernel.applied(spread.view(_TILE**2, rows * across, channels))
+    blocks = back @ applied.view(_TILE**2, -1)
     shape = (_BLOCK, _BLOCK, rows, across, out_channels)
     target.view(rows, _BLOCK, across, _BLOCK, out_channels).copy_(
         blocks.view(shape).permute(2, 0, 3, 1, 4)
     )
 
 
+def _tiles(side: int) -> int:
+    return -(-side // _BLOCK)
+
+
 @functools.cache
 def _transforms(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return both transforms over whole tiles, (36, 36) and (16, 36)."""
-    one_side = [torch.tensor(matrix, dtype=torch.float64) for matrix in (_INPUT, _OUTPUT)]
-    into, back = (torch.kron(matrix, matrix).to(device, dtype) for matrix in one_side)
-    return into, back
+    into, _, back = _sides(dtype)
+    return torch.kron(into, into).to(device, dtype), torch.kron(back, back).to(device, dtype)
+
+
+@functools.cache
+def _sides(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the transforms of one side, of input (6, 6), kernel (6, 3) and output (4, 6).
+
+    A product of polynomials is interpolated from its values at the points; the correlation that a
+    convolution of networks is, is that product's transpose.
+    """
+    low, high = _POINTS[dtype]
+    points = torch.tensor([0, low, -low, high, -high], dtype=torch.float64)
+
+    def values(count: int) -> Tensor:
+        """Return the powers of each point, and of infinity only the highest."""
+        at_infinity = torch.eye(count, dtype=torch.float64)[-1:]
+        return torch.cat([points[:, None] ** torch.arange(count), at_infinity])
+
+    into = torch.linalg.inv(values(_TILE)).mT
+    # The input's rows are brought to one size, which the kernel's take over.
+    size = into.abs().amax(1, keepdim=True)
+    return into / size, values(3) * size, values(_BLOCK).mT

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -125,7 +127,8 @@ def test_parts_are_named_and_ordered_as_without_tiles(studio):
     tiled(image)
 
     assert list(tiled.parts(image)) == list(tiled.latest) == list(whole.parts(image))
-    torch.testing.assert_close(dict(tiled.latest), tiled.parts(image), rtol=1e-5, atol=0)
+    # Fewer layers are asked for on the way, so that others are convolved and rectified in one go.
+    torch.testing.assert_close(dict(tiled.latest), tiled.parts(image), rtol=1e-4, atol=0)
 
 
 def test_tiled_evaluation_repeats_to_the_bit(studio):
@@ -171,7 +174,7 @@ def test_term_that_cannot_be_cut_is_refused_before_anything_is_measured(monkeypa
 def test_tiled_gradient_is_the_gradient_of_the_real_network(name: str, dtype):
     """With VGG-19 at an odd size: within fp32 rounding, and in float64 to its rounding."""
     studio = DoubleStudio(load_weights) if dtype == torch.float64 else Studio()
-    recipe = preset(name).recipe
+    recipe = replace(preset(name).recipe, precision="fp32")
     # W2's eigendecompositions in fp32 spread the rounding: the fewer positions, the further.
     is_small = dtype == torch.float64 or name != "gallery"
     size, side = ((237, 202), 128) if is_small else ((509, 384), 256)
