@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from nst_core.hardware import has_onednn
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -98,16 +100,16 @@ class _TraceOfRoot(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, spread: Tensor, root: Tensor, floor: Tensor) -> Tensor:
         """Return the trace, (B,)."""
-        between = root @ spread @ root
-        trace, inverse_root = _root_trace_and_inverse((between + between.mT) / 2, floor)
-        ctx.save_for_backward(root, inverse_root)
+        between = product(product(root, spread), root)
+        trace, slope = _root_trace((between + between.mT) / 2, floor, around=root)
+        ctx.save_for_backward(slope)
         return trace
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         """Return the gradient to Σ."""
-        root, inverse_root = ctx.saved_tensors
-        return gradient[..., None, None] / 2 * (root @ inverse_root @ root), None, None
+        (slope,) = ctx.saved_tensors
+        return gradient[..., None, None] / 2 * slope, None, None
 
 
 def trace_of_root(spread: Tensor, root: Tensor, floor: Tensor) -> Tensor:
@@ -125,16 +127,70 @@ def trace_of_root(spread: Tensor, root: Tensor, floor: Tensor) -> Tensor:
     return trace
 
 
-def _root_trace_and_inverse(matrix: Tensor, floor: Tensor) -> tuple[Tensor, Tensor]:
-    """Return tr (M + floor·I)^½, (B,), and (M + floor·I)^-½, (B, C, C); NaN if M is not finite."""
+class _TraceOfRootOfFew(torch.autograd.Function):
+    """The same for Σ = Fᵀ F / N of N < C centred vectors, through the N×N matrix F C* Fᵀ / N.
+
+    It has the eigenvalues of R Σ R; those that are missing are 0, and give √f each. The gradient to
+    the vectors is (K + f·I)^-½ F C* / N.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, style: Tensor, floor: Tensor) -> Tensor:
+        """Return the trace, (B,)."""
+        count, channels = vectors.shape[-2:]
+        seen = product(vectors, style)
+        between = product(seen, vectors.mT) / count
+        trace, slope = _root_trace((between + between.mT) / 2, floor, around=None)
+        ctx.save_for_backward(product(slope, seen) / count)
+        return trace + (channels - count) * floor.sqrt()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """Return the gradient to the vectors."""
+        (slope,) = ctx.saved_tensors
+        return gradient[..., None, None] * slope, None, None
+
+
+def trace_of_root_of_few(vectors: Tensor, style: Tensor, floor: Tensor) -> Tensor:
+    """Return :func:`trace_of_root` of vectors that are fewer than their channels.
+
+    Args:
+        vectors: Centred feature vectors, (B, N, C), N <= C.
+        style: The style's covariance C*, (B, C, C).
+        floor: f, (B,), >= 0.
+
+    Returns:
+        (B,), with the exact gradient to the vectors.
+    """
+    trace: Tensor = _TraceOfRootOfFew.apply(vectors, style, floor)
+    return trace
+
+
+def _root_trace(matrix: Tensor, floor: Tensor, around: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return tr (M + f·I)^½, (B,), and A (M + f·I)^-½ Aᵀ, (B, C, C); NaN if M is not finite."""
     if matrix.device.type != "cpu":
-        return _by_newton_schulz(matrix, floor)
+        trace, inverse_root = _by_newton_schulz(matrix, floor)
+        return trace, inverse_root if around is None else around @ inverse_root @ around.mT
     if not matrix.isfinite().all():  # LAPACK would refuse it, and nobody could say which term it is
         return torch.full_like(floor, torch.nan), torch.full_like(matrix, torch.nan)
     values, vectors = torch.linalg.eigh(matrix)
     smallest = torch.finfo(matrix.dtype).tiny
     roots = (values.clamp_min(0) + floor[..., None]).clamp_min(smallest).sqrt()
-    return roots.sum(-1), (vectors / roots[..., None, :]) @ vectors.mT
+    turned = vectors if around is None else product(around, vectors)
+    return roots.sum(-1), product(turned / roots[..., None, :], turned.mT)
+
+
+def product(one: Tensor, other: Tensor) -> Tensor:
+    """Return the matrix product of (B, L, M) and (B, M, N) matrices, without a gradient.
+
+    MKL's fp32 product runs at half of what processors that are not Intel's can do; oneDNN's does
+    not.
+    """
+    if one.dtype != torch.float32 or len(one) != 1 or not has_onednn(one.dtype, one.device):
+        return one @ other
+    multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 # the only door
+    found: Tensor = multiply(one[0], other[0].mT, None, "none", [], "")
+    return found[None]
 
 
 def _by_newton_schulz(matrix: Tensor, floor: Tensor, steps: int = 18) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from nst_core.activations import Guide
 from nst_core.colorings import RECOLORED, recolored
 from nst_core.errors import RecipeError
 from nst_core.images import resize
-from nst_core.terms import IMAGE, term_names
+from nst_core.terms import IMAGE, Wasserstein, term_names
 from nst_core.tiled_objective import TiledObjective
 from nst_core.tiles import measured, require_tileable, whole_maps
 
@@ -89,7 +89,7 @@ class Objective:
         if IMAGE in maps:
             maps[IMAGE] = image
         return {
-            name: term.weight * term.loss(term.measure(maps[term.layer]), target)
+            name: term.weight * _loss(term, maps[term.layer], target)
             for name, term, target in self._terms
         }
 
@@ -107,6 +107,12 @@ class Objective:
             (gradient,) = torch.autograd.grad(total, image)
         self.latest = {name: part.detach() for name, part in parts.items()}
         return total.detach(), gradient
+
+
+def _loss(term: Term, maps: Tensor, target: Measurement) -> Tensor:
+    if isinstance(term, Wasserstein):
+        return term.loss_of_maps(maps, target)
+    return term.loss(term.measure(maps), target)
 
 
 def bind(

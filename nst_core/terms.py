@@ -124,7 +124,7 @@ class Wasserstein:
     Args:
         layer: Where to compare, e.g. ``relu1_1``.
         weight: Factor in the objective, >= 0.
-        ridge: Added to both covariances' diagonals, in squared activation units.
+        ridge: Added to the diagonal of the style's covariance, in squared activation units.
         smoothing: Relative floor under the eigenvalues whose roots are taken.
 
     Source: Olkin & Pukelsheim 1982 for the distance; crowsonkb/style-transfer-pytorch for its use
@@ -148,13 +148,13 @@ class Wasserstein:
         return moments(maps)
 
     def target(self, measured: Measurement) -> Measurement:
-        """Return the style's mean, tr C* - least, the root of C*, and the floor."""
+        """Return the style's mean, tr C* - least, C*, its root, and the floor."""
         from nst_core.statistics import covariance, symmetric_root, wasserstein_floor
 
         mean, second = measured
         spread = covariance(mean, second, ridge=self.ridge)
         floor, least = wasserstein_floor(spread, self.smoothing)
-        return mean, _trace(spread) - least, symmetric_root(spread), floor
+        return mean, _trace(spread) - least, spread, symmetric_root(spread), floor
 
     def loss(self, measured: Measurement, target: Measurement) -> Tensor:
         """Return the squared distance over C, a scalar summed over the batch."""
@@ -162,11 +162,31 @@ class Wasserstein:
         from nst_core.statistics import covariance
 
         mean, second = measured
-        style_mean, style_trace, style_root, floor = target
-        spread = covariance(mean, second, ridge=self.ridge)
-        overlap = trace_of_root(spread, style_root, floor)
-        apart = _trace(spread) + style_trace - 2 * overlap
-        return ((mean - style_mean).square().mean(-1) + apart / mean.shape[-1]).sum()
+        *_, style_root, floor = target
+        spread = covariance(mean, second)
+        return _distance(mean, _trace(spread), trace_of_root(spread, style_root, floor), target)
+
+    def loss_of_maps(self, maps: Tensor, target: Measurement) -> Tensor:
+        """Return the same of (B, C, H, W) maps; cheaper where positions are fewer than channels."""
+        from nst_core.kernels import trace_of_root_of_few
+        from nst_core.statistics import widened
+
+        count = maps.shape[-2] * maps.shape[-1]
+        if count >= maps.shape[1]:
+            return self.loss(self.measure(maps), target)
+        vectors = widened(maps).flatten(2).mT
+        mean = vectors.mean(1)
+        centred = vectors - mean[:, None]
+        _, _, style_spread, _, floor = target
+        overlap = trace_of_root_of_few(centred, style_spread, floor)
+        return _distance(mean, centred.square().sum((1, 2)) / count, overlap, target)
+
+
+def _distance(mean: Tensor, spread: Tensor, overlap: Tensor, target: Measurement) -> Tensor:
+    """Return the squared distance over C, from the mean, the trace of Σ and the overlap term."""
+    style_mean, style_trace, *_ = target
+    apart = spread + style_trace - 2 * overlap
+    return ((mean - style_mean).square().mean(-1) + apart / mean.shape[-1]).sum()
 
 
 def _trace(matrix: Tensor) -> Tensor:

@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nst_core.kernels import MeanSquaredDifference, Moments, _by_newton_schulz, trace_of_root
+from nst_core.kernels import (
+    MeanSquaredDifference,
+    Moments,
+    _by_newton_schulz,
+    product,
+    trace_of_root,
+    trace_of_root_of_few,
+)
 from tests.nst_core.toy import noise
 
 
@@ -103,6 +110,26 @@ def test_trace_of_root_passes_gradcheck():
     assert torch.autograd.gradcheck(lambda matrix: trace_of_root(matrix, root, floor), spread)
 
 
+def test_trace_of_root_of_few_passes_gradcheck():
+    """The gradient to centred vectors is exact, through what centres them."""
+    vectors, style = noise(2, 3, 5).requires_grad_(), covariances(channels=5)
+    floor = torch.tensor([0.1, 1e-3], dtype=torch.float64)
+
+    def centred(values):
+        return trace_of_root_of_few(values - values.mean(1, keepdim=True), style, floor)
+
+    assert torch.autograd.gradcheck(centred, vectors)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_product_is_the_plain_one(batch: int, dtype: torch.dtype):
+    """Whoever computes it, a product of matrices is one, in any layout."""
+    one, other = noise(batch, 5, 3).to(dtype), noise(batch, 4, 3, seed=1).to(dtype).mT
+
+    torch.testing.assert_close(product(one, other), torch.einsum("blm,bmn->bln", one, other))
+
+
 def test_floor_keeps_the_gradient_of_a_singular_covariance_bounded():
     """A canvas that does not vary at all is pulled with the force that the floor allows."""
     spread = torch.zeros(1, 4, 4, dtype=torch.float64, requires_grad=True)
@@ -118,6 +145,7 @@ def test_what_is_not_finite_stays_visible(bad: float):
     spread = torch.full((1, 3, 3), bad)
 
     assert trace_of_root(spread, torch.eye(3)[None], torch.ones(1)).isnan().all()
+    assert trace_of_root_of_few(spread[:, :2], torch.eye(3)[None], torch.ones(1)).isnan().all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

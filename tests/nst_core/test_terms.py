@@ -88,18 +88,32 @@ def test_wasserstein_without_smoothing_is_the_textbook_distance(seed: int):
     )
 
 
-def test_wasserstein_ridge_is_added_to_both_covariances():
+def test_wasserstein_ridge_is_added_to_the_styles_covariance():
     """The ridge is that of the formula."""
     term = Wasserstein(layer="relu1_1", ridge=0.5, smoothing=0)
     canvas, picture = noise(1, 3, 6, 7), 2 * noise(1, 3, 6, 7, seed=1)
     gaussians = [
-        (mean[0], covariance(mean, second, ridge=0.5)[0])
-        for mean, second in (moments(canvas), moments(picture))
+        (mean[0], covariance(mean, second, ridge=ridge)[0])
+        for (mean, second), ridge in ((moments(canvas), 0.0), (moments(picture), 0.5))
     ]
 
     torch.testing.assert_close(
         loss_of(term, canvas, picture), textbook_distance(*gaussians[0], *gaussians[1]) / 3
     )
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (3, 4)])
+def test_wasserstein_of_few_positions_is_that_of_their_moments(size: tuple[int, int]):
+    """The smaller matrix gives the loss and the gradient of the larger one."""
+    term = Wasserstein(layer="relu1_1", smoothing=1e-3)
+    target = term.target(term.measure(2 * noise(1, 12, 6, 7, seed=1) + 1))
+    results = []
+    for loss_of_maps in (term.loss_of_maps, lambda maps, _: term.loss(term.measure(maps), target)):
+        maps = noise(2, 12, *size).requires_grad_()
+        loss = loss_of_maps(maps, target)
+        results.append((loss, *torch.autograd.grad(loss, maps)))
+
+    torch.testing.assert_close(results[0], results[1])
 
 
 @pytest.mark.parametrize("smoothing", [1e-6, 2e-5, 1e-2, 0.4])
