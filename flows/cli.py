@@ -212,10 +212,11 @@ def plan(
         print_json(told)
         return
     console = Console()
-    table = Table("", "content", "style", "recipe", "why", box=None, pad_edge=False)
+    columns = {"state": "", "content_name": "content", "style_name": "style", "recipe": "recipe"}
+    columns |= {"manner": "manner", "why": "why"}
+    table = Table(*columns.values(), box=None, pad_edge=False)
     for pair in told["pairs"][:_ROWS]:
-        row = (pair["state"], pair["content_name"], pair["style_name"], pair["recipe"], pair["why"])
-        table.add_row(*(printable(str(cell or "")) for cell in row))
+        table.add_row(*(printable(str(pair[name] or "")) for name in columns))
     console.print(table)
     if (more := len(told["pairs"]) - _ROWS) > 0:
         console.print(f"and {more:,} more; --json lists them all", style="dim")

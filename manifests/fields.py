@@ -26,6 +26,7 @@ from manifests import locations
 from manifests.naming import PRINTS, is_reserved, slug
 from manifests.problems import quoted
 from nst_core.errors import NSTError, did_you_mean
+from nst_core.manners import MANNERS, manner
 from nst_core.networks import NETWORKS, network
 from nst_core.presets import PRESETS, preset
 
@@ -144,6 +145,11 @@ Color = Annotated[str, AfterValidator(_color)]
 TimeOfDay = Annotated[str, AfterValidator(_time)]
 PresetName = Annotated[
     str, AfterValidator(_known(preset)), Field(json_schema_extra={"enum": list(PRESETS)})
+]
+MannerName = Annotated[
+    str,
+    AfterValidator(_known(lambda name: name == "off" or manner(name))),
+    Field(json_schema_extra={"enum": [*MANNERS, "off"]}),
 ]
 NetworkName = Annotated[
     str, AfterValidator(_known(network)), Field(json_schema_extra={"enum": list(NETWORKS)})

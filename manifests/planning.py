@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from manifests.pairs import OutputFormat, Pair, Sheet, StylePicture
 from manifests.problems import ManifestError, quoted
 from manifests.recipe_entry import StartPicture
-from manifests.recipes import frames_of
+from manifests.recipes import TELLING, frames_of
 from manifests.sets import NOTHING, Sets
 from manifests.sweeps import variants
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from manifests.recipe_entry import RecipeEntry
     from manifests.schema import Manifest, Pairing
     from manifests.sets import Find, Subject
+    from manifests.sweeps import Variant
 
 __all__ = ["MAX_PAIRS", "Pair", "expand", "only"]
 
@@ -67,6 +68,7 @@ class _Expansion:
         self._manifest = manifest
         self._sets = Sets(manifest, find)
         self._pairs: dict[object, tuple[int, Pair]] = {}
+        self._known: dict[object, tuple[Variant, ...]] = {}
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
 
@@ -124,27 +126,27 @@ class _Expansion:
         """Yield every content with every style by every recipe of a pairing."""
         contents = self._sets.contents(pairing.content)
         styles = self._sets.styles(pairing.guide or pairing.style)
-        recipes = [
-            (name, tuple(variants(name, self._manifest.recipe(name)))) for name in pairing.recipe
-        ]
         each = len(contents) * len(styles)
-        many = len(self._pairs) + each * sum(len(found) for _, found in recipes)
+        recipes = sum(len(self._variants(name, NOTHING)) for name in pairing.recipe)
+        many = len(self._pairs) + each * recipes
         if many > MAX_PAIRS:
             said = f"{many:,} pairs with this pairing; no more than {MAX_PAIRS:,} can be painted"
             self._problems.append(self._manifest.problem("E-MANIFEST-PAIRS", path, said))
             return
-        for name, found in recipes:
-            for variant in found:
-                common = {
-                    "recipe_name": variant.name,
-                    "recipe": variant.recipe,
-                    "start": self._start(name, variant.entry),
-                    "output": _output(variant.entry, self._manifest.background),
-                    "priority": pairing.priority,
-                }
+        for name in pairing.recipe:
+            for place, plain in enumerate(self._variants(name, NOTHING)):
                 # Of a family, some may read the content alone and others the style.
-                reads = variant.recipe.reads
+                reads = plain.recipe.reads
                 for style in styles if "style" in reads else [NOTHING]:
+                    variant = self._variants(name, style)[place]
+                    common: dict[str, Any] = {
+                        "recipe_name": variant.name,
+                        "recipe": variant.recipe,
+                        "start": self._start(name, variant.entry),
+                        "output": _output(variant.entry, self._manifest.background),
+                        "priority": pairing.priority,
+                        "manner": variant.manner,
+                    }
                     for content in contents if "content" in reads else [NOTHING]:
                         shown = tuple(
                             (_sheet(name, c, s), variant.axes)
@@ -153,6 +155,14 @@ class _Expansion:
                             if variant.axes
                         )
                         yield _pair(content, style, **common, sheets=shown)
+
+    def _variants(self, name: str, style: Subject) -> tuple[Variant, ...]:
+        """Return the variants of a recipe, in the manner of a style."""
+        key = name, *(style.labels.get(label) for label in TELLING)
+        if key not in self._known:
+            entry = self._manifest.recipe(name)
+            self._known[key] = tuple(variants(name, entry, style.labels))
+        return self._known[key]
 
     def _start(self, name: str, entry: RecipeEntry) -> str | None:
         if not isinstance(entry.init, StartPicture):
@@ -163,13 +173,13 @@ class _Expansion:
         self._warnings.append(self._manifest.problem(code, path, message))
 
 
-def _pair(content: Subject, style: Subject, **common: Any) -> Pair:
+def _pair(content: Subject, style: Subject, manner: str | None, **common: Any) -> Pair:
     return Pair(
         content=content.pictures[0].location if content.pictures else None,
         styles=tuple(StylePicture(one.location, one.weight) for one in style.pictures),
         content_name=content.name,
         style_name=style.name,
-        labels=content.labels | style.labels,
+        labels=content.labels | style.labels | ({"manner": manner} if manner else {}),
         credits=tuple(dict.fromkeys(content.credits + style.credits)),
         **common,
     )

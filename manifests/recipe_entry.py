@@ -13,6 +13,7 @@ from manifests.fields import (
     NOT_TOO_MANY,
     LayerWeights,
     Location,
+    MannerName,
     NetworkName,
     OneOrMore,
     PresetName,
@@ -171,11 +172,14 @@ class RecipeEntry(StrictModel):
 
     Args:
         preset: Where to start from: gallery, unless terms are given.
+        manner: Material, technique or movement whose dials are turned, but for those given here;
+            off for none. By default what the style set names, where the preset is gallery.
         size: Of the finished picture, in pixels, measured as the preset measures it.
         steps: Optimiser steps per octave, coarsest first; the last number serves the rest.
         legibility: How well the subject is to be seen, in every style alike: 0.05 to 0.99, or off.
         content_weight: Factor on the preset's own; 2 keeps more of the photo.
         style_weight: Factor on the preset's own; 2 paints more strongly.
+        tv_weight: Factor on the preset's own total variation; 2 lays the paint smoother.
         style_scale: Size of the strokes; 2 paints with strokes twice as large.
         color: The style's colours; the style recoloured to match-content; painted in greys under
             the photo's chroma (keep-luminance); the photo's chroma put back at the end
@@ -207,11 +211,13 @@ class RecipeEntry(StrictModel):
     """
 
     preset: PresetName | None = None
+    manner: MannerName | None = None
     size: int | None = None
     steps: OneOrMore[int] | None = None
     legibility: float | Literal["off"] | None = None
     content_weight: float | None = None
     style_weight: float | None = None
+    tv_weight: float | None = None
     style_scale: float | None = None
     color: core.Color | None = None
     init: Init | None = None

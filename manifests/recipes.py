@@ -17,6 +17,7 @@ from nst_core.activations import Unit
 from nst_core.architectures import LOGITS
 from nst_core.dials import Dials, turn
 from nst_core.errors import RecipeError
+from nst_core.manners import MANNERS, fitting, known_as, without
 from nst_core.networks import network
 from nst_core.optimizers import Adam
 from nst_core.preset import Member
@@ -25,23 +26,17 @@ from nst_core.recipe import Recipe
 from nst_core.terms import Content, Gram, TotalVariation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from manifests.pairs import FrameSteps
     from manifests.problems import Path
 
+TELLING = ("material", "technique", "movement")
+"""Labels of a style that may name its manner, the most telling first."""
+
 DIALS = (
-    *(
-        "size",
-        "steps",
-        "legibility",
-        "content_weight",
-        "style_weight",
-        "style_scale",
-        "color",
-        "seed",
-    ),
-    *("statistic", "unit", "network", "pooling", "precision"),
+    *("size", "steps", "legibility", "content_weight", "style_weight", "tv_weight", "style_scale"),
+    *("color", "seed", "statistic", "unit", "network", "pooling", "precision"),
 )
 """Fields of an entry that are dials of the same name; init, optimizer and layers are others'."""
 
@@ -52,19 +47,42 @@ PARTS = (
 """Fields of an entry that take the place of the recipe's own."""
 
 
-def recipe_of(entry: RecipeEntry) -> Recipe:
+def recipe_of(entry: RecipeEntry, labels: Mapping[str, str] | None = None) -> Recipe:
     """Return the recipe that an entry stands for.
 
     A part that is given takes the place of the preset's whole part; then the dials are turned.
 
+    Args:
+        entry: What the manifest says of the recipe.
+        labels: What it says of the style; see :func:`manner_for`.
+
     Raises:
         RecipeError: It cannot be painted.
     """
-    return _applied(entry, _base(entry))
+    return _applied(entry, _base(entry), manner_for(entry, labels or {}))
 
 
-def members(entry: RecipeEntry) -> Iterator[Member]:
+def manner_for(entry: RecipeEntry, labels: Mapping[str, str]) -> str | None:
+    """Return the manner in which an entry's recipe is turned for a style.
+
+    Args:
+        entry: Names one, or says off; if not, and if it starts from `gallery`, the style decides.
+        labels: Of the style: its material, technique and movement, of which the first that is
+            known counts.
+    """
+    if entry.manner is not None:
+        return known_as(entry.manner)  # none is known as off
+    if (entry.preset or DEFAULT_RECIPE) != DEFAULT_RECIPE or entry.terms is not None:
+        return None
+    return fitting(labels[name] for name in TELLING if name in labels)
+
+
+def members(entry: RecipeEntry, manner: str | None = None) -> Iterator[Member]:
     """Yield the recipes that an entry stands for: one, or all of its preset's family.
+
+    Args:
+        entry: What the manifest says of the recipe.
+        manner: See :func:`manner_for`.
 
     Raises:
         RecipeError: One cannot be painted, or the entry sets what its family walks through.
@@ -74,7 +92,7 @@ def members(entry: RecipeEntry) -> Iterator[Member]:
         part = "terms" if entry.terms else "layers"
         raise RecipeError(f"'{entry.preset}' goes through its {part} by itself; leave {part} out")
     for member in family or (Member((), _base(entry)),):
-        yield replace(member, recipe=_applied(entry, member.recipe))
+        yield replace(member, recipe=_applied(entry, member.recipe, manner))
 
 
 def frames_of(entry: RecipeEntry) -> FrameSteps | None:
@@ -112,7 +130,7 @@ def _base(entry: RecipeEntry) -> Recipe:
     return preset(entry.preset or DEFAULT_RECIPE).recipe
 
 
-def _applied(entry: RecipeEntry, base: Recipe) -> Recipe:
+def _applied(entry: RecipeEntry, base: Recipe, manner: str | None = None) -> Recipe:
     parts = {name: value for name in PARTS if (value := getattr(entry, name)) is not None}
     if entry.terms is not None:
         parts["legibility"] = None  # terms bring their weights
@@ -128,7 +146,11 @@ def _applied(entry: RecipeEntry, base: Recipe) -> Recipe:
         dials |= _start(entry.init)
     if entry.layers is not None:
         dials |= {f"{group}_layers": getattr(entry.layers, group) for group in Layers.model_fields}
-    return turn(replace(base, **parts) if parts else base, Dials(**dials))
+    own = Dials(**dials)
+    recipe = replace(base, **parts) if parts else base
+    if manner is not None:
+        recipe = turn(recipe, without(MANNERS[manner], own))
+    return turn(recipe, own)
 
 
 def _start(init: Init) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from manifests.recipes import members, mistakes
+from manifests.recipes import manner_for, members, mistakes
 from manifests.sweep_labels import label, variant_name
 from nst_core.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from manifests.problems import Path
     from manifests.recipe_entry import RecipeEntry
@@ -29,20 +29,25 @@ class Variant:
         axes: Where it stands among the others; empty where it is the only one.
         entry: What a manifest without axes would say.
         recipe: How to paint.
+        manner: Whose dials are turned; None for none.
     """
 
     name: str
     axes: Axes
     entry: RecipeEntry
     recipe: Recipe
+    manner: str | None = None
 
 
-def variants(name: str, family: RecipeFamily) -> Iterator[Variant]:
+def variants(
+    name: str, family: RecipeFamily, labels: Mapping[str, str] | None = None
+) -> Iterator[Variant]:
     """Yield every combination of the values along a family's axes, the last axis fastest.
 
     Args:
         name: Of the family.
         family: A recipe's entry, with axes or without.
+        labels: Of the style, whose manner it is painted in.
 
     Raises:
         RecipeError: A combination cannot be painted.
@@ -51,9 +56,10 @@ def variants(name: str, family: RecipeFamily) -> Iterator[Variant]:
     for point in product(*swept.values()):
         entry = family.model_copy(update={**dict(zip(swept, point, strict=True)), "sweep": None})
         here = tuple((axis, label(value)) for axis, value in zip(swept, point, strict=True))
-        for member in members(entry):
+        manner = manner_for(entry, labels or {})
+        for member in members(entry, manner):
             axes = (*here, *member.axes)
-            yield Variant(variant_name(name, axes), axes, entry, member.recipe)
+            yield Variant(variant_name(name, axes), axes, entry, member.recipe, manner)
 
 
 def family_mistakes(family: RecipeFamily) -> Iterator[tuple[Path, RecipeError]]:

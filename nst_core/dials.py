@@ -12,7 +12,7 @@ from nst_core.errors import RecipeError
 from nst_core.networks import network
 from nst_core.optimizers import LBFGS, Adam
 from nst_core.style_statistics import Statistic, with_statistic
-from nst_core.terms import IMAGE, Term
+from nst_core.terms import IMAGE, Term, TotalVariation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,7 @@ class Dials:
             which a content or style weight also means.
         content_weight: Factor on the preset's content weights; 2 keeps more of the photo.
         style_weight: Factor on the preset's style weights; 2 paints more strongly.
+        tv_weight: Factor on the preset's total variation; 2 lays the paint smoother.
         style_scale: Size of the strokes; 2 paints with strokes twice as large.
         color: Whose colours.
         start: The first canvas (``init`` in manifests).
@@ -56,6 +57,7 @@ class Dials:
     legibility: float | Literal["off"] | None = None
     content_weight: float | None = None
     style_weight: float | None = None
+    tv_weight: float | None = None
     style_scale: float | None = None
     color: Color | None = None
     start: Start | None = None
@@ -87,7 +89,11 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
         terms = with_statistic(terms, dials.statistic, network(dials.network or recipe.network))
     if dials.unit is not None:
         terms = _with_unit(terms, dials.unit, dials.network or recipe.network)
-    factors = {"content": dials.content_weight, "style": dials.style_weight}
+    factors = {
+        "content": dials.content_weight,
+        "style": dials.style_weight,
+        "total_variation": dials.tv_weight,
+    }
     terms = tuple(
         term
         if (factor := factors.get(_group(term))) is None
@@ -149,6 +155,8 @@ def _group(term: Term) -> str:
     """Return what the dials call the terms of this kind; pixels' terms have no layer to set."""
     if isinstance(term, Activation | Guide | Unit):
         return "dream"
+    if isinstance(term, TotalVariation):
+        return term.kind
     return "" if term.layer == IMAGE else term.reads
 
 

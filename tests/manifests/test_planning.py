@@ -12,7 +12,9 @@ from manifests.naming import slug
 from manifests.pairs import OutputFormat, StylePicture
 from manifests.planning import MAX_PAIRS, expand, only
 from manifests.problems import ManifestError
+from nst_core.dials import Dials, turn
 from nst_core.errors import NSTError
+from nst_core.manners import MANNERS, without
 from nst_core.presets import preset
 
 
@@ -80,6 +82,7 @@ def test_labels_tell_what_the_manifest_says_of_both_sides(shows):
         "subject": "faces",
         "style_set": "monet",
         "movement": "Impressionism",
+        "manner": "impressionism",
     }
 
 
@@ -106,7 +109,46 @@ def test_several_recipes_paint_every_pair(shows):
 
     assert len(pairs) == 18
     assert {pair.recipe_name for pair in pairs[:9]} == {"evening"}
-    assert pairs[9].recipe == preset("gallery").recipe
+    assert pairs[9].recipe == turn(preset("gallery").recipe, MANNERS["impressionism"])
+
+
+def test_a_style_is_painted_in_the_manner_of_its_set(shows):
+    """Of its material, technique or movement; of a set that names none, as the recipe is."""
+    pairs = shows.pairs(("movement: Impressionism", "credit: unknown"))
+    manners = {pair.style_name: pair.labels.get("manner") for pair in pairs}
+    recipes = {pair.style_name: pair.recipe for pair in pairs}
+    evening = turn(preset("gallery").recipe, Dials(size=256))
+
+    assert manners == {"lilies": None, "poplars": None, "water": "watercolor"}
+    assert recipes["lilies"] == evening
+    assert recipes["water"] == turn(evening, MANNERS["watercolor"])
+
+
+@pytest.mark.parametrize(
+    ("said", "recipe"),
+    [
+        ("manner: off", turn(preset("gallery").recipe, Dials(size=256))),
+        (
+            "manner: Pop Art",
+            turn(turn(preset("gallery").recipe, Dials(size=256)), MANNERS["pop art"]),
+        ),
+        ("preset: crowson", turn(preset("crowson").recipe, Dials(size=256))),
+    ],
+)
+def test_a_recipe_says_otherwise(shows, said: str, recipe):
+    """Whatever the set names."""
+    pairs = shows.pairs(("{size: 256}", f"{{size: 256, {said}}}"))
+
+    assert {pair.recipe for pair in pairs} == {recipe}
+
+
+def test_a_dial_that_is_given_stays(shows):
+    """A manner turns only the others."""
+    pairs = shows.pairs(("{size: 256}", "{size: 256, legibility: 0.9}"))
+    dials = without(MANNERS["watercolor"], Dials(legibility=0.9))
+    evening = turn(preset("gallery").recipe, Dials(size=256, legibility=0.9))
+
+    assert pairs[-1].recipe == turn(evening, dials)
 
 
 def test_a_recipe_that_reads_no_content_makes_pairs_of_styles_alone(shows):

@@ -98,12 +98,12 @@ def test_a_recipe_entry_can_say_whatever_the_core_can_paint():
     renamed = {"start": "init", "mix": "init"} | layers
     wanted = {renamed.get(name, name) for name in recipe | dials}
 
-    assert set(RecipeEntry.model_fields) == wanted | {"preset", "frames", "format"}
+    assert set(RecipeEntry.model_fields) == wanted | {"preset", "manner", "frames", "format"}
 
 
 def test_every_key_of_a_recipe_entry_reaches_the_recipe():
     """As a dial, as a part, or by a way of its own."""
-    own_ways = {"preset", "init", "layers", "optimizer", "frames", "format"}
+    own_ways = {"preset", "manner", "init", "layers", "optimizer", "frames", "format"}
 
     assert set(DIALS) | set(PARTS) | own_ways == set(RecipeEntry.model_fields)
     assert not set(DIALS) & set(PARTS)
