@@ -163,7 +163,7 @@ def _rows(plan: Plan) -> list[dict[str, Any]]:
             "content": record.content,
             "style": [style.location for style in record.styles],
             "recipe": record.recipe_name,
-            "manner": record.labels.get("manner"),
+            "manner": None,
             "content_name": getattr(record, "content_name", ""),
             "style_name": getattr(record, "style_name", ""),
             "why": "no longer in the manifest; the picture stays",
