@@ -70,7 +70,7 @@ class Briefs:
             labels=dict(pair.labels),
             credits=pair.credits,
             objective=result["objective"],
-            legibility=result["legibility"],
+            legibility=result.get("legibility"),
             steps=result["steps"],
             attempts=rendered.attempts,
             resumed_at=tuple(result["resumed_at"]),
