@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 
 _PATIENT_STEPS = 10
+# An objective that stays so many times above the one its octave began with does not come back.
+_EXPLODED = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +158,7 @@ def synthesize(
 
     Raises:
         RecipeError: A picture that the recipe reads is missing.
-        DivergedError: An objective that is not finite.
+        DivergedError: An objective that is not finite, or many times what it was.
     """
     _require_pictures(recipe, pictures)
     factor = 1.0 if resume is None else float(resume.tensors["content_factor"])
@@ -185,7 +187,7 @@ def synthesize(
             on_start(Step(0, 0, 0, later + octave.steps, octave.size, False, {}, scene, factor))  # noqa: FBT003
         while not scene.is_over:
             loss = scene.step()
-            _require_finite(scene, loss)
+            _require_sound(scene, loss)
             done += 1
             is_over = scene.is_over
             logged = is_over or scene.steps == 1 or scene.steps % recipe.log_every == 0
@@ -340,13 +342,19 @@ def _require_pictures(recipe: Recipe, pictures: Pictures) -> None:
         )
 
 
-def _require_finite(scene: _Scene, loss: Tensor) -> None:
-    """Raise before an observer could keep a canvas that no finite number can come from again."""
-    if torch.isfinite(loss + scene.descent.canvas.sum()):
+def _require_sound(scene: _Scene, loss: Tensor) -> None:
+    """Raise before an observer could keep a canvas from which no picture can come any more."""
+    exploded = _exploded(scene.history)
+    if torch.isfinite(loss + scene.descent.canvas.sum()) & ~exploded:
         return
     wrong = [name for name, part in scene.objective.latest.items() if not torch.isfinite(part)]
     total = loss.item()
-    what = "canvas left the finite numbers" if math.isfinite(total) else f"loss became {total}"
+    if not math.isfinite(total):
+        what = f"loss became {total}"
+    elif exploded:
+        what = f"loss exploded from {scene.history[0].item():.3g} to {total:.3g}"
+    else:
+        what = "canvas left the finite numbers"
     where = f"octave {scene.index + 1}, step {scene.steps}" + (
         f", term {wrong[0]}" if wrong else ""
     )
@@ -354,6 +362,12 @@ def _require_finite(scene: _Scene, loss: Tensor) -> None:
         f"{what} in {where}",
         remedy="lower that term's weight or the optimiser's step",
     )
+
+
+def _exploded(history: Sequence[Tensor]) -> Tensor:
+    """Tell whether the objective left for good what it was; a single step may climb."""
+    first, late = history[0].abs(), torch.stack(list(history[-_PATIENT_STEPS:]))
+    return (late.min() > _EXPLODED * first) & (first > 0)
 
 
 def _first_picture(

@@ -20,11 +20,10 @@ import torch
 
 from nst_core.errors import DivergedError, ImageError
 from nst_core.footprint import UNLIMITED, Memory, working
-from nst_core.images import decode, encode, resize
+from nst_core.images import decode, encode
 from nst_core.legibility import legibility
 from nst_core.networks import network
 from nst_core.objective import Style
-from nst_core.optimizers import LBFGS, Adam
 from nst_core.recipe import ALGORITHM_VERSION
 from nst_core.studio import Studio
 from nst_core.synthesis import Pictures, Snapshot, Synthesis, synthesize
@@ -33,6 +32,7 @@ from tasks.attempts import MEMORY_LADDER
 from tasks.checkpoints import CheckpointFolder, Pace
 from tasks.durable import write_atomic
 from tasks.jobs import Stopped
+from tasks.second_tries import RUNG, adapted, require_painting
 from tasks.time_lapse import VideoError, animation, video
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nst_core.images import Picture
-    from nst_core.recipe import Recipe
     from nst_core.synthesis import Step
     from tasks.fetching import Fetched
     from tasks.jobs import Emit, StopFlag
@@ -49,8 +48,6 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_EVENTS = 0.2
 _FRAME_QUALITY = 90
-_SHORT_HISTORY = 8
-_RUNG = {name: rung for rung, name in enumerate(MEMORY_LADDER, start=1)}
 # Of what a card says is free; the rest goes to libraries and to what cannot be pieced together.
 _OF_CARD = 0.9
 # A draft is a picture's own coarse octaves, up to this side in pixels: refining it goes on from
@@ -101,7 +98,7 @@ class _Sitting:
         self._device = device
         self._emit = emit
         self._stop = stop
-        self._recipe = _adapted(job.recipe, gentler=job.gentler, frugal=job.frugal)
+        self._recipe = adapted(job.recipe, gentler=job.gentler, frugal=job.frugal)
         self._folder = CheckpointFolder(
             job.checkpoints, job.pair_id, algorithm_version=ALGORITHM_VERSION
         )
@@ -131,7 +128,7 @@ class _Sitting:
         )
         self._limit = self._limit_beside(pictures)
         resumed = self._resume()
-        self._memory = Memory(self._limit, frugal=job.frugal >= _RUNG["tiles"])
+        self._memory = Memory(self._limit, frugal=self._job.frugal >= RUNG["tiles"])
         try:
             synthesis = synthesize(
                 self._recipe,
@@ -145,7 +142,12 @@ class _Sitting:
             )
         except _DraftDone as done:
             synthesis = done.synthesis
-        _require_painting(synthesis, pictures, self._recipe)
+        try:
+            require_painting(synthesis, pictures, self._recipe)
+        except DivergedError:
+            # Every checkpoint is on the way here: another try begins anew.
+            self._folder.remove()
+            raise
         return self._finish(synthesis, pictures)
 
     def _read(self, source: Fetched | None) -> Picture | None:
@@ -174,14 +176,24 @@ class _Sitting:
 
     def _resume(self) -> Snapshot | None:
         checkpoint = self._folder.latest()
-        # A rung of the memory ladder changes the optimiser, and with it what a state means.
-        if checkpoint is None or checkpoint.notes["optimizer"] != self._recipe.optimizer.kind:
+        if checkpoint is None:
             return None
+        # What an earlier run had to do without, this one does without too, and its record tells.
+        job = replace(
+            self._job,
+            gentler=max(self._job.gentler, checkpoint.notes.get("gentler", 0)),
+            frugal=max(self._job.frugal, checkpoint.notes.get("frugal", 0)),
+        )
+        recipe = adapted(job.recipe, gentler=job.gentler, frugal=job.frugal)
+        # A rung of the memory ladder changes the optimiser, and with it what a state means.
+        if checkpoint.notes["optimizer"] != recipe.optimizer.kind:
+            return None
+        self._job, self._recipe = job, recipe
         self._rows = [dict(row) for row in checkpoint.losses]
         self._began -= checkpoint.notes["seconds"]
         self._resumed_at = [*checkpoint.notes["resumed_at"], checkpoint.notes["done"]]
         # An octave goes on as it began, whatever is free by now.
-        self._limit = checkpoint.notes["memory"]
+        self._limit = checkpoint.notes.get("memory")
         return Snapshot(checkpoint.octave, checkpoint.step, checkpoint.tensors)
 
     def _on_start(self, start: Step) -> None:
@@ -267,6 +279,8 @@ class _Sitting:
                 "resumed_at": self._resumed_at,
                 "optimizer": self._recipe.optimizer.kind,
                 "memory": self._limit,
+                "gentler": self._job.gentler,
+                "frugal": self._job.frugal,
             }
             self._folder.save(step.snapshot(), losses=self._rows, notes=notes)
 
@@ -316,11 +330,12 @@ class _Sitting:
         return {"content_factor": synthesis.content_factor, "reached": round(reached, 4)}
 
     def _degraded(self, synthesis: Synthesis) -> tuple[str, ...]:
-        """Return what was done without for want of memory; tiles change nothing."""
+        """Return what was done without; tiles that were not asked for change nothing."""
         height, width = synthesis.image.shape[-2:]
         octaves = self._recipe.octaves.plan((height, width))
         ways = (working(self._recipe, octave, self._memory) for octave in octaves)
-        return MEMORY_LADDER[:1] if any(way.is_shortened for way in ways) else ()
+        shortened = MEMORY_LADDER[:1] if any(way.is_shortened for way in ways) else ()
+        return tuple(dict.fromkeys((*shortened, *self._job.degraded)))
 
     def _frames(self, final: Tensor) -> dict[str, Path]:
         """Return the kept intermediate pictures, and what is made of them."""
@@ -336,44 +351,6 @@ class _Sitting:
 
     def _frame_path(self, done: int) -> Path:
         return self._job.folder / f"frame_{done:06d}.webp"
-
-
-def _adapted(recipe: Recipe, *, gentler: int, frugal: int) -> Recipe:
-    """Return the recipe with smaller steps, or in less memory; the record says that it was so."""
-    optimizer = recipe.optimizer
-    if isinstance(optimizer, LBFGS):
-        optimizer = replace(
-            optimizer,
-            first_step=optimizer.first_step / 2**gentler,
-            largest_step=optimizer.largest_step / 4**gentler,
-        )
-        if frugal >= _RUNG["short history"]:
-            optimizer = replace(optimizer, history=min(optimizer.history, _SHORT_HISTORY))
-        if frugal >= _RUNG["adam"]:
-            return replace(recipe, optimizer=Adam(rate=0.02 / 2**gentler))
-    else:
-        optimizer = replace(optimizer, rate=optimizer.rate / 2**gentler)
-    return replace(recipe, optimizer=optimizer)
-
-
-def _require_painting(synthesis: Synthesis, pictures: Pictures, recipe: Recipe) -> None:
-    """Raise if what came out is no painting, though every number was finite.
-
-    Raises:
-        DivergedError: One flat colour, or the content picture itself.
-    """
-    image = synthesis.image.float().cpu()
-    if pictures.content is None or "style" not in recipe.reads:
-        return
-    content = resize(pictures.content, (image.shape[-2], image.shape[-1]), recipe.resampling)
-    if image.std() < 1 / 255 < content.std() / 4:
-        raise DivergedError("the painting came out as one flat colour", code="E-DIVERGED-FLAT")
-    if recipe.start == "content" and (image - content).abs().max() < 1 / 255:
-        raise DivergedError(
-            "the painting came out as the untouched photo",
-            code="E-DIVERGED-UNCHANGED",
-            remedy="raise style_weight or steps",
-        )
 
 
 def _csv(rows: list[dict[str, float]]) -> bytes:

@@ -573,11 +573,12 @@ def test_picture_too_small_for_its_network_is_refused():
 
 @dataclass(frozen=True)
 class Poison:
-    """Finite until a certain evaluation; then its loss or its gradient is NaN."""
+    """Finite until a certain evaluation; then its loss or gradient is NaN, or its loss huge."""
 
     evaluations: list
     deadly: int
     what: str
+    last: int = 1000
     kind: str = "poison"
     weight: float = 1.0
 
@@ -589,12 +590,14 @@ class Poison:
         return (maps,)
 
     def loss(self, measured, target):
-        """Give nothing, or NaN."""
+        """Give nothing, NaN, or very much."""
         pixels = measured[0]
         if torch.is_grad_enabled():
             self.evaluations.append(1)
         if len(self.evaluations) < self.deadly:
             return pixels.sum() * 0
+        if self.what == "explosion":
+            return pixels.sum() * 0 + 1e12 * (len(self.evaluations) <= self.last)
         # The root of zero has an infinite slope, times zero.
         return pixels.sum() * torch.nan if self.what == "loss" else (pixels * 0).sum().sqrt()
 
@@ -626,6 +629,23 @@ def test_broken_canvas_is_never_shown(optimizer):
         watch(toy_recipe(terms=terms, optimizer=optimizer, log_every=100), on_step=seen.append)
 
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize(("last", "steps"), [(2, 15), (1000, 10)])
+def test_a_loss_that_explodes_for_good_ends_the_painting(last: int, steps: int):
+    """Ten steps in a row are no accident; one is, and the painting goes on."""
+    poison = Poison([], deadly=2, what="explosion", last=last)
+    recipe = toy_recipe(
+        terms=(Gram(layer="relu1_1"), poison), octaves=Octaves(size=16, steps=(15,))
+    )
+    seen = []
+    if last < steps:
+        watch(recipe, on_step=seen.append)
+    else:
+        with pytest.raises(DivergedError, match=r"loss exploded from .* to 1e\+12 in octave 1"):
+            watch(recipe, on_step=seen.append)
+
+    assert len(seen) == steps
 
 
 def test_observer_stops_the_painting_by_raising():

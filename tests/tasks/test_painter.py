@@ -8,7 +8,9 @@ from hashlib import sha256
 import pytest
 from PIL import Image
 
+from nst_core.errors import DivergedError
 from nst_core.presets import preset
+from nst_core.terms import TotalVariation
 from tasks.fetching import Fetched
 from tasks.jobs import StopFlag, Stopped
 from tasks.painter import main
@@ -42,6 +44,19 @@ def painted(job):
     return main({"pair": job, "device": "cpu"}, lambda _: None, StopFlag())
 
 
+def stopped_after_three(job):
+    """Paint three steps of a job, and leave as when a night is stopped."""
+    asked = []
+
+    class StopAfterThree(StopFlag):
+        def is_set(self) -> bool:
+            asked.append(1)
+            return len(asked) == 3
+
+    with pytest.raises(Stopped, match="stopped at step 3 of 6"):
+        main({"pair": job, "device": "cpu"}, lambda _: None, StopAfterThree())
+
+
 def test_a_small_limit_shortens_the_history_and_says_so(job):
     """At a limit under what the network alone takes, everything is done that can be."""
     roomy = painted(replace(job, memory=int(8e9)))
@@ -56,15 +71,7 @@ def test_a_painting_goes_on_in_the_memory_it_began_in(job):
     """What is free by then would give other tiles, and with them other pixels."""
     tight = replace(job, memory=int(1e9))
     before = painted(replace(tight, pair_id="b" * 64))["picture"].read_bytes()
-    steps = []
-
-    class StopAfterThree(StopFlag):
-        def is_set(self) -> bool:
-            steps.append(1)
-            return len(steps) == 3
-
-    with pytest.raises(Stopped):
-        main({"pair": tight, "device": "cpu"}, lambda _: None, StopAfterThree())
+    stopped_after_three(tight)
     resumed = painted(replace(job, memory=int(8e9)))
 
     assert resumed["resumed_at"] == [3]
@@ -104,3 +111,68 @@ def test_the_file_claims_its_resolution(job):
     """The dots per inch that were asked for."""
     with Image.open(painted(replace(job, dpi=150))["picture"]) as image:
         assert image.info["dpi"] == pytest.approx((150, 150), abs=0.05)
+
+
+def test_what_was_done_otherwise_is_done_on_and_told_after_an_interruption(job):
+    """The next night knows of no divergence; the checkpoint and with it the record do."""
+    gentle = replace(job, gentler=1, frugal=1)
+    before = painted(replace(gentle, pair_id="b" * 64))["picture"].read_bytes()
+    stopped_after_three(gentle)
+
+    resumed = painted(job)
+
+    assert resumed["resumed_at"] == [3]
+    assert resumed["degraded"] == ("short history", "steps gentler by 2")
+    assert resumed["picture"].read_bytes() == before
+
+
+def test_a_draft_is_the_beginning_of_its_picture(job):
+    """Small, and refined to the very bytes that would have been painted without it."""
+    octaves = replace(job.recipe.octaves, size=48, smallest=32, steps=(3, 3))
+    job = replace(job, recipe=replace(job.recipe, octaves=octaves))
+    undrafted = painted(replace(job, pair_id="b" * 64))
+
+    draft = painted(replace(job, draft=True))["picture"]
+    with Image.open(draft) as image:
+        assert max(image.size) < 48
+    refined = painted(job)
+
+    assert (refined["resumed_at"], refined["steps"]) == ([3], 6)
+    assert refined["picture"].read_bytes() == undrafted["picture"].read_bytes()
+
+
+def spoilt(job):
+    """Paint a job that ends in no painting; return its error's code."""
+    with pytest.raises(DivergedError) as caught:
+        painted(job)
+    return caught.value.code
+
+
+def test_one_flat_color_is_no_painting(job):
+    """Smoothing alone leaves nothing; another try begins anew and not where this one ended."""
+    faint = [replace(term, weight=1e-12) for term in job.recipe.terms if term.kind != "gamut"]
+    smooth = replace(job.recipe, terms=(*faint, TotalVariation(weight=1e6)))
+    job = replace(job, recipe=smooth)
+    stopped_after_three(job)
+
+    assert spoilt(job) == "E-DIVERGED-FLAT"
+    assert list(job.checkpoints.rglob("*.safetensors")) == []
+
+
+def test_the_untouched_photo_is_no_painting(job):
+    """Where the style weighs nothing, nothing is painted."""
+    faint = tuple(
+        replace(term, weight=1e-9) if term.kind != "content" else term for term in job.recipe.terms
+    )
+
+    untouched = replace(job.recipe, terms=faint, start="content")
+    assert spoilt(replace(job, recipe=untouched)) == "E-DIVERGED-UNCHANGED"
+
+
+def test_a_record_tells_only_what_its_optimizer_can_do_without(job):
+    """Adam has no history to shorten, and gives way to no other optimiser."""
+    job = replace(job, frugal=3, gentler=1)
+    gentler = "steps gentler by 2"
+
+    assert job.degraded == ("short history", "tiles", "adam", gentler)
+    assert replace(job, recipe=preset("crowson").recipe).degraded == ("tiles", gentler)
