@@ -100,7 +100,7 @@ class Briefs:
             format=pair.output.format,
             bits=pair.output.bits,
             quality=pair.output.quality,
-            provenance=self._provenance(planned) if pair.output.provenance else None,
+            provenance=self._provenance(planned, draft=draft) if pair.output.provenance else None,
             dpi=pair.output.dpi,
             frames=pair.output.frames,
             video=pair.output.video,
@@ -113,7 +113,7 @@ class Briefs:
         sha256 = self.inputs.sha256(location)
         return StartSource(location=location, sha256=sha256) if location and sha256 else None
 
-    def _provenance(self, planned: Planned) -> dict[str, Any]:
+    def _provenance(self, planned: Planned, *, draft: bool) -> dict[str, Any]:
         """Return what is embedded in the picture: how it came to be, without paths."""
         pair = planned.pair
         return {
@@ -127,4 +127,5 @@ class Briefs:
             "recipe": pair.recipe.parameters(),
             "algorithm_version": ALGORITHM_VERSION,
             "credits": list(pair.credits),
+            **({"draft": True} if draft else {}),
         }

@@ -46,6 +46,8 @@ def counts(summary: dict[str, Any]) -> str:
         for word in ("complete", "kept", "failed", "left")
         if summary[word]
     )
+    drafts = sum(pair["state"] == "left" and bool(pair["picture"]) for pair in summary["pairs"])
+    told += f" ({drafts} as drafts)" if drafts else ""
     return f"{summary['collection']}: {told or 'nothing to paint'}"
 
 

@@ -188,10 +188,10 @@ class Night:
             while not self._room.acquire(timeout=0.5):
                 if self.is_over:
                     return
-            if self.is_over:
+            if self.is_over or not self.renderer.has_time_for(planned.pair.recipe):
                 self._room.release()
-                return
-            yield planned
+            else:
+                yield planned
 
     def _all_ended(self) -> bool:
         """Wait until no pair is under way; False if the night ends first."""

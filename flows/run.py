@@ -197,6 +197,7 @@ def _command(source: str, options: RunOptions) -> str:
         "--device": options.device,
         "--stop-at": options.stop_at,
         "--max-hours": options.max_hours,
+        "--memory-limit": options.memory_limit,
     }
     words = ["nst", "run", source]
     for name, value in given.items():
@@ -300,12 +301,13 @@ def codes(night: Night, caught: ExitCode | None, drained: Drained) -> list[ExitC
     """
     left = [outcome for outcome in night.outcomes if outcome.state == "left"]
     # Pairs without a failure were not begun, or were interrupted: by a signal or the deadline.
+    is_late = night.is_over or night.renderer.is_short_of_time
     stranded = [outcome for outcome in left if outcome.failure is not None]
     found = {
         ExitCode.ENVIRONMENT: bool(night.breaker.reason or stranded),
         ExitCode.LOCKED: isinstance(drained.stopped, OutputLockedError),
         ExitCode.NOT_UPLOADED: bool(drained.waiting),
-        ExitCode.DEADLINE: bool(left) and caught is None and night.is_over,
+        ExitCode.DEADLINE: bool(left) and caught is None and is_late,
         ExitCode.FAILED_PAIRS: any(outcome.state == "failed" for outcome in night.outcomes),
     }
     applying = [code for code, applies in found.items() if applies]

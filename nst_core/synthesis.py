@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,8 @@ from torch.nn import functional
 from torchvision.transforms.functional import center_crop
 
 from nst_core.colorings import Coloring
-from nst_core.errors import DivergedError, RecipeError
+from nst_core.divergence import require_sound
+from nst_core.errors import RecipeError
 from nst_core.footprint import UNLIMITED, Memory, shortened, working
 from nst_core.images import resize
 from nst_core.legibility import legibility
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 
 _PATIENT_STEPS = 10
-# An objective that stays so many times above the one its octave began with does not come back.
-_EXPLODED = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,16 +184,17 @@ def synthesize(
         if on_start is not None and index == 0 and resumed is None:
             on_start(Step(0, 0, 0, later + octave.steps, octave.size, False, {}, scene, factor))  # noqa: FBT003
         while not scene.is_over:
-            loss = scene.step()
-            _require_sound(scene, loss)
+            scene.step()
+            place = f"octave {index + 1}, step {scene.steps}"
+            require_sound(scene.history, scene.descent.canvas, scene.objective.latest, place)
             done += 1
             is_over = scene.is_over
             logged = is_over or scene.steps == 1 or scene.steps % recipe.log_every == 0
             losses = scene.losses() if logged else {}
             if on_step is not None:
                 planned = done + later + (0 if is_over else octave.steps - scene.steps)
-                place = (index, scene.steps, done, planned, octave.size)
-                on_step(Step(*place, is_over, losses, scene, factor))
+                stand = (index, scene.steps, done, planned, octave.size)
+                on_step(Step(*stand, is_over, losses, scene, factor))
     assert scene is not None
     return Synthesis(scene.picture(), scene.losses(), done, factor)
 
@@ -340,34 +339,6 @@ def _require_pictures(recipe: Recipe, pictures: Pictures) -> None:
             f"the recipe reads a {' and a '.join(missing)} picture that was not given",
             code="E-RECIPE-PICTURES",
         )
-
-
-def _require_sound(scene: _Scene, loss: Tensor) -> None:
-    """Raise before an observer could keep a canvas from which no picture can come any more."""
-    exploded = _exploded(scene.history)
-    if torch.isfinite(loss + scene.descent.canvas.sum()) & ~exploded:
-        return
-    wrong = [name for name, part in scene.objective.latest.items() if not torch.isfinite(part)]
-    total = loss.item()
-    if not math.isfinite(total):
-        what = f"loss became {total}"
-    elif exploded:
-        what = f"loss exploded from {scene.history[0].item():.3g} to {total:.3g}"
-    else:
-        what = "canvas left the finite numbers"
-    where = f"octave {scene.index + 1}, step {scene.steps}" + (
-        f", term {wrong[0]}" if wrong else ""
-    )
-    raise DivergedError(
-        f"{what} in {where}",
-        remedy="lower that term's weight or the optimiser's step",
-    )
-
-
-def _exploded(history: Sequence[Tensor]) -> Tensor:
-    """Tell whether the objective left for good what it was; a single step may climb."""
-    first, late = history[0].abs(), torch.stack(list(history[-_PATIENT_STEPS:]))
-    return (late.min() > _EXPLODED * first) & (first > 0)
 
 
 def _first_picture(

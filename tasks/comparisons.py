@@ -181,6 +181,9 @@ def _cell(root: Path, record: Record | None) -> Image.Image:
         draw.rectangle((0, 0, empty.width - 1, empty.height - 1), outline=RULE, width=2)
         draw.text((14, 12), "Not to be had" if record else "Not painted", ALARM, font(26))
         return empty
+    if record.draft:
+        draw = ImageDraw.Draw(picture)
+        draw.text((14, 12), "draft", ALARM, font(26), stroke_width=4, stroke_fill="white")
     frames = sorted(role for role in record.files if role.startswith("frame_"))
     if not frames:
         return picture

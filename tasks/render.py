@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from nst_core.optimizers import LBFGS
 from tasks.attempts import MEMORY_LADDER, decide
 from tasks.jobs import SlotError, Stopped
 from tasks.redaction import redact
@@ -77,7 +78,10 @@ class PaintJob:
     def degraded(self) -> tuple[str, ...]:
         """What this attempt does otherwise than the recipe says, as the record names it."""
         gentler = (f"steps gentler by {2**self.gentler}",) if self.gentler else ()
-        return (*MEMORY_LADDER[: self.frugal], *gentler)
+        rungs = MEMORY_LADDER[: self.frugal]
+        if not isinstance(self.recipe.optimizer, LBFGS):  # no history to shorten or to replace
+            rungs = tuple(rung for rung in rungs if rung == "tiles")
+        return (*rungs, *gentler)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +129,7 @@ class Renderer:
 
     Attributes:
         stopping: Set once :meth:`stop` was called.
+        is_short_of_time: Whether a pair was left since it could not have been saved in time.
     """
 
     def __init__(
@@ -136,6 +141,10 @@ class Renderer:
         self.stopping = threading.Event()
         # What fitted into memory at a size is tried first for the next picture of that size.
         self._rungs: dict[int, int] = {}
+        # Seconds from a picture's beginning to its first step, from which on it can be saved: the
+        # longest so far at a size.
+        self._until_saved: dict[int, float] = {}
+        self.is_short_of_time = False
 
     def stop(self, grace: float | None = None) -> None:
         """Let all painting save itself and end; a second call ends it at once."""
@@ -151,6 +160,35 @@ class Renderer:
     def is_stopping(self) -> bool:
         """Whether :meth:`stop` was called."""
         return self.stopping.is_set()
+
+    def has_time_for(self, recipe: Recipe) -> bool:
+        """Tell whether a pair begun now would be saved before the deadline; if not, note it.
+
+        What counts is what pairs of its size took so far; a smaller one may still have the time.
+        """
+        if time.monotonic() < self._begin_by(recipe.octaves.size):
+            return True
+        self.is_short_of_time = True
+        return False
+
+    def _begin_by(self, size: int) -> float:
+        return self._deadline - self._until_saved.get(size, 0.0)
+
+    def _learning(self, size: int, on_event: OnEvent) -> OnEvent:
+        """Return a listener that also learns how long a picture takes until it can be saved."""
+        began: float | None = time.monotonic()
+
+        def listen(event: dict[str, Any]) -> None:
+            nonlocal began
+            if event["kind"] == "stage":  # before, it waited for a slot
+                began = time.monotonic()
+            elif event["kind"] == "progress" and began is not None:
+                taken = time.monotonic() - began
+                self._until_saved[size] = max(taken, self._until_saved.get(size, 0.0))
+                began = None
+            on_event(event)
+
+        return listen
 
     def render(self, job: PaintJob, on_event: OnEvent = lambda _: None) -> Rendered:
         """Paint a pair; blocks until it is painted or given up.
@@ -171,11 +209,15 @@ class Renderer:
             try:
                 result = self._pool.run(
                     {"pair": job},
-                    on_event,
+                    self._learning(size, on_event),
                     deadline=self._deadline,
+                    begin_by=self._begin_by(size),
                     # The first step of a large picture gives no sign of life for minutes.
                     stall_seconds=_STALL_SECONDS * max(1.0, (size / 1024) ** 2),
                 )
+            except Stopped:
+                self.has_time_for(job.recipe)
+                raise
             except SlotError as error:
                 failures.append(error)
                 decision = decide(
@@ -188,7 +230,8 @@ class Renderer:
                 self._rungs[size] = max(decision.rung, self._rungs.get(size, 0))
                 job = replace(
                     job,
-                    frugal=decision.rung,
+                    # Another pair may have learnt meanwhile what fits.
+                    frugal=self._rungs[size] if decision.action == "frugal" else decision.rung,
                     gentler=job.gentler + (decision.action == "gentler"),
                 )
                 on_event({"kind": "retry", "attempt": len(failures) + 1, "why": redact(str(error))})

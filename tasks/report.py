@@ -170,7 +170,9 @@ def _pace(report: Report) -> list[str]:
     """Return time per pair and throughput, where something was painted."""
     times = sorted(pair.seconds for pair in report.pairs if pair.state == "complete")
     if not times:
-        return [f"Nothing new was painted in {_duration(report.seconds)}."]
+        drafts = sum(pair.record.draft for pair in report.pairs if pair.record)
+        done = "No picture was finished" if drafts else "Nothing new was painted"
+        return [f"{done} in {_duration(report.seconds)}."]
     rate = 3600 * len(times) / max(report.seconds, 1e-9)
     slowest = times[min(len(times) - 1, int(0.9 * len(times)))]
     within = f"{_duration(median(times))} per pair in the middle, 9 of 10 in {_duration(slowest)}"

@@ -129,6 +129,7 @@ class SlotPool:
         on_event: Callable[[dict[str, Any]], None] = lambda _: None,
         *,
         deadline: float = math.inf,
+        begin_by: float = math.inf,
         stall_seconds: float | None = None,
     ) -> dict[str, Any]:
         """Run a job in a free slot and return what it returns; blocks, also while no slot is free.
@@ -138,6 +139,7 @@ class SlotPool:
             on_event: Receives every event in this thread, in order. What it raises ends the job.
             deadline: Moment of ``time.monotonic()`` at which the job is asked to stop; it then has
                 the pool's grace.
+            begin_by: Moment after which no slot takes the job any more.
             stall_seconds: For this job, in place of the pool's.
 
         Raises:
@@ -147,7 +149,7 @@ class SlotPool:
             SlotUnusable: No worker came up to run it.
             Stopped: It was asked to stop, by the deadline or by `stop`, and left unfinished.
         """
-        with self._leased(deadline=deadline) as slot:
+        with self._leased(deadline=min(deadline, begin_by)) as slot:
             worker = self._ready_worker(slot)
             try:
                 return worker.run(

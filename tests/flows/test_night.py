@@ -10,11 +10,16 @@ from itertools import islice
 import pytest
 
 from flows import threads
+from flows.console import counts
+from flows.exit_codes import ExitCode, gravest
+from flows.reporting import reported
+from flows.run import codes
 from flows.watching import Watcher
 from tasks.durable import Disk, OutputError
 from tasks.lock import OutputLockedError
 from tasks.output import Output
 from tasks.records import Record
+from tasks.upload import Drained
 from tests.flows.toy_collection import TINY, Guest, draw
 from tests.flows.waiting import until
 
@@ -187,6 +192,22 @@ def test_a_diverging_pair_is_tried_twice(toy):
     outcome = toy(contents=("diverges",)).paint()["diverges"]
 
     assert outcome.failure.attempts == 2
+
+
+def test_a_pair_that_diverged_once_is_painted_more_gently(toy):
+    """And its record tells."""
+    record = toy(contents=("overshoots",)).paint()["overshoots"].record
+
+    assert (record.attempts, record.degraded) == (2, ("steps gentler by 2",))
+
+
+def test_what_fits_into_memory_is_remembered_for_the_night(toy):
+    """The first picture goes down the ladder; those of its size begin where that one stands."""
+    outcomes = toy(contents=[f"bulges-{number}" for number in range(5)]).paint()
+
+    attempts = [one.record.attempts for one in outcomes.values()]
+    assert (max(attempts), attempts[-1]) == (3, 1)
+    assert {one.record.degraded for one in outcomes.values()} == {("short history", "tiles")}
 
 
 def test_a_pair_whose_worker_always_dies_is_given_up(toy):
@@ -539,6 +560,26 @@ def test_at_the_deadline_pairs_under_way_are_saved_and_the_others_left(toy):
     assert len(list(collection.output.glob(".work/checkpoints/*/*"))) == 1
 
 
+def test_no_pair_begins_that_could_not_be_saved_before_the_deadline(toy):
+    """What pictures of a size take until their first step is known from those before."""
+    collection = toy(contents=("cat", "dog"))
+    with collection.night(deadline=time.monotonic() + 600) as night:
+        for location in night.locations:
+            night.inputs.fetch(location)
+        first, *_ = night.queue()
+        night.render(first.pair_id)
+        learnt = night.renderer._until_saved.copy()
+        night.publish(first.pair_id)
+        night.renderer._until_saved = {32: 3600.0}
+        threads.paint(night)
+        code = gravest(codes(night, None, Drained()))
+
+    assert learnt.keys() == {32}
+    assert 0 < learnt[32] < 300
+    assert [one.state for one in night.outcomes] == ["complete", "left"]
+    assert code == ExitCode.DEADLINE
+
+
 def test_after_the_deadline_nothing_is_painted_but_all_is_known(toy):
     """A night without time still tells what is kept and what is left."""
     collection = toy(contents=("cat",))
@@ -625,6 +666,26 @@ def test_drafts_of_all_pairs_come_before_any_picture(toy):
     assert not any(outcome.record.draft for outcome in outcomes.values())
 
 
+def test_drafts_are_refined_best_first(toy):
+    """Those whose drafts have the least left of their first objective."""
+    names = ["ant", "bee", "cat", "dog", "eel", "fox"]
+    order = []
+    with toy(contents=names, octaves={"smallest": 16, "size": 32}).night(draft=True) as night:
+        for location in night.locations:
+            night.inputs.fetch(location)
+        for planned in night.queue():
+            order.append(planned.pair.content_name)
+            night.render(planned.pair_id)
+            night.publish(planned.pair_id)
+        left = {
+            planned.pair.content_name: night._drafts[planned.pair_id].objective.last
+            for planned in night.planned
+        }
+
+    assert order == names + sorted(names, key=left.get)
+    assert order != names + names
+
+
 def test_a_draft_counts_as_left(toy):
     """A night that ends with drafts has pictures to show, and pairs to finish."""
     collection = toy(contents=("cat",), octaves={"smallest": 16, "size": 32})
@@ -639,6 +700,7 @@ def test_a_draft_counts_as_left(toy):
         (outcome,) = night.outcomes
 
     assert (outcome.state, outcome.record.draft) == ("left", True)
+    assert counts(reported(night, command="nst run").summary()) == "toy: left 1 (1 as drafts)"
     assert Record.decode(
         (collection.output / outcome.record.file).read_bytes(), name="record"
     ).draft

@@ -130,6 +130,18 @@ def test_what_is_not_painted_has_a_frame(output, cat, dots):
     assert sheet.getpixel((60 + 260, 60 + 90 + 40)) != (255, 255, 255)
 
 
+def test_a_draft_is_called_one(output, cat, dots):
+    """Nobody takes it for what the recipe paints."""
+    (_, record), *_ = works(output, cat, dots, [1])
+    draft = record.model_copy(update={"draft": True})
+
+    plain, marked = (
+        comparison(output.root, "", [], [Line("", ("1",), (one,))]) for one in (record, draft)
+    )
+
+    assert (plain.size, plain == marked) == (marked.size, False)
+
+
 def test_a_picture_that_cannot_be_read_does_not_keep_others_from_being_shown(output, cat, dots):
     """Somebody removed it between painting and hanging."""
     shown = works(output, cat, dots, [1, 2])

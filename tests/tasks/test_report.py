@@ -123,9 +123,12 @@ def test_a_finished_night_needs_no_command(tmp_path):
     assert "To continue" not in markdown(output, reported(output))
 
 
-def test_a_night_that_kept_everything_says_so(night):
+def test_a_night_without_a_new_picture_says_so(night, tmp_path):
     """Without a new picture there is no time per pair."""
-    assert "Nothing new was painted" in markdown(night, reported(night, state="kept"))
+    output = hang(tmp_path / "out", frames=0, drafts=())
+
+    assert "Nothing new was painted" in markdown(output, reported(output, state="kept"))
+    assert "No picture was finished" in markdown(night, reported(night, state="left"))
 
 
 def test_drafts_and_degraded_pictures_are_named(night):
