@@ -25,14 +25,14 @@ MANNERS: dict[str, Dials] = {
     # materials and techniques
     "oil pastel": Dials(style_layers=_FINE, legibility=0.62),
     "watercolor": Dials(style_scale=1.2, legibility=0.62),
-    "white pencil on dark": Dials(style_layers=_FINE, legibility=0.7),
+    "white pencil on dark": Dials(legibility=0.68),
     "pointillism": Dials(style_layers=_FINE, legibility=0.62),
-    "pencil drawing": Dials(style_layers=_FINE, legibility=0.72),
+    "pencil drawing": Dials(legibility=0.68),
     "colored pencil": Dials(style_layers=_FINE, legibility=0.7),
     "underpainting": Dials(style_scale=1.4, tv_weight=2.0, legibility=0.6),
     "blocking in": Dials(style_scale=1.6, tv_weight=3.0, style_layers=_BROAD, legibility=0.58),
     "built-up texture": Dials(style_scale=1.2, tv_weight=0.5, legibility=0.62),
-    "dry brushing": Dials(style_layers=_FINE, tv_weight=0.5, legibility=0.65),
+    "dry brushing": Dials(style_layers=_FINE, tv_weight=0.5, legibility=0.7),
     "glazing": Dials(tv_weight=2.0, legibility=0.72),
     "scraper": Dials(style_scale=0.8, legibility=0.66),
     # movements

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from tasks.render import PaintJob
 
 _SECONDS_BETWEEN_EVENTS = 0.2
+# While there is nothing to tell; a slot that says nothing for long is taken for stuck.
+_SECONDS_BETWEEN_SIGNS = 30.0
 _FRAME_QUALITY = 90
 # Of what a card says is free; the rest goes to libraries and to what cannot be pieced together.
 _OF_CARD = 0.9
@@ -205,7 +207,7 @@ class _Sitting:
         if self._stop.is_set():
             raise Stopped("stopped while it sketched")
         now = time.monotonic()
-        if now - self._told >= _SECONDS_BETWEEN_EVENTS:
+        if self._told < 0 or now - self._told >= _SECONDS_BETWEEN_SIGNS:
             self._told = now
             self._emit({"kind": "stage", "stage": "sketching"})
 
