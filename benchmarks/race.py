@@ -1,12 +1,22 @@
 """Race a peer on equal work: seconds until the *delivered* picture is as good as the peer's.
 
     python benchmarks/race.py [--size 256] [--steps 100] [--ours 120] [--pair CONTENT STYLE]...
+    python benchmarks/race.py --peer crowson --crowson FOLDER [--finished FOLDER] [--pair ...]...
 
-The peer is pastiche 1.6.0 (Gram matrices, L-BFGS), as shipped and with its pixels clamped after
-every step; our side is the `pastiche` preset, which minimises the same objective. All three start
-from the same content at the same size. The judge is the peer's own objective on the picture that
-a user gets: clipped to 0..255 and rounded. Runs are interleaved step by step, one thread each,
-and timed in processor seconds, so that a busy machine slows all alike; set-up counts for all.
+The first peer is pastiche 1.6.0 (Gram matrices, L-BFGS), as shipped and with its pixels clamped
+after every step; our side is the `pastiche` preset, which minimises the same objective. All three
+start from the same content at the same size. The judge is the peer's own objective on the picture
+that a user gets: clipped to 0..255 and rounded. Objectives are taken after so many steps; seconds
+are those of the set-up and of as many steps, timed in turns in one run, so that a busy machine
+slows all alike.
+
+The other is crowsonkb/style-transfer-pytorch (W2, Adam) at its default 1,000 + 500 steps per scale,
+in a folder whose `run.py CONTENT STYLE OUT --size N` paints and tells its seconds and the objective
+of the finished picture, and `--judge PICTURE` that of others. `--finished` holds what it painted
+before: CONTENT--STYLE.png and, as .txt, what it told. Our side is the `gallery` preset, with sizes
+measured as there.
+
+Seconds are processor seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +24,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import re
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -23,20 +37,24 @@ from typing import TYPE_CHECKING
 import torch
 from pastiche.pastiche import VGG_MEAN, PasticheArtist
 
-from nst_core.images import decode
-from nst_core.objective import Style
+from nst_core.image_writing import encode
+from nst_core.images import decode, resize
+from nst_core.objective import Style, bind
 from nst_core.presets import preset
 from nst_core.studio import Studio
 from nst_core.synthesis import Pictures, synthesize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from nst_core.recipe import Precision, Recipe
+    from nst_core.synthesis import Step
 
 PICTURES = Path(__file__).parents[1] / "manifests" / "examples" / "pictures"
 MEAN = torch.tensor(VGG_MEAN).view(1, 3, 1, 1)
 
 Track = list[tuple[float, float]]
-"""(processor seconds since the start, delivered objective), in order."""
+"""(steps or processor seconds since the start, delivered objective), in order."""
 
 
 class Judge:
@@ -72,45 +90,88 @@ def peer(content: Path, style: Path, size: int, *, clamped: bool) -> Iterator[to
 
 
 def ours(content: Path, style: Path, size: int, steps: int, marks: set[int]) -> Track:
-    """Return our track; the core paints in one go, so that it is timed at its marks."""
+    """Return the delivered objective of our `pastiche` preset after so many steps."""
     judge = Judge(content, style, size)
-    began = time.process_time()
-    judging = 0.0
     track: Track = []
 
-    def on_step(step) -> None:  # noqa: ANN001
-        nonlocal judging
+    def on_step(step: Step) -> None:
         if step.done in marks or step.done == steps:
-            now = time.process_time()
-            track.append((now - began - judging, judge(step.picture())))
-            judging += time.process_time() - now
+            track.append((step.done, judge(step.picture())))
 
+    synthesize(
+        _recipe(size, steps), _pictures(content, style), studio=Studio("cpu"), on_step=on_step
+    )
+    return track
+
+
+def track_peer(content: Path, style: Path, size: int, marks: list[int], *, clamped: bool) -> Track:
+    """Return the peer's at its marks."""
+    judge = Judge(content, style, size)
+    track: Track = []
+    for step, image in enumerate(peer(content, style, size, clamped=clamped), start=1):
+        if step in marks:
+            track.append((step, judge(image)))
+        if step >= marks[-1]:
+            return track
+    raise AssertionError
+
+
+def pace(content: Path, style: Path, size: int, rounds: int = 9) -> dict[str, tuple[float, float]]:
+    """Return seconds of set-up and of a step: ours, ours in fp32, the peer as shipped and clamped.
+
+    Steps are taken in turns; the first two of each are left out, the others' median is taken.
+    """
+
+    def begin_ours(precision: Precision) -> Callable[[], object]:
+        recipe, pictures = _recipe(size, rounds), _pictures(content, style)
+        recipe = dataclasses.replace(recipe, precision=precision)
+        assert pictures.content is not None
+        (octave,) = recipe.octaves.plan((pictures.content.shape[-2], pictures.content.shape[-1]))
+        canvas = resize(pictures.content, octave.size, recipe.resampling)
+        objective = bind(recipe, Studio("cpu"), octave, canvas, pictures.styles)
+        descent = recipe.optimizer.start(canvas, recipe.canvas)
+        return lambda: descent.step(objective)
+
+    def begin_peer(*, clamped: bool) -> Callable[[], object]:
+        running = peer(content, style, size, clamped=clamped)
+        return lambda: next(running)
+
+    steps, found = {}, {}
+    for name, begin in {
+        "ours": lambda: begin_ours("auto"),
+        "ours in fp32": lambda: begin_ours("fp32"),
+        "as shipped": lambda: begin_peer(clamped=False),
+        "clamped": lambda: begin_peer(clamped=True),
+    }.items():
+        began = time.process_time()
+        steps[name] = begin()
+        found[name] = [time.process_time() - began]
+    for _ in range(rounds + 2):
+        for name, step in steps.items():
+            began = time.process_time()
+            step()
+            found[name].append(time.process_time() - began)
+    return {name: (times[0], statistics.median(times[3:])) for name, times in found.items()}
+
+
+def _recipe(size: int, steps: int) -> Recipe:
     recipe = preset("pastiche").recipe
     octaves = dataclasses.replace(
         recipe.octaves, size=size, measure="longest", smallest=None, steps=(steps,)
     )
     # The rows of the loss log are a product's work, not the race's.
-    recipe = dataclasses.replace(recipe, octaves=octaves, log_every=steps)
+    return dataclasses.replace(recipe, octaves=octaves, log_every=steps)
+
+
+def _pictures(content: Path, style: Path) -> Pictures:
     read = [decode(path.read_bytes()) for path in (content, style)]
-    pictures = Pictures(content=read[0].pixels, styles=[Style(read[1].pixels, read[1].sha256)])
-    synthesize(recipe, pictures, studio=Studio("cpu"), on_step=on_step)
-    return track
+    return Pictures(content=read[0].pixels, styles=[Style(read[1].pixels, read[1].sha256)])
 
 
-def track_peer(content: Path, style: Path, size: int, marks: list[int], *, clamped: bool) -> Track:
-    """Return a peer's track at its marks."""
-    judge = Judge(content, style, size)
-    began = time.process_time()
-    judging = 0.0
-    track: Track = []
-    for step, image in enumerate(peer(content, style, size, clamped=clamped), start=1):
-        if step in marks:
-            now = time.process_time()
-            track.append((now - began - judging, judge(image)))
-            judging += time.process_time() - now
-        if step >= marks[-1]:
-            return track
-    raise AssertionError
+def timed(track: Track, seconds: tuple[float, float]) -> Track:
+    """Return a track over seconds, from one over steps."""
+    begun, each = seconds
+    return [(begun + each * steps, objective) for steps, objective in track]
 
 
 def seconds_to(track: Track, bar: float) -> float:
@@ -124,50 +185,149 @@ def seconds_to(track: Track, bar: float) -> float:
     return math.nan
 
 
+def race_grams(arguments: argparse.Namespace) -> None:
+    """Race pastiche, and print a line per pair and peer."""
+    print(
+        "pair | peer | its best delivered objective | after its steps, seconds | ours at that"
+        " | times sooner | ours ends | seconds of a step: ours, its"
+    )
+    marks = sorted({*range(10, arguments.steps, 10), arguments.steps})
+    clamped_marks = [mark for mark in marks if mark <= arguments.clamped]
+    ratios: dict[str, list[float]] = {}
+    for content, style in arguments.pair:
+        size = arguments.size
+        paces = pace(content, style, size)
+        mine = timed(
+            ours(content, style, size, arguments.ours, set(range(5, arguments.ours, 5))),
+            paces["ours"],
+        )
+        for name, until in (("as shipped", marks), ("clamped", clamped_marks)):
+            track = track_peer(content, style, size, until, clamped=name == "clamped")
+            steps, bar = min(track, key=lambda point: point[1])
+            ((seconds, _),) = timed([(steps, bar)], paces[name])
+            reached = seconds_to(mine, bar)
+            ratios.setdefault(name, []).append(seconds / reached)
+            print(
+                f"{content.stem} × {style.stem} | {name} | {bar:.0f} | {steps}, {seconds:.0f} |"
+                f" {reached:.1f} s | {seconds / reached:.1f} |"
+                f" {mine[-1][1]:.0f} in {mine[-1][0]:.0f} s |"
+                f" {paces['ours'][1]:.3f}, in fp32 {paces['ours in fp32'][1]:.3f},"
+                f" {paces[name][1]:.3f}",
+                flush=True,
+            )
+    _tell(ratios)
+
+
+def race_crowson(arguments: argparse.Namespace) -> None:
+    """Race crowsonkb, and print a line per pair."""
+    print(
+        "pair | its objective, seconds | ours at that | times sooner | ours ends"
+        " (negative: lower than its end)"
+    )
+    ratios: dict[str, list[float]] = {}
+    for content, style in arguments.pair:
+        seconds, bar = _of_crowson(arguments, content, style)
+        mine = _gallery_track(arguments, content, style)
+        reached = seconds_to(mine, bar)
+        ratios.setdefault("crowsonkb", []).append(seconds / reached)
+        last, end = mine[-1]
+        print(
+            f"{content.stem} × {style.stem} | {bar:.5f}, {seconds:.0f} | {reached:.1f} s |"
+            f" {seconds / reached:.1f} | {end:.5f} ({end / bar - 1:+.1%}) in {last:.1f} s",
+            flush=True,
+        )
+    _tell(ratios)
+
+
+def _tell(ratios: dict[str, list[float]]) -> None:
+    for name, values in ratios.items():
+        reached = [value for value in values if math.isfinite(value)]
+        mean = statistics.geometric_mean(reached) if reached else math.nan
+        spread = f"{min(reached):.1f} to {max(reached):.1f}" if reached else "never"
+        count = f"{len(reached)} of {len(values)} pairs"
+        print(f"against it {name}: {mean:.1f} times sooner ({spread}; {count})")
+
+
+def _crowson(arguments: argparse.Namespace, *words: str | Path) -> str:
+    run = [sys.executable, arguments.crowson / "run.py", *words, "--size", str(arguments.size)]
+    run += ["--threads", str(arguments.threads)]
+    return subprocess.run(run, check=True, capture_output=True, text=True).stdout  # noqa: S603
+
+
+def _of_crowson(arguments: argparse.Namespace, content: Path, style: Path) -> tuple[float, float]:
+    """Return the peer's seconds and the objective of its finished picture."""
+    name = f"{content.stem}--{style.stem}"
+    if arguments.finished is not None:
+        told = (arguments.finished / f"{name}.txt").read_text()
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            told = _crowson(arguments, content, style, Path(folder) / "out.png")
+    found = re.search(r"(\d+) CPU-s, objective ([\d.]+)", told)
+    assert found is not None, told
+    return float(found[1]), float(found[2])
+
+
+def _gallery_track(arguments: argparse.Namespace, content: Path, style: Path) -> Track:
+    """Return our `gallery` preset's track, judged by the peer on files of 8 bits."""
+    recipe = preset("gallery").recipe
+    octaves = dataclasses.replace(recipe.octaves, size=arguments.size, measure="longest")
+    recipe = dataclasses.replace(
+        recipe, octaves=octaves, style_fit="longest", enlarge_style=False, log_every=10**6
+    )
+    began = time.process_time()
+    apart = 0.0
+    seconds: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+
+        def on_step(step: Step) -> None:
+            nonlocal apart
+            if step.size != last.size or (step.done % 5 and not step.ends_octave):
+                return
+            now = time.process_time()
+            seconds.append(now - began - apart)
+            path = Path(folder) / f"{len(seconds):03}.png"
+            path.write_bytes(encode(step.picture()))
+            apart += time.process_time() - now
+
+        pictures = _pictures(content, style)
+        assert pictures.content is not None
+        last = recipe.octaves.plan((pictures.content.shape[-2], pictures.content.shape[-1]))[-1]
+        synthesize(recipe, pictures, studio=Studio("cpu"), on_step=on_step)
+        judged = _crowson(arguments, content, style, "--judge", *sorted(Path(folder).iterdir()))
+    objectives = [float(line.split()[-1]) for line in judged.splitlines() if ".png" in line]
+    return list(zip(seconds, objectives, strict=True))
+
+
 def main() -> None:
     """Run the race and print its table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
+    parser.add_argument("--peer", choices=("pastiche", "crowson"), default="pastiche")
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--steps", type=int, default=100, help="of the peer")
-    parser.add_argument("--ours", type=int, default=120, help="steps of ours")
+    parser.add_argument("--steps", type=int, default=100, help="of pastiche")
+    parser.add_argument("--clamped", type=int, default=100, help="of pastiche, clamped")
+    parser.add_argument("--ours", type=int, default=120, help="steps of ours against pastiche")
+    parser.add_argument("--crowson", type=Path, help="folder of its run.py")
+    parser.add_argument("--finished", type=Path, help="folder of what it painted before")
     parser.add_argument("--pair", nargs=2, action="append", type=Path, metavar=("CONTENT", "STYLE"))
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    pairs = arguments.pair or list(
+    arguments.pair = arguments.pair or list(
         zip(
             sorted((PICTURES / "contents").glob("*.jpg")),
             sorted(PICTURES.glob("*/*.jpg"), key=lambda path: path.parent.name == "contents"),
             strict=False,
         )
     )
-    marks = sorted({*range(10, arguments.steps, 10), arguments.steps})
     print(f"{arguments.size} px, {arguments.threads} thread(s), torch {torch.__version__}")
-    print(
-        "pair | peer | its seconds | its delivered objective | ours at that | times sooner"
-        " | ours ends"
-    )
-    ratios: dict[str, list[float]] = {}
-    for content, style in pairs:
-        mine = ours(
-            content, style, arguments.size, arguments.ours, set(range(5, arguments.ours, 5))
-        )
-        for name, clamped in (("as shipped", False), ("clamped", True)):
-            track = track_peer(content, style, arguments.size, marks, clamped=clamped)
-            seconds, bar = min(track, key=lambda point: point[1])
-            reached = seconds_to(mine, bar)
-            ratios.setdefault(name, []).append(seconds / reached)
-            print(
-                f"{content.stem} × {style.stem} | {name} | {seconds:.0f} | {bar:.0f} |"
-                f" {reached:.1f} s | {seconds / reached:.1f} |"
-                f" {mine[-1][1]:.0f} in {mine[-1][0]:.0f} s",
-                flush=True,
-            )
-    for name, values in ratios.items():
-        spread = f"{min(values):.1f} to {max(values):.1f}"
-        print(f"against it {name}: {statistics.geometric_mean(values):.1f} times sooner ({spread})")
+    if arguments.peer == "pastiche":
+        race_grams(arguments)
+    elif arguments.crowson is None:
+        parser.error("--peer crowson needs --crowson FOLDER")
+    else:
+        race_crowson(arguments)
 
 
 if __name__ == "__main__":
