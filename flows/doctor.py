@@ -12,7 +12,7 @@ from nst_core.dials import Dials, turn
 from nst_core.errors import NSTError
 from nst_core.networks import NETWORKS
 from nst_core.presets import preset
-from tasks.calibration import memory, speed
+from tasks.calibration import memory, speeds
 from tasks.devices import count_cards, count_cores, detect_slots
 from tasks.weights import weights_state
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SIZES = (384, 512, 1024)
 _LANDSCAPE = (3, 4)
+_SHARE_PIXELS = 384 * 512
 
 
 def examine(settings: Settings, *, measure: bool = True) -> dict[str, Any]:
@@ -58,10 +59,13 @@ def examine(settings: Settings, *, measure: bool = True) -> dict[str, Any]:
         {"name": spec.name, "device": spec.device, "threads": spec.threads} for spec in specs
     ]
     if measure:
-        found = speed(specs, scratch, again=True)
+        recipe = preset("gallery").recipe
+        found = speeds(specs, scratch, [recipe], again=True).of(recipe)
         report["speed"] = {
-            "per_step_seconds": found.per_step,
-            "per_megapixel_step_seconds": found.per_pixel * 1e6,
+            "per_step_seconds": found.step.fixed,
+            "per_megapixel_step_seconds": found.step.per_pixel * 1e6,
+            "convolution_ceiling_gflops": found.ceiling / 1e9,
+            "share_of_ceiling": found.share(recipe, _SHARE_PIXELS),
             "forecast": list(_forecast(found, len(specs))),
         }
     return report

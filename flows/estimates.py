@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from flows.inputs import Inputs
     from manifests.pairs import Pair
     from nst_core.octaves import Size
-    from tasks.calibration import Speed
+    from tasks.calibration import Speeds
     from tasks.settings import Settings
 
 _UNKNOWN_SIZE: Size = (3, 4)
@@ -31,7 +31,7 @@ class Estimates:
     Args:
         inputs: What the pairs read, fetched.
         settings: The machine's facts.
-        speed: Of a slot; without one, painting takes no time.
+        speeds: Of a slot, for the kind of every pair's recipe.
         limit: Bytes that a slot may take; None for as much as it takes.
     """
 
@@ -39,13 +39,13 @@ class Estimates:
         self,
         inputs: Inputs,
         settings: Settings,
-        speed: Speed | None,
+        speeds: Speeds,
         *,
         limit: int | None = None,
     ) -> None:
         self._inputs = inputs
         self._settings = settings
-        self._speed = speed
+        self._speeds = speeds
         self._limit = limit
         self._sizes: dict[str | None, Size] = {None: (1, 1)}
         self._known: dict[tuple[str, Size], _Estimate] = {}
@@ -76,7 +76,7 @@ class Estimates:
         key = pair.recipe_name, size
         if key not in self._known:
             self._known[key] = _Estimate(
-                self._speed.seconds(pair.recipe, size, self._limit) if self._speed else 0.0,
+                self._speeds.of(pair.recipe).seconds(pair.recipe, size, self._limit),
                 memory(pair.recipe, size, self._limit),
                 file_bytes(pair.recipe, size),
             )

@@ -15,7 +15,7 @@ from flows.sources import read_manifest
 from flows.watching import title
 from manifests.comparing import compare, identify
 from manifests.planning import expand, only
-from tasks.calibration import speed
+from tasks.calibration import speeds
 from tasks.devices import detect_slots
 from tasks.locations import is_remote
 from tasks.memory import memory_of_slot
@@ -111,13 +111,13 @@ def forecast_pairs(
     if not is_all:
         plan = replace(plan, orphaned=())
     specs = detect_slots(settings.device, slots=settings.slots, threads=settings.torch_threads)
+    to_paint = [one.pair for one in plan.to_paint]
     estimates = Estimates(
         inputs,
         settings,
-        speed(specs, settings.scratch) if plan.to_paint else None,
+        speeds(specs, settings.scratch, [pair.recipe for pair in to_paint]),
         limit=memory_of_slot(specs, limit=settings.memory_limit),
     )
-    to_paint = [one.pair for one in plan.to_paint]
     seconds = plan.seconds(estimates.seconds, slots=len(specs))
     told: dict[str, Any] = {
         "collection": manifest.collection,

@@ -1,22 +1,28 @@
-"""How fast this machine paints, measured once per device and kept."""
+"""How fast this machine paints, measured once per device and kind of recipe, and kept."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nst_core.footprint import Memory, working
+from nst_core.networks import network
 from nst_core.sketches import expected
+from nst_core.terms import IMAGE
+from nst_core.tiles import scale_of
 from tasks.durable import OutputError, write_atomic
 from tasks.slots import SlotPool
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+
+    import torch
 
     from nst_core.octaves import Size
     from nst_core.recipe import Recipe
@@ -31,19 +37,40 @@ _STEPS = 4
 _FILE_BYTES_PER_PIXEL = 2.4
 
 
+class Cost(NamedTuple):
+    """Seconds that grow with the canvas.
+
+    Args:
+        fixed: Whatever its size.
+        per_pixel: For each of its pixels.
+    """
+
+    fixed: float
+    per_pixel: float
+
+    def at(self, pixels: float) -> float:
+        """Return the seconds on a canvas of so many pixels."""
+        return self.fixed + self.per_pixel * pixels
+
+
 @dataclass(frozen=True)
 class Speed:
-    """What a step of the `gallery` recipe costs in one slot.
+    """What a kind of recipe costs in one slot.
 
     Args:
         device: As torch names it, and its threads.
-        per_step: Seconds that every step takes.
-        per_pixel: Seconds that it takes more for each pixel of the canvas.
+        step: Of an optimiser's step.
+        setup: Of beginning an octave: what the pictures are compared with.
+        row: Of a row of the loss log.
+        ceiling: Floating-point operations a second of a convolution by itself, in the precision
+            of the feature maps.
     """
 
     device: str
-    per_step: float
-    per_pixel: float
+    step: Cost
+    setup: Cost
+    row: Cost
+    ceiling: float
 
     def seconds(self, recipe: Recipe, picture: Size, limit: int | None = None) -> float:
         """Return the forecast for one pair.
@@ -56,9 +83,35 @@ class Speed:
         total = 0.0
         for octave in (*expected(recipe, picture), *recipe.octaves.plan(picture)):
             pixels = octave.size[0] * octave.size[1]
-            work = working(recipe, octave, Memory(limit)).work
-            total += octave.steps * (self.per_step + self.per_pixel * pixels * work)
+            seen = pixels * working(recipe, octave, Memory(limit)).work
+            rows = 1 + octave.steps / recipe.log_every
+            total += self.setup.at(seen) + octave.steps * self.step.at(seen)
+            total += rows * self.row.at(seen)
         return total
+
+    def share(self, recipe: Recipe, pixels: float) -> float:
+        """Return how much of the ceiling a step reaches; above 1 by doing with fewer operations.
+
+        Args:
+            recipe: Of a VGG.
+            pixels: Of the canvas.
+        """
+        return _operations(recipe) * pixels / self.step.at(pixels) / self.ceiling
+
+
+class Speeds:
+    """The speed of each kind of recipe.
+
+    Args:
+        found: By kind.
+    """
+
+    def __init__(self, found: Mapping[str, Speed]) -> None:
+        self._found = found
+
+    def of(self, recipe: Recipe) -> Speed:
+        """Return the speed of a recipe whose kind was measured."""
+        return self._found[_kind(recipe)]
 
 
 def memory(recipe: Recipe, picture: Size, limit: int | None = None) -> float:
@@ -79,78 +132,178 @@ def file_bytes(recipe: Recipe, picture: Size) -> float:
     return height * width * _FILE_BYTES_PER_PIXEL
 
 
-def speed(specs: Sequence[SlotSpec], scratch: Path, *, again: bool = False) -> Speed:
-    """Return the speed of a slot, measured with all slots busy or remembered.
+def speeds(
+    specs: Sequence[SlotSpec], scratch: Path, recipes: Iterable[Recipe], *, again: bool = False
+) -> Speeds:
+    """Return what recipes cost in a slot, measured with all slots busy or remembered.
 
     Args:
         specs: The slots; all of one kind.
         scratch: Folder in which it is remembered.
+        recipes: Measured is one of each kind: the same network, terms, layers and optimiser.
         again: Measure even if it is remembered.
 
     Raises:
         SlotError: No slot could measure.
     """
-    spec = specs[0]
-    name = f"{spec.device}, {len(specs)} slots of {spec.threads} threads"
-    path = scratch / "speed" / f"{spec.device.replace(':', '-')}-{len(specs)}-{spec.threads}.json"
-    if not again and (known := _remembered(path)) is not None:
-        return known
+    kinds = {_kind(recipe): recipe for recipe in recipes}
+    files = {kind: remembered_at(scratch, specs, recipe) for kind, recipe in kinds.items()}
+    found = {
+        kind: known
+        for kind, path in files.items()
+        if not again and (known := _remembered(path)) is not None
+    }
+    if kinds.keys() == found.keys():
+        return Speeds(found)
     with SlotPool(specs, "tasks.calibration:main", logs=scratch / "slots") as pool:
         pool.warm()
-        results = _all_at_once(pool)
-    small, large = (max(result[index] for result in results) for index in (0, 1))
-    pixels = [height * width for height, width in _SIZES]
-    per_pixel = max(0.0, (large - small) / (pixels[1] - pixels[0]))
-    found = Speed(name, max(0.0, small - per_pixel * pixels[0]), per_pixel)
-    try:
-        write_atomic(path, json.dumps(asdict(found) | {"version": version("nst-gallery")}).encode())
-    except OutputError:
-        return found  # not remembered is only slower
-    return found
+        for kind in kinds.keys() - found.keys():
+            found[kind] = measured = _measured(pool, kinds[kind])
+            kept = asdict(measured) | {"version": version("nst-gallery")}
+            try:
+                write_atomic(files[kind], json.dumps(kept).encode())
+            except OutputError:
+                continue  # not remembered is only slower
+    return Speeds(found)
 
 
-def _all_at_once(pool: SlotPool) -> list[list[float]]:
-    """Measure in every slot at the same time, as they will paint."""
+def remembered_at(scratch: Path, specs: Sequence[SlotSpec], recipe: Recipe) -> Path:
+    """Return the file in which the speed of a recipe's kind is remembered."""
+    spec = specs[0]
+    slots = f"{spec.device.replace(':', '-')}-{len(specs)}-{spec.threads}"
+    return scratch / "speed" / f"{slots}-{_kind(recipe)}.json"
+
+
+def _kind(recipe: Recipe) -> str:
+    """Return what recipes that cost the same per step have in common."""
+    terms = sorted({(term.kind, term.layer) for term in recipe.terms if term.weight})
+    seen = [recipe.network, recipe.pooling, recipe.border, recipe.precision, terms]
+    seen += [recipe.optimizer.kind, recipe.canvas.kind, sorted(recipe.reads)]
+    digest = hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+    return f"{recipe.network}-{digest[:10]}"
+
+
+def _operations(recipe: Recipe) -> float:
+    """Return the floating-point operations of a VGG's convolutions per pixel, there and back."""
+    row = network(recipe.network)
+    known = row.layers
+    layers = {term.layer for term in recipe.terms if term.weight} - {IMAGE}
+    deepest = max(known.index(layer) for layer in layers)
+    total, before = 0.0, 3
+    for layer in known[: deepest + 1]:
+        if layer.startswith("conv"):
+            channels = row.channels(layer)
+            total += 2 * 9 * before * channels / scale_of(row, layer) ** 2
+            before = channels
+    return 2 * total
+
+
+def _measured(pool: SlotPool, recipe: Recipe) -> Speed:
+    """Measure in every slot at the same time, as they will paint; the slowest counts."""
     with ThreadPoolExecutor(len(pool.specs)) as threads:
-        runs = [threads.submit(pool.run, {}) for _ in pool.specs]
-        return [run.result()["seconds"] for run in runs]
+        runs = [threads.submit(pool.run, {"recipe": recipe}) for _ in pool.specs]
+        results = [run.result() for run in runs]
+    pixels = [height * width for height, width in _SIZES]
+
+    def cost(part: str) -> Cost:
+        small, large = (max(result[part][index] for result in results) for index in (0, 1))
+        per_pixel = max(0.0, (large - small) / (pixels[1] - pixels[0]))
+        return Cost(max(0.0, small - per_pixel * pixels[0]), per_pixel)
+
+    spec = pool.specs[0]
+    return Speed(
+        device=f"{spec.device}, {len(pool.specs)} slots of {spec.threads} threads",
+        step=cost("step"),
+        setup=cost("setup"),
+        row=cost("row"),
+        ceiling=min(result["ceiling"] for result in results),
+    )
 
 
 def _remembered(path: Path) -> Speed | None:
     try:
         kept = json.loads(path.read_bytes())
-        if kept.pop("version") == version("nst-gallery"):
-            return Speed(**kept)
+        if kept.pop("version") != version("nst-gallery"):
+            return None
+        return Speed(**kept | {part: Cost(*kept[part]) for part in ("step", "setup", "row")})
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return None
 
 
 def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> dict[str, Any]:
-    """Measure seconds per step at both sizes, in a slot's process."""
+    """Measure ``job["recipe"]`` at both sizes, in a slot's process.
+
+    Returns:
+        ``step``, ``setup`` and ``row``: seconds at each size; ``ceiling``: see :class:`Speed`.
+    """
     import torch  # noqa: PLC0415 # the process that asks must not load it
 
     from nst_core.objective import Style, bind  # noqa: PLC0415
     from nst_core.octaves import Octave  # noqa: PLC0415
-    from nst_core.presets import preset  # noqa: PLC0415
     from nst_core.studio import Studio  # noqa: PLC0415
 
     del stop
     emit({"kind": "stage", "stage": "measuring"})
     studio = Studio(job["device"])
-    recipe = preset("gallery").recipe
-    seconds = []
+    recipe: Recipe = job["recipe"]
+    clock = _Clock(studio.device)
     for height, width in _SIZES:
         octave = Octave((height, width), max(height, width), _STEPS)
-        content = torch.rand(1, 3, height, width, device=job["device"])
-        objective = bind(recipe, studio, octave, content, [Style(content, f"{height}")])
-        descent = recipe.optimizer.start(content, recipe.canvas)
-        times = []
-        for _ in range(_STEPS):
-            began = time.perf_counter()
-            descent.step(objective)
-            if content.is_cuda:
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - began)
-        seconds.append(sorted(times)[1])
-    return {"seconds": seconds}
+        picture = torch.rand(1, 3, height, width, device=studio.device)
+        content = picture if "content" in recipe.reads else None
+        # Kernels are packed when they are used for the first time, once in the life of a slot.
+        for attempt in ("cold", "warm"):
+            styles = [Style(picture, attempt)] if "style" in recipe.reads else []
+            setup, objective = clock.of(bind, recipe, studio, octave, content, styles)
+            if attempt == "cold":
+                objective(picture)
+        clock.note("setup", [setup])
+        descent = recipe.optimizer.start(picture, recipe.canvas, _STEPS)
+        clock.note("step", [clock.of(descent.step, objective)[0] for _ in range(_STEPS)])
+        with torch.no_grad():
+            clock.note("row", [clock.of(objective.parts, picture)[0] for _ in range(2)])
+    return clock.seconds | {"ceiling": clock.ceiling(studio.features(recipe).dtype)}
+
+
+class _Clock:
+    """Measures what a device does, and keeps it by name.
+
+    Attributes:
+        seconds: The second best of each note, or the only one, in order.
+
+    Args:
+        device: Waited for.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.seconds: dict[str, list[float]] = {}
+
+    def of(self, action: Callable[..., Any], *arguments: object) -> tuple[float, Any]:
+        """Return the seconds that an action takes, and what it returns."""
+        import torch  # noqa: PLC0415
+
+        began = time.perf_counter()
+        result = action(*arguments)
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter() - began, result
+
+    def note(self, name: str, times: list[float]) -> None:
+        """Keep the second best of some times."""
+        self.seconds.setdefault(name, []).append(sorted(times)[min(1, len(times) - 1)])
+
+    def ceiling(self, dtype: torch.dtype) -> float:
+        """Return the operations a second of a wide convolution by itself."""
+        import torch  # noqa: PLC0415
+
+        channels, side = 256, 64
+        like: dict[str, Any] = {"device": self._device, "dtype": dtype}
+        maps = torch.rand(1, channels, side, side, **like)
+        kernel = torch.rand(channels, channels, 3, 3, **like)
+        maps, kernel = (
+            each.contiguous(memory_format=torch.channels_last) for each in (maps, kernel)
+        )
+        conv = torch.nn.functional.conv2d
+        times = [self.of(conv, maps, kernel, None, 1, 1)[0] for _ in range(7)]
+        return 2 * 9 * channels**2 * side**2 / min(times)

@@ -8,6 +8,11 @@ from importlib.metadata import version
 import pytest
 
 from flows.forecast import forecast
+from flows.sources import read_manifest
+from manifests.planning import expand
+from tasks.calibration import remembered_at
+from tasks.devices import detect_slots
+from tasks.storage import find
 
 
 @pytest.fixture
@@ -22,9 +27,11 @@ def made(toy, monkeypatch):
         "TORCH_THREADS": 1,
     }.items():
         monkeypatch.setenv(f"NST_{name}", str(value))
-    known = {"device": "cpu", "per_step": 1.0, "per_pixel": 0.0, "version": version("nst-gallery")}
-    (scratch / "speed").mkdir(parents=True)
-    (scratch / "speed" / "cpu-1-1.json").write_text(json.dumps(known))
+    known = {"step": [1, 0], "setup": [0, 0], "row": [0, 0], "device": "cpu", "ceiling": 1.0}
+    (pair, *_) = expand(read_manifest(str(made.path)), find)
+    path = remembered_at(scratch, detect_slots("cpu", slots=1, threads=1), pair.recipe)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(known | {"version": version("nst-gallery")}))
     return made
 
 

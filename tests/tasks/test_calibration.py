@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nst_core.dials import Dials, turn
+from nst_core.octaves import Octaves
+from nst_core.presets import preset
+from tasks.calibration import Cost, Speed, remembered_at
+from tasks.devices import detect_slots
+
+GALLERY = preset("gallery").recipe
+SPEED = Speed(device="cpu", step=Cost(1, 0.01), setup=Cost(100, 0), row=Cost(1000, 0), ceiling=1e9)
+
+
+def test_a_pair_takes_its_steps_its_octaves_and_its_log():
+    """Each octave is set up, stepped through, and logged at its first step and every so many."""
+    octaves = Octaves(size=40, smallest=20, ratio=2.0, steps=(10, 20))
+    recipe = replace(GALLERY, octaves=octaves, log_every=10, legibility=None)
+
+    steps = 10 * (1 + 0.01 * 20 * 20) + 20 * (1 + 0.01 * 40 * 40)
+    assert SPEED.seconds(recipe, (50, 50)) == pytest.approx(steps + 2 * 100 + (2 + 3) * 1000)
+
+
+def test_what_costs_the_same_is_measured_once():
+    """Sizes, steps and weights make no other kind of recipe; networks and precisions do."""
+    specs, scratch = detect_slots("cpu", slots=1, threads=1), Path("scratch")
+    asked = remembered_at(scratch, specs, GALLERY)
+    alike = turn(GALLERY, Dials(size=1024, content_weight=0.5, steps=10))
+    others = [replace(GALLERY, precision="fp32"), preset("pastiche").recipe]
+
+    assert remembered_at(scratch, specs, alike) == asked
+    assert len({asked, *(remembered_at(scratch, specs, other) for other in others)}) == 3
+
+
+def test_share_of_the_ceiling_counts_both_ways():
+    """A step as fast as convolutions by themselves is at 1: 0.5 Mflop per pixel and way."""
+    flops = 2 * 9 * (3 * 64 + 64 * 64 + (64 * 128 + 128 * 128) / 4)
+    flops += 2 * 9 * (128 * 256 + 3 * 256 * 256) / 16
+    flops += 2 * 9 * ((256 * 512 + 3 * 512 * 512) / 64 + 512 * 512 / 256)
+    speed = replace(SPEED, step=Cost(0, 2 * flops / 1e9))
+
+    assert speed.share(GALLERY, 1000) == pytest.approx(1)
