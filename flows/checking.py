@@ -15,7 +15,7 @@ from nst_core.errors import NSTError
 from nst_core.image_reading import inspect
 from nst_core.networks import NETWORKS
 from tasks.calibration import file_bytes
-from tasks.devices import detect_slots
+from tasks.engines import require_slots
 from tasks.locations import is_remote
 from tasks.output import Output
 from tasks.probe import probe
@@ -78,7 +78,7 @@ def _steps(
         yield lambda: Output(staging(target, settings.scratch)).probe(needed=needed)
     else:
         yield lambda: _probe_folder(Path(target), needed)
-    yield lambda: detect_slots(settings.device)
+    yield lambda: require_slots(settings)
 
 
 def _look(location: str, inputs: Inputs, settings: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -64,6 +65,19 @@ Memory = Annotated[
 Device = Annotated[str | None, typer.Option(help="auto, cpu, mps, cuda, cuda:0 or cuda:0,cuda:1.")]
 
 
+class EngineName(StrEnum):
+    """What ``NST_ENGINE`` may be."""
+
+    local = "local"
+    ray = "ray"
+
+
+Engine = Annotated[
+    EngineName | None,
+    typer.Option(help="Paint on this machine, or on the Ray cluster at RAY_ADDRESS."),
+]
+
+
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     logs.configure()
@@ -110,6 +124,7 @@ def run(
     output: OutputOption = None,
     only: Only = None,
     device: Device = None,
+    engine: Engine = None,
     stop_at: Annotated[
         str | None, typer.Option(help="Time of day to have everything saved: 07:00.")
     ] = None,
@@ -135,6 +150,7 @@ def run(
         output=output,
         only=only,
         device=device,
+        engine=engine,
         stop_at=stop_at,
         max_hours=max_hours,
         retry_failed=retry_failed,

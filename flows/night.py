@@ -24,16 +24,14 @@ from flows.watching import Outcome, title
 from manifests.comparing import identify
 from nst_core.errors import NSTError
 from tasks.attempts import CircuitBreaker, patiently
-from tasks.devices import detect_slots
 from tasks.durable import explained
+from tasks.engines import lent
 from tasks.jobs import SlotError, Stopped
 from tasks.lock import hold
-from tasks.memory import memory_of_slot
 from tasks.output import Output
 from tasks.patience import Patience
 from tasks.records import PRODUCT_VERSION, Failure, Record
 from tasks.render import Renderer
-from tasks.slots import SlotPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -342,6 +340,7 @@ def opened(
     retry_failed: bool = False,
     draft: bool = False,
     painter: str = "tasks.painter:main",
+    keep: str | None = None,
 ) -> Iterator[Night]:
     """Hold the output, start the slots, and give the night; stop and let go at the end.
 
@@ -356,11 +355,12 @@ def opened(
         retry_failed: Whether pairs that failed in an earlier night are tried again.
         draft: Whether every pair is painted small first.
         painter: What paints in the slots, ``module:function``; a `tasks.jobs.Entry`.
+        keep: See :func:`tasks.engines.lent`.
 
     Raises:
         OutputLockedError: Another run holds the output.
         OutputError: It cannot be written.
-        DeviceError: There is no such device here.
+        NSTError: There are no such devices here, or no such cluster.
     """
     output = Output(root)
     with ExitStack() as stack:
@@ -369,10 +369,9 @@ def opened(
         rehash = not output.ledger.ended_cleanly()
         output.recover()
         output.ledger.note("run_start", manifest=source, product=PRODUCT_VERSION)
-        specs = detect_slots(settings.device, slots=settings.slots, threads=settings.torch_threads)
-        specs = specs[: max(1, len(pairs))]
-        memory = memory_of_slot(specs, limit=settings.memory_limit)
-        pool = stack.enter_context(SlotPool(specs, painter, logs=output.work / "slots"))
+        pool, memory = stack.enter_context(
+            lent(settings, painter, most=len(pairs), logs=output.work / "slots", keep=keep)
+        )
         renderer = Renderer(pool, deadline=deadline, memory=memory)
         night = Night(
             manifest=manifest,

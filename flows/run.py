@@ -19,6 +19,7 @@ from flows import threads
 from flows.deadlines import deadline
 from flows.display import display
 from flows.exit_codes import ExitCode, gravest
+from flows.keeping import Keeping, keep_of
 from flows.night import opened
 from flows.notifying import notified
 from flows.prefect_server import PrefectServer
@@ -67,6 +68,7 @@ class RunOptions:
         output: In place of the manifest's output.
         only: Pairs whose path or name fits this glob.
         device: In place of ``NST_DEVICE``.
+        engine: In place of ``NST_ENGINE``.
         stop_at: Time of day at which everything must be saved, ``07:00 [time zone]``.
         max_hours: The same as a duration.
         retry_failed: Try pairs again that failed in an earlier night.
@@ -80,6 +82,7 @@ class RunOptions:
     output: str | None = None
     only: str | None = None
     device: str | None = None
+    engine: str | None = None
     stop_at: str | None = None
     max_hours: float | None = None
     retry_failed: bool = False
@@ -131,6 +134,8 @@ def paint_pairs(
     settings = Settings.from_environment()
     if options.device:
         settings = replace(settings, device=options.device)
+    if options.engine:
+        settings = replace(settings, engine=options.engine)
     if options.memory_limit:
         settings = replace(settings, memory_limit=options.memory_limit)
     require_weights({pair.recipe.network for pair in pairs})
@@ -138,6 +143,7 @@ def paint_pairs(
     root = staging(target, settings.scratch) if target.startswith("s3://") else Path(target)
     ends = deadline([options.stop_at, manifest.finish_by], options.max_hours, since=options.since)
     name = printable(source)
+    keep = keep_of(target, settings)
     with (
         display(quiet=options.quiet) as watcher,
         opened(
@@ -150,9 +156,12 @@ def paint_pairs(
             deadline=ends,
             retry_failed=options.retry_failed,
             draft=manifest.draft or options.draft,
+            keep=keep,
         ) as night,
         Uploading(night, target, source=name) as uploading,
     ):
+        if keep:
+            night.watchers.append(Keeping(keep, settings))
         if command is None:
             _remember(night, source, target, options)
             command = _command(source, options)
@@ -195,6 +204,7 @@ def _command(source: str, options: RunOptions) -> str:
         "--output": options.output,
         "--only": options.only,
         "--device": options.device,
+        "--engine": options.engine,
         "--stop-at": options.stop_at,
         "--max-hours": options.max_hours,
         "--memory-limit": options.memory_limit,

@@ -9,6 +9,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,16 +17,16 @@ from typing import TYPE_CHECKING
 from nst_core.errors import FailureKind, NSTError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 # A card shows as a device node: NVIDIA, NVIDIA under WSL, NVIDIA Tegra, AMD. Without any, asking
 # torch, which takes seconds, can be saved.
 _CARD_NODES = ("nvidiactl", "dxg", "nvhost-ctrl", "kfd")
 
 _ASK_TORCH = (
-    "import json, torch; print(json.dumps("
-    "{'cuda': torch.cuda.device_count() if torch.cuda.is_available() else 0,"
-    " 'mps': int(torch.backends.mps.is_available())}))"
+    "import json, torch; cuda = torch.cuda; n = cuda.device_count() if cuda.is_available() else 0;"
+    "print(json.dumps({'cuda': n, 'mps': int(torch.backends.mps.is_available()), 'bytes':"
+    " min((cuda.get_device_properties(i).total_memory for i in range(n)), default=0)}))"
 )
 _SECONDS_FOR_TORCH = 120
 
@@ -40,11 +41,13 @@ class SlotSpec:
         name: Says which one it is, in messages and as a log's name: ``cpu0``, ``cuda1``.
         device: ``cpu``, ``mps``, or ``cuda:N``: the N-th card that this process may use.
         threads: CPU threads for torch.
+        sharers: Slots on its card, itself among them.
     """
 
     name: str
     device: str
     threads: int
+    sharers: int = 1
 
 
 class DeviceError(NSTError):
@@ -75,15 +78,37 @@ def detect_slots(
     Raises:
         DeviceError: There is no such device here.
     """
+    names = find_devices(device, cards)
+    return arrange(names, slots=slots, threads=threads, cores=cores)
+
+
+def find_devices(device: str, cards: Callable[[], dict[str, int]] | None = None) -> list[str]:
+    """Return the devices that a ``--device`` means; see `detect_slots`."""
+    return _devices(device, cards or count_cards)
+
+
+def arrange(
+    names: Sequence[str],
+    *,
+    slots: int | None = None,
+    threads: int | None = None,
+    cores: int | None = None,
+) -> list[SlotSpec]:
+    """Return slots on devices that are there; see `detect_slots`."""
     cores = cores or count_cores()
-    names = _devices(device, cards or count_cards)
     count = slots or (cores if names == ["cpu"] else len(names))
     threads = threads or max(1, cores // count)
     # Card by card, then a second slot on each, and so on.
     places = [divmod(index, len(names)) for index in range(count)]
     single = count <= len(names)
+    sharers = Counter(names[which] for _, which in places if names[which] != "cpu")
     return [
-        SlotSpec(_label(names[which], None if single else lap), names[which], threads)
+        SlotSpec(
+            _label(names[which], None if single else lap),
+            names[which],
+            threads,
+            sharers.get(names[which], 1),
+        )
         for lap, which in places
     ]
 
@@ -109,13 +134,13 @@ def worker_environment(spec: SlotSpec, environ: Mapping[str, str]) -> dict[str, 
 
 
 def count_cards() -> dict[str, int]:
-    """Return how many devices of each kind torch can use here.
+    """Return how many devices of each kind torch can use here, and the smallest card's ``bytes``.
 
     Raises:
         DeviceError: torch cannot be imported.
     """
     if not _may_have_cards():
-        return {"cuda": 0, "mps": 0}
+        return {"cuda": 0, "mps": 0, "bytes": 0}
     try:
         asked = subprocess.run(  # noqa: S603 - this very interpreter
             [sys.executable, "-P", "-c", _ASK_TORCH],

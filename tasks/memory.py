@@ -7,29 +7,44 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.devices import count_cards
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tasks.devices import SlotSpec
 
 # Estimates are rough, and other programs want some too.
 _SHARED_OUT = 0.8
+# Of a card's memory; the rest goes to libraries, once for each process.
+_OF_CARD = 0.85
 
 
 def memory_of_slot(
-    specs: Sequence[SlotSpec], *, limit: int | None = None, available: float | None = None
+    specs: Sequence[SlotSpec],
+    *,
+    limit: int | None = None,
+    available: float | None = None,
+    of_card: Callable[[], int] | None = None,
 ) -> int | None:
     """Return how many bytes each slot's process may take, or None to let it ask its card.
+
+    Slots that share a card share its memory out beforehand: each would find it free at first.
 
     Args:
         specs: The slots; those on the CPU share what is there.
         limit: What a person allows each, which then counts.
         available: Bytes of main memory that may be taken; by default `available_memory`.
+        of_card: Gives the bytes of the smallest card; by default torch is asked.
     """
     if limit is not None:
         return limit
     if any(spec.device.startswith("cuda") for spec in specs):
-        return None
+        sharers = max(spec.sharers for spec in specs)
+        if sharers == 1:
+            return None
+        total = of_card() if of_card else count_cards()["bytes"]
+        return int(_OF_CARD * total / sharers)
     free = available_memory() if available is None else available
     return None if math.isinf(free) else int(_SHARED_OUT * free / max(1, len(specs)))
 

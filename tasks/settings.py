@@ -39,6 +39,12 @@ def _device(text: str) -> str:
     return text
 
 
+def _engine(text: str) -> str:
+    if text not in {"local", "ray"}:
+        raise ValueError("local or ray")
+    return text
+
+
 def _log_format(text: str) -> str:
     if text not in {"text", "json"}:
         raise ValueError("text or json")
@@ -130,6 +136,23 @@ class Settings:
             "Where to paint: auto, cpu, mps, cuda, cuda:0 or cuda:0,cuda:1.",
         ),
     )
+    engine: str = field(
+        default="local",
+        metadata=_fact(
+            "NST_ENGINE",
+            _engine,
+            "Who lends the slots: local, this machine; or ray, the cluster at RAY_ADDRESS.",
+        ),
+    )
+    ray_address: str = field(
+        default="auto",
+        metadata=_fact(
+            "RAY_ADDRESS",
+            str,  # Ray's own, so it may say what concerns other programs only
+            "Where the Ray cluster's head is, such as 10.0.0.1:6379; as Ray itself reads it. Unset:"
+            " the cluster that this machine belongs to.",
+        ),
+    )
     scratch: Path = field(
         default_factory=_default_scratch,
         metadata=_fact(
@@ -186,7 +209,7 @@ class Settings:
         metadata=_fact(
             "NST_SLOTS",
             _count,
-            "Painting processes on a CPU. Unset: as many as pay on this machine.",
+            "Painting processes. Unset: one for each card, or as many as pay on a CPU.",
         ),
     )
     torch_threads: int | None = field(

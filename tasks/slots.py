@@ -14,10 +14,10 @@ import signal
 import threading
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from tasks.devices import SlotSpec
 from tasks.jobs import SlotUnusable, Stopped
@@ -29,9 +29,54 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-__all__ = ["SlotPool", "SlotSpec"]
+__all__ = ["SlotPool", "SlotSpec", "Worker"]
 
 _LOGGER = logging.getLogger(__name__)
+
+# Seconds after which a waiting job looks whether there are slots at all.
+_LOOK_AROUND = 1.0
+
+
+class Worker(Protocol):
+    """What holds a slot: `tasks.supervision.WorkerProcess` here, another machine's elsewhere."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id, on its machine."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs, as far as is known."""
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether it can take a job."""
+
+    def await_ready(self, seconds: float) -> None:
+        """Wait until it can take a job; raises `SlotUnusable` or `Stopped`."""
+
+    def run(
+        self,
+        job: dict[str, Any],
+        on_event: Callable[[dict[str, Any]], None],
+        *,
+        deadline: float,
+        grace: float,
+        stall_seconds: float,
+    ) -> dict[str, Any]:
+        """Run a job to its end; see `SlotPool.run`."""
+
+    def dismiss(self) -> None:
+        """Ask its job to save and leave, and itself to end then."""
+
+    def kill(self) -> None:
+        """End it at once, as part of a dismissal. Safe in a signal handler."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, and return whether it came."""
+
+    def discard(self) -> None:
+        """End it at once and let go of it; for whoever talks to it."""
 
 
 @dataclass(eq=False)
@@ -39,7 +84,7 @@ class _Slot:
     """A place, and the worker that holds it now or is about to."""
 
     spec: SlotSpec
-    worker: Future[WorkerProcess]
+    worker: Future[Worker]
 
 
 class SlotPool:
@@ -54,6 +99,8 @@ class SlotPool:
             carries, as ``device``, the device to name to torch.
         logs: Folder for one log per slot; what an earlier pool left there is overwritten.
         paths: Folders to import the entry from, besides the usual ones.
+        hire: Gives a slot its worker, in place of a process of this machine. It may wait for one,
+            until its second argument says that the pool is stopping; such slots wait side by side.
         stall_seconds: Silence that is never taken for a stall. A job is stuck after that and after
             ten times the usual gap between its events.
         start_seconds: Time a worker has until it can take a job.
@@ -67,6 +114,7 @@ class SlotPool:
         *,
         logs: Path,
         paths: Sequence[Path] = (),
+        hire: Callable[[SlotSpec, Callable[[], bool]], Worker] | None = None,
         stall_seconds: float = 120.0,
         start_seconds: float = 120.0,
         grace: float = 8.0,
@@ -74,6 +122,7 @@ class SlotPool:
         self._entry = entry
         self._logs = logs
         self._paths = tuple(paths)
+        self._hire = hire
         self._stall_seconds = stall_seconds
         self._start_seconds = start_seconds
         self._grace = grace
@@ -81,7 +130,10 @@ class SlotPool:
         self._has_stopped = threading.Event()
         # One thread starts all workers and lives until they are gone; see WorkerProcess.
         self._nursery = ThreadPoolExecutor(
-            1, "slot-nursery", signal.pthread_sigmask, (signal.SIG_BLOCK, HELD_SIGNALS)
+            len(specs) if hire else 1,
+            "slot-nursery",
+            signal.pthread_sigmask,
+            (signal.SIG_BLOCK, HELD_SIGNALS),
         )
         self._changed = threading.Condition()
         for spec in specs:
@@ -120,8 +172,10 @@ class SlotPool:
             Stopped: The pool was stopped.
         """
         for slot in self._slots:
-            with self._leased(slot) as leased:
-                self._ready_worker(leased)
+            worker = None
+            while not worker:
+                with self._leased(slot) as leased:
+                    worker = self._ready_worker(leased)
 
     def run(
         self,
@@ -149,19 +203,21 @@ class SlotPool:
             SlotUnusable: No worker came up to run it.
             Stopped: It was asked to stop, by the deadline or by `stop`, and left unfinished.
         """
-        with self._leased(deadline=min(deadline, begin_by)) as slot:
-            worker = self._ready_worker(slot)
-            try:
-                return worker.run(
-                    job,
-                    on_event,
-                    deadline=deadline,
-                    grace=self._grace,
-                    stall_seconds=self._stall_seconds if stall_seconds is None else stall_seconds,
-                )
-            finally:
-                if not worker.is_fit:
-                    self._replace(slot, worker)
+        while True:
+            with self._leased(deadline=min(deadline, begin_by)) as slot:
+                if not (worker := self._ready_worker(slot)):
+                    continue
+                try:
+                    return worker.run(
+                        job,
+                        on_event,
+                        deadline=deadline,
+                        grace=self._grace,
+                        stall_seconds=stall_seconds or self._stall_seconds,
+                    )
+                finally:
+                    if not worker.is_fit:
+                        self._replace(slot, worker)
 
     def stop(self, grace: float | None = None) -> None:
         """Ask every job to save and leave, wait for them, and end all workers.
@@ -179,8 +235,8 @@ class SlotPool:
         try:
             with self._changed:
                 self._changed.notify_all()
-            # The nursery works in order: after this, no worker is on its way into the world.
-            self._nursery.submit(lambda: None).result()
+            # After this, no worker is on its way into the world.
+            wait([slot.worker for slot in self._slots])
             for worker in self._workers():
                 worker.dismiss()
             end = time.monotonic() + (self._grace if grace is None else grace)
@@ -196,20 +252,31 @@ class SlotPool:
     def _leased(
         self, wanted: _Slot | None = None, *, deadline: float = math.inf
     ) -> Iterator[_Slot]:
-        """Hold a slot, the wanted one or the one that has been free for longest."""
+        """Hold a slot, the wanted one or the one that has been free for longest.
 
-        def is_free() -> bool:
-            return wanted in self._idle if wanted else bool(self._idle)
+        A slot that still waits for its worker is not given while there may be others.
+        """
 
+        def free() -> _Slot | None:
+            if wanted:
+                return wanted if wanted in self._idle else None
+            return next((slot for slot in self._idle if slot.worker.done()), None)
+
+        asked = time.monotonic()
+        slot = None
         with self._changed:
-            while not (self._is_stopping or is_free()):
+            while not (self._is_stopping or (slot := free())):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
-                self._changed.wait(min(left, threading.TIMEOUT_MAX))
+                if any(one.worker.done() for one in self._slots):
+                    asked = time.monotonic()
+                elif time.monotonic() - asked > self._start_seconds:
+                    raise SlotUnusable(f"no slot had a worker within {self._start_seconds:.0f} s")
+                self._changed.wait(min(left, _LOOK_AROUND))
             if self._is_stopping or time.monotonic() >= deadline:
                 raise Stopped("the run ended before a slot took the job")
-            slot = wanted or self._idle[0]
+            assert slot
             self._idle.remove(slot)
         try:
             yield slot
@@ -218,13 +285,16 @@ class SlotPool:
                 self._idle.append(slot)
                 self._changed.notify_all()
 
-    def _ready_worker(self, slot: _Slot) -> WorkerProcess:
-        """Return the worker of a leased slot, able to take a job."""
+    def _ready_worker(self, slot: _Slot) -> Worker | None:
+        """Return the worker of a leased slot, able to take a job; None if it died meanwhile.
+
+        Its replacement may take a while, so that another slot is the better choice.
+        """
         worker = self._worker(slot)
         if worker.is_fit and not worker.is_alive:
             _LOGGER.warning("the idle worker of slot %s died and is replaced", slot.spec.name)
             self._replace(slot, worker)
-            worker = self._worker(slot)
+            return None
         try:
             worker.await_ready(self._start_seconds)
         finally:
@@ -232,30 +302,41 @@ class SlotPool:
                 self._replace(slot, worker)
         return worker
 
-    def _worker(self, slot: _Slot) -> WorkerProcess:
+    def _worker(self, slot: _Slot) -> Worker:
         try:
             return slot.worker.result()
+        except SlotUnusable:
+            slot.worker = self._hatch(slot.spec)
+            raise
         except OSError as error:
             slot.worker = self._hatch(slot.spec)
             raise SlotUnusable(f"no process for slot {slot.spec.name}: {error}") from error
 
-    def _replace(self, slot: _Slot, worker: WorkerProcess) -> None:
+    def _replace(self, slot: _Slot, worker: Worker) -> None:
         worker.discard()
         slot.worker = self._hatch(slot.spec)
 
-    def _hatch(self, spec: SlotSpec) -> Future[WorkerProcess]:
-        return self._nursery.submit(self._start, spec)
+    def _hatch(self, spec: SlotSpec) -> Future[Worker]:
+        worker = self._nursery.submit(self._start, spec)
+        worker.add_done_callback(self._tell_of)
+        return worker
 
-    def _start(self, spec: SlotSpec) -> WorkerProcess:
+    def _tell_of(self, _: Future[Worker]) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _start(self, spec: SlotSpec) -> Worker:
         if self._is_stopping:
             raise Stopped(f"slot {spec.name} was stopped before it was ready")
+        if self._hire:
+            return self._hire(spec, lambda: self._is_stopping)
         self._logs.mkdir(parents=True, exist_ok=True)
         return WorkerProcess(spec, self._entry, self._paths, self._log(spec))
 
     def _log(self, spec: SlotSpec) -> Path:
         return self._logs / f"slot-{spec.name}.log"
 
-    def _workers(self) -> list[WorkerProcess]:
+    def _workers(self) -> list[Worker]:
         """Return the workers there are, without waiting for those to come."""
         futures = [slot.worker for slot in self._slots]
         return [f.result() for f in futures if f.done() and f.exception() is None]

@@ -127,10 +127,11 @@ class ToyCollection:
             mark.with_name("go").touch()
 
     @contextmanager
-    def night(self, *, guest=None, root=None, slots=1, prints=None, **options):
+    def night(self, *, guest=None, root=None, slots=1, prints=None, engine=None, **options):
         """Open a night of the manifest as it is now, with the toy painter in the slots.
 
-        ``prints``, if given, is an order of prints, which then are painted instead.
+        ``prints``, if given, is an order of prints, which then are painted instead; ``engine`` are
+        settings that say who lends the slots.
         """
         manifest = read(self.path)
         manifest, pairs = prepared(prints) if prints else (manifest, expand(manifest, find))
@@ -139,7 +140,11 @@ class ToyCollection:
             pairs,
             root=root or self.output,
             settings=Settings(
-                device="cpu", slots=slots, torch_threads=1, scratch=self.folder / "scratch"
+                device="cpu",
+                slots=slots,
+                torch_threads=1,
+                scratch=self.folder / "scratch",
+                **(engine or {}),
             ),
             watcher=guest or Guest(),
             source=str(self.path),

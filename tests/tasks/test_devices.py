@@ -120,13 +120,16 @@ def test_torch_is_asked_for_its_devices(monkeypatch, tmp_path):
     """Its answer is the last line, whatever it prints before."""
     (tmp_path / "torch.py").write_text(
         "print('a warning')\n"
-        "class cuda: device_count = lambda: 3; is_available = lambda: True\n"
+        "class card: total_memory = 7\n"
+        "class cuda:\n"
+        "    device_count = lambda: 3; is_available = lambda: True\n"
+        "    get_device_properties = lambda index: card\n"
         "class backends:\n    class mps: is_available = lambda: False\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr("tasks.devices._may_have_cards", lambda: True)
 
-    assert count_cards() == {"cuda": 3, "mps": 0}
+    assert count_cards() == {"cuda": 3, "mps": 0, "bytes": 7}
 
 
 def test_there_is_a_core():

@@ -84,3 +84,11 @@ def test_the_tightest_cgroup_counts(machine):
     limited(mount / "a", 400 * KIB, 300 * KIB)
 
     assert available_memory(mount, proc) == 100 * KIB
+
+
+def test_slots_on_one_card_share_its_memory_out_beforehand():
+    """Each would find it free at first, and both would take it."""
+    shared = [SlotSpec(f"cuda0-{lap}", "cuda:0", 1, sharers=2) for lap in range(2)]
+
+    assert memory_of_slot(shared, of_card=lambda: 100_000) == 42_500
+    assert memory_of_slot(shared, limit=7, of_card=lambda: 100_000) == 7

@@ -1,0 +1,60 @@
+"""Files of pairs under way, in the output's bucket: there for every machine, gone in the end."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from flows.watching import Watcher
+from tasks.locations import is_remote, join
+from tasks.luggage import Keep
+from tasks.storage import store_for
+from tasks.storage_errors import StorageError
+
+if TYPE_CHECKING:
+    from flows.night import Night
+    from flows.watching import Outcome
+    from tasks.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+def keep_of(target: str, settings: Settings) -> str | None:
+    """Return where machines of a cluster keep files of pairs under way: the output's own bucket.
+
+    None for an output that is a folder: other machines may not see it, so they send the files.
+
+    Args:
+        target: ``s3://bucket/prefix`` of the output, or its folder.
+        settings: The machine's facts; on one machine nothing has to be kept elsewhere.
+    """
+    is_shared = settings.engine != "local" and is_remote(target)
+    return join(target, ".work/pairs") if is_shared else None
+
+
+class Keeping(Watcher):
+    """Clears away what is kept of pairs that are finished.
+
+    Args:
+        location: What `keep_of` returned.
+        settings: The machine's facts.
+    """
+
+    def __init__(self, location: str, settings: Settings) -> None:
+        self._keep = Keep(store_for(location, settings), location)
+
+    def opened(self, night: Night) -> None:
+        """Clear away what a run left that ended between publishing and tidying up."""
+        kept = {one.planned.pair_id for one in night.outcomes if one.state == "kept"}
+        try:
+            leftover = self._keep.pairs() & kept
+        except StorageError as error:
+            _log.warning("checkpoints of earlier runs may be left in the bucket: %s", error)
+            return
+        for pair_id in leftover:
+            self._keep.clear(pair_id)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Clear away what helped to paint a pair that is published."""
+        if outcome.state == "complete":
+            self._keep.clear(outcome.planned.pair_id)

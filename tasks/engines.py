@@ -1,0 +1,84 @@
+"""Who lends the slots: this machine, or the cluster that it belongs to."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from nst_core.errors import FailureKind, NSTError
+from tasks.devices import detect_slots
+from tasks.memory import memory_of_slot
+from tasks.slots import SlotPool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+    from tasks.settings import Settings
+
+
+class EngineError(NSTError):
+    """An engine that is not installed here."""
+
+    code = "E-ENGINE"
+    kind: FailureKind = "environment"
+
+
+@contextmanager
+def lent(
+    settings: Settings, entry: str, *, most: int, logs: Path, keep: str | None = None
+) -> Iterator[tuple[SlotPool, int | None]]:
+    """Give a pool of slots, and the bytes that each may take (None: what its device has free).
+
+    Args:
+        settings: Its ``engine`` decides.
+        entry: What paints in the slots, ``module:function``.
+        most: More slots than that are of no use.
+        logs: Folder for the logs of slots on this machine.
+        keep: ``s3://bucket/prefix`` where machines of a cluster keep files of pairs under way.
+
+    Raises:
+        DeviceError: There is no such device.
+        EngineError: The engine is not installed.
+        ClusterError: The cluster does not answer.
+    """
+    if settings.engine == "local":
+        specs = detect_slots(
+            settings.device, slots=settings.slots, threads=settings.torch_threads
+        )[: max(1, most)]
+        memory = memory_of_slot(specs, limit=settings.memory_limit)
+        with SlotPool(specs, entry, logs=logs) as pool:
+            yield pool, memory
+        return
+    ray = _ray()
+    with ray.joined(settings):
+        specs = ray.cluster_slots(settings)[: max(1, most)]
+        hire = ray.hiring(entry, keep=keep)
+        with SlotPool(specs, entry, logs=logs, hire=hire) as pool:
+            yield pool, settings.memory_limit
+
+
+def require_slots(settings: Settings) -> None:
+    """Find out whether there are slots to paint in, and begin nothing.
+
+    Raises:
+        NSTError: See :func:`lent`.
+    """
+    if settings.engine == "local":
+        detect_slots(settings.device)
+        return
+    ray = _ray()
+    with ray.joined(settings):
+        ray.cluster_slots(settings)
+
+
+def _ray() -> ModuleType:
+    try:
+        from tasks import ray_cluster  # noqa: PLC0415 # an extra
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            f"the engine 'ray' is not installed: {error}",
+            remedy="pip install 'nst-gallery[ray]', on every machine of the cluster",
+        ) from error
+    return ray_cluster
