@@ -54,12 +54,15 @@ def schema(as_json: AsJson = False) -> None:
 @app.command()
 def doctor(
     measure: Annotated[bool, typer.Option(help="Paint a few steps to measure.")] = True,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Find out how many slots pay, and remember it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Tell what this machine has: devices, speeds, weights, stores."""
     from flows.doctor import examine  # noqa: PLC0415
 
-    report = examine(Settings.from_environment(), measure=measure)
+    report = examine(Settings.from_environment(), measure=measure, tuned=tune)
     if as_json:
         print_json(report)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,8 @@ from nst_core.errors import NSTError
 from nst_core.networks import NETWORKS
 from nst_core.presets import preset
 from tasks.calibration import memory, speeds
-from tasks.devices import count_cards, count_cores, detect_slots
+from tasks.devices import count_cards, count_cores
+from tasks.tuning import slots_of, tune
 from tasks.weights import weights_state
 
 if TYPE_CHECKING:
@@ -26,12 +28,13 @@ _LANDSCAPE = (3, 4)
 _SHARE_PIXELS = 384 * 512
 
 
-def examine(settings: Settings, *, measure: bool = True) -> dict[str, Any]:
+def examine(settings: Settings, *, measure: bool = True, tuned: bool = False) -> dict[str, Any]:
     """Return everything there is to say, as plain values.
 
     Args:
         settings: The machine's facts.
         measure: Whether to paint a few steps to find out the speed.
+        tuned: Whether to find out how many slots pay, too, and remember it for every later run.
     """
     scratch = settings.scratch
     scratch.mkdir(parents=True, exist_ok=True)
@@ -52,7 +55,13 @@ def examine(settings: Settings, *, measure: bool = True) -> dict[str, Any]:
         "store": settings.s3_endpoint or "as boto3 is configured",
     }
     try:
-        specs = detect_slots(settings.device, slots=settings.slots, threads=settings.torch_threads)
+        if tuned:
+            trials, best = tune(settings)
+            report["tuned"] = {
+                "best": asdict(best),
+                "tried": [asdict(trial) for trial in trials],
+            }
+        specs = slots_of(settings)
     except NSTError as error:
         return report | {"slots": [], "problem": str(error)}
     report["slots"] = [

@@ -16,12 +16,12 @@ from flows.watching import title
 from manifests.comparing import compare, identify
 from manifests.planning import expand, only
 from tasks.calibration import speeds
-from tasks.devices import detect_slots
 from tasks.locations import is_remote
 from tasks.memory import memory_of_slot
 from tasks.output import Output
 from tasks.settings import Settings
 from tasks.storage import find, store_for
+from tasks.tuning import slots_of
 from tasks.upload import remote_records
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def forecast_pairs(
     plan = compare(identify(pairs, digests), finished, digests)
     if not is_all:
         plan = replace(plan, orphaned=())
-    specs = detect_slots(settings.device, slots=settings.slots, threads=settings.torch_threads)
+    specs = slots_of(settings)
     to_paint = [one.pair for one in plan.to_paint]
     estimates = Estimates(
         inputs,

@@ -1,4 +1,4 @@
-"""In which order a night takes its pairs: what the last one had to leave comes first."""
+"""In which order a night takes its pairs: what was left comes first, what is alike together."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ def unfinished_first(planned: Iterable[Planned], output: Output) -> list[Planned
     """Return pairs of equal priority so that begun ones come first, then those left before.
 
     New pictures may arrive every day; without this, the last in the manifest would wait for ever.
+    Among equals, pairs of one size and of the same styles follow each other wherever the manifest
+    has them: a slot measures a style once, and an allocator likes canvases of one size.
 
     Args:
         planned: In the manifest's order, which stays where nothing else counts.
@@ -24,10 +26,27 @@ def unfinished_first(planned: Iterable[Planned], output: Output) -> list[Planned
     """
     begun = _names(output.work / "checkpoints")
     left = _left(output.root / "summary.json")
+    pairs = list(planned)
+    first: dict[object, int] = {}
+    for one in pairs:
+        first.setdefault(_kin(one), len(first))
+        first.setdefault(_kin(one)[0], len(first))
     return sorted(
-        planned,
-        key=lambda one: (-one.pair.priority, one.pair_id not in begun, one.pair_id not in left),
+        pairs,
+        key=lambda one: (
+            -one.pair.priority,
+            one.pair_id not in begun,
+            one.pair_id not in left,
+            first[_kin(one)[0]],
+            first[_kin(one)],
+        ),
     )
+
+
+def _kin(planned: Planned) -> tuple[int, tuple[str, ...]]:
+    """Return what a pair has in common with those that a slot paints well after it."""
+    pair = planned.pair
+    return pair.recipe.octaves.size, tuple(style.location for style in pair.styles)
 
 
 def _names(folder: Path) -> set[str]:

@@ -133,7 +133,12 @@ def file_bytes(recipe: Recipe, picture: Size) -> float:
 
 
 def speeds(
-    specs: Sequence[SlotSpec], scratch: Path, recipes: Iterable[Recipe], *, again: bool = False
+    specs: Sequence[SlotSpec],
+    scratch: Path,
+    recipes: Iterable[Recipe],
+    *,
+    again: bool = False,
+    sizes: tuple[Size, Size] = _SIZES,
 ) -> Speeds:
     """Return what recipes cost in a slot, measured with all slots busy or remembered.
 
@@ -142,6 +147,7 @@ def speeds(
         scratch: Folder in which it is remembered.
         recipes: Measured is one of each kind: the same network, terms, layers and optimiser.
         again: Measure even if it is remembered.
+        sizes: (height, width) of two canvases to measure at.
 
     Raises:
         SlotError: No slot could measure.
@@ -158,7 +164,7 @@ def speeds(
     with SlotPool(specs, "tasks.calibration:main", logs=scratch / "slots") as pool:
         pool.warm()
         for kind in kinds.keys() - found.keys():
-            found[kind] = measured = _measured(pool, kinds[kind])
+            found[kind] = measured = _measured(pool, kinds[kind], sizes)
             kept = asdict(measured) | {"version": version("nst-gallery")}
             try:
                 write_atomic(files[kind], json.dumps(kept).encode())
@@ -198,12 +204,13 @@ def _operations(recipe: Recipe) -> float:
     return 2 * total
 
 
-def _measured(pool: SlotPool, recipe: Recipe) -> Speed:
+def _measured(pool: SlotPool, recipe: Recipe, sizes: tuple[Size, Size]) -> Speed:
     """Measure in every slot at the same time, as they will paint; the slowest counts."""
     with ThreadPoolExecutor(len(pool.specs)) as threads:
-        runs = [threads.submit(pool.run, {"recipe": recipe}) for _ in pool.specs]
+        job = {"recipe": recipe, "sizes": sizes}
+        runs = [threads.submit(pool.run, job) for _ in pool.specs]
         results = [run.result() for run in runs]
-    pixels = [height * width for height, width in _SIZES]
+    pixels = [height * width for height, width in sizes]
 
     def cost(part: str) -> Cost:
         small, large = (max(result[part][index] for result in results) for index in (0, 1))
@@ -231,7 +238,7 @@ def _remembered(path: Path) -> Speed | None:
 
 
 def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> dict[str, Any]:
-    """Measure ``job["recipe"]`` at both sizes, in a slot's process.
+    """Measure ``job["recipe"]`` at both ``job["sizes"]``, in a slot's process.
 
     Returns:
         ``step``, ``setup`` and ``row``: seconds at each size; ``ceiling``: see :class:`Speed`.
@@ -247,7 +254,7 @@ def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> dict[str, Any]:
     studio = Studio(job["device"])
     recipe: Recipe = job["recipe"]
     clock = _Clock(studio.device)
-    for height, width in _SIZES:
+    for height, width in job["sizes"]:
         octave = Octave((height, width), max(height, width), _STEPS)
         picture = torch.rand(1, 3, height, width, device=studio.device)
         content = picture if "content" in recipe.reads else None

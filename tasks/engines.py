@@ -9,6 +9,7 @@ from nst_core.errors import FailureKind, NSTError
 from tasks.devices import detect_slots
 from tasks.memory import memory_of_slot
 from tasks.slots import SlotPool
+from tasks.tuning import slots_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +45,7 @@ def lent(
         ClusterError: The cluster does not answer.
     """
     if settings.engine == "local":
-        specs = detect_slots(
-            settings.device, slots=settings.slots, threads=settings.torch_threads
-        )[: max(1, most)]
+        specs = slots_of(settings)[: max(1, most)]
         memory = memory_of_slot(specs, limit=settings.memory_limit)
         with SlotPool(specs, entry, logs=logs) as pool:
             yield pool, memory

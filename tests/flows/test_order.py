@@ -18,11 +18,16 @@ def output(tmp_path):
 
 
 def pairs(*names, **priorities):
-    """Return planned pairs by these names."""
-    return [
-        SimpleNamespace(pair_id=name, pair=SimpleNamespace(priority=priorities.get(name, 0)))
-        for name in names
-    ]
+    """Return planned pairs by these names, all of the same style and size."""
+    return [one(name, priority=priorities.get(name, 0)) for name in names]
+
+
+def one(name, *, style="monet", size=512, priority=0):
+    """Return a planned pair."""
+    recipe = SimpleNamespace(octaves=SimpleNamespace(size=size))
+    styles = (SimpleNamespace(location=style),)
+    pair = SimpleNamespace(priority=priority, recipe=recipe, styles=styles)
+    return SimpleNamespace(pair_id=name, pair=pair)
 
 
 def order(output, planned):
@@ -61,6 +66,33 @@ def test_the_manifests_priority_goes_before_all(output):
     leave(output, b="left")
 
     assert order(output, pairs("a", "b", "c", c=5)) == ["c", "b", "a"]
+
+
+def test_pairs_of_one_size_and_style_follow_each_other(output):
+    """Wherever the manifest has them: in the order in which each size and style first appears."""
+    planned = [
+        one("a", style="monet"),
+        one("b", style="turner"),
+        one("c", style="monet", size=1024),
+        one("d", style="monet"),
+        one("e", style="turner", size=1024),
+        one("f", style="turner"),
+    ]
+
+    assert order(output, planned) == ["a", "d", "b", "f", "c", "e"]
+
+
+def test_urgent_and_waiting_pairs_do_not_wait_for_their_kin(output):
+    """Keeping the alike together never pushes out what has a right to go first."""
+    leave(output, d="left")
+    planned = [
+        one("a", style="monet"),
+        one("b", style="turner"),
+        one("c", style="monet", priority=1),
+        one("d", style="turner"),
+    ]
+
+    assert order(output, planned) == ["c", "d", "a", "b"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"pairs": [{}]}', '{"pairs": 3}', "[]"])
