@@ -79,5 +79,5 @@ class Nst:
         self.process.send_signal(number)
         code = self.end()
         seconds = time.monotonic() - began
-        _, left = psutil.wait_procs(family, timeout=15)
+        _, left = psutil.wait_procs(family, timeout=60)
         return code, seconds, left

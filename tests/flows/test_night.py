@@ -280,7 +280,7 @@ def test_a_disk_that_fails_to_the_deadline_fails_the_pair_for_this_night_only(to
     with collection.night() as night:
         night.renderer._pool.warm()
         night.output = Output(collection.output, disk=StutteringDisk(10_000))
-        night.deadline = time.monotonic() + 2.0
+        night.deadline = time.monotonic() + 4.0
         threads.paint(night)
 
     (outcome,) = night.outcomes
@@ -553,7 +553,7 @@ def test_at_the_deadline_pairs_under_way_are_saved_and_the_others_left(toy):
     collection = toy(contents=("tarries-1", "tarries-2", "tarries-3", "tarries-4", "tarries-5"))
     with collection.night() as night:
         night.renderer._pool.warm()  # however long that takes
-        night.deadline = night.renderer._deadline = time.monotonic() + 2.0
+        night.deadline = night.renderer._deadline = time.monotonic() + 4.0
         threads.paint(night)
 
     assert {outcome.state for outcome in night.outcomes} == {"left"}

@@ -245,7 +245,6 @@ def test_each_failure_lies_in_a_file(grown):
 # A changed recipe
 
 
-@pytest.mark.slow
 def test_a_changed_recipe_overwrites_nothing(later):
     """Another recipe makes new pictures beside the old ones."""
     before = {}

@@ -135,7 +135,7 @@ def test_a_second_signal_ends_a_run_at_once(endless):
     command.process.send_signal(signal.SIGTERM)
 
     assert command.end(shared(10)) == 143
-    assert psutil.wait_procs(family, timeout=15)[1] == []
+    assert psutil.wait_procs(family, timeout=60)[1] == []
     assert verify(Output(collection.output)).damaged == ()
 
 
@@ -189,7 +189,7 @@ def test_prefects_own_state_lies_under_the_output_and_is_complete(begin, machine
 
     assert command.end() == 0, command.stderr
 
-    assert psutil.wait_procs(family, timeout=15)[1] == []
+    assert psutil.wait_procs(family, timeout=60)[1] == []
     with closing(sqlite3.connect(collection.output / ".work/prefect/prefect.db")) as books:
         ends = books.execute("select name, state_type from task_run order by name").fetchall()
     assert ends == [

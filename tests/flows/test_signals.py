@@ -49,7 +49,7 @@ def test_the_first_signal_asks_to_leave_and_names_the_exit_code(left, number, co
     with Signals(leave=left.set, kill=pytest.fail) as signals:
         send(number)
 
-        assert left.wait(10)
+        assert left.wait(60)
         assert signals.code == code
 
 

@@ -343,5 +343,5 @@ def test_hostile_texts_are_refused_cheaply():
     found = json.loads(done.stdout)
 
     assert len(found) == 25
-    assert {name: row for name, row in found.items() if row[0] > 3 or row[1] > 100} == {}
+    assert {name: row for name, row in found.items() if row[0] > 10 or row[1] > 100} == {}
     assert {name: row for name, row in found.items() if row[2] > 30_000 or row[3] != "ERROR"} == {}

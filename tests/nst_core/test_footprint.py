@@ -174,7 +174,7 @@ def slim_recipe():
         TotalVariation(weight=2.0),
         Gamut(weight=50.0),
     )
-    return replace(GALLERY, network="slim", terms=terms, precision="fp32")
+    return replace(GALLERY, network="slim", terms=terms, precision="fp32", legibility=None)
 
 
 def peak(side: int, limit: float) -> tuple[str, float]:
@@ -193,8 +193,8 @@ def peak(side: int, limit: float) -> tuple[str, float]:
 @pytest.mark.slow
 def test_the_peak_is_the_limits_and_not_the_pictures():
     """At four times the pixels a process takes as much, and no more than it may."""
-    limit = 5.5 * GIB
-    (small_tile, small), (large_tile, large) = (peak(side, limit) for side in (2048, 4096))
+    limit = 3e9
+    (small_tile, small), (large_tile, large) = (peak(side, limit) for side in (1448, 2896))
 
     assert int(large_tile) < int(small_tile)
     assert large == pytest.approx(small, rel=0.15)

@@ -260,12 +260,12 @@ def test_bombs_cost_neither_time_nor_memory():
         before, slowest, codes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0, []
         for bomb in bombs:
             for look in (inspect, read):
-                start = time.perf_counter()
+                start = time.process_time()
                 try:
                     look(bomb)
                 except ImageError as error:
                     codes.append(error.code)
-                slowest = max(slowest, time.perf_counter() - start)
+                slowest = max(slowest, time.process_time() - start)
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         print(json.dumps([sorted(set(codes)), slowest, grown, "torch" in sys.modules]))
     """

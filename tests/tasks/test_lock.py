@@ -63,7 +63,7 @@ def test_a_second_run_is_refused_at_once_and_told_by_whom(tmp_path, holder):
     ):
         pytest.fail("two runs held one output")
 
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 10  # it does not wait for the first to end
     assert caught.value.code == "E-OUT-LOCKED"
     for told in ("spring.yaml", f"process {holder.pid} on {socket.gethostname()}", "since 20"):
         assert told in str(caught.value)

@@ -20,13 +20,13 @@ def worker(tmp_path):
 
 @pytest.mark.parametrize("job", ["paint", "sleep_for_ever"])
 def test_a_worker_leaves_when_its_pipe_closes(worker, job):
-    """Where the kernel does not tell of a parent's death, the pipe does: in two seconds."""
+    """Where the kernel does not tell of a parent's death, the pipe does."""
     worker._send({"do": job})
-    assert worker._receive(10)[0] == "event"
+    assert worker._receive(60)[0] == "event"
 
     worker._connection.close()
 
-    assert worker.wait(2)
+    assert worker.wait(60)
 
 
 def test_a_worker_offers_itself_to_the_oom_killer(worker):

@@ -180,7 +180,7 @@ class TestAGoodNight:
             painted(number).publish(output)
             spool.wake()
         spool.finish()
-        uploading.join(timeout=20)
+        uploading.join(timeout=120)
 
         assert sorted(drained[0].uploaded) == stems(output) == whole(store, TARGET)
 
@@ -193,7 +193,7 @@ class TestAGoodNight:
         uploading.start()
 
         spool.stop()
-        uploading.join(timeout=20)
+        uploading.join(timeout=120)
 
         assert len(drained[0].waiting) == 3
 
@@ -569,7 +569,7 @@ class TestOthersInTheBucket:
             for run in runs:
                 run.start()
             for run in runs:
-                run.join(timeout=10)
+                run.join(timeout=120)
 
             assert whole(store, TARGET) == stems(outputs[0])
 
