@@ -30,7 +30,8 @@ from playwright.sync_api import sync_playwright
 from nst_core.presets import preset
 from tasks.gallery import build
 from tasks.output import Output
-from tasks.records import Objective, Painting, StyleSource
+from tasks.records import Objective, Painting
+from tasks.sources import StyleSource
 
 SIZE = (1024, 768)
 VISITS = 5

@@ -6,14 +6,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from nst_core.recipe import ALGORITHM_VERSION
-from tasks.records import GrownFrom, Painting, StartSource, StyleSource
-from tasks.render import PaintJob
+from tasks.records import GrownFrom, Painting
+from tasks.render import FetchedMask, PaintJob
+from tasks.sources import MaskSource, RegionSource, StartSource, StyleSource
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from flows.inputs import Inputs
     from manifests.comparing import Planned
+    from manifests.pairs import Mask, Pair
     from tasks.render import Rendered
 
 
@@ -57,8 +59,13 @@ class Briefs:
                     location=style.location,
                     weight=style.weight,
                     sha256=self.inputs.require(style.location).sha256,
+                    region=style.region,
+                    mask=self._mask_source(style.mask) if style.mask else None,
                 )
                 for style in pair.styles
+            ),
+            regions=tuple(
+                RegionSource(name=name, mask=self._mask_source(mask)) for name, mask in pair.regions
             ),
             start=self._start(pair.start),
             grown_from=GrownFrom(**asdict(pair.origin)) if pair.origin else None,
@@ -94,6 +101,13 @@ class Briefs:
             recipe=pair.recipe,
             content=self.inputs.optional(pair.content),
             styles=tuple((self.inputs.require(s.location), s.weight) for s in pair.styles),
+            painted=tuple(
+                (style.region, self._mask(style.mask) if style.mask else None)
+                for style in pair.styles
+            )
+            if any(style.region for style in pair.styles)
+            else (),
+            regions=tuple((name, self._mask(mask)) for name, mask in pair.regions),
             start=self.inputs.optional(pair.start),
             background=pair.output.background,
             max_pixels=self.max_pixels,
@@ -109,9 +123,25 @@ class Briefs:
             draft=draft,
         )
 
+    def _mask(self, mask: Mask) -> FetchedMask:
+        return FetchedMask(self.inputs.require(mask.location), mask.color, mask.feather)
+
+    def _mask_source(self, mask: Mask) -> MaskSource:
+        sha256 = self.inputs.require(mask.location).sha256
+        return MaskSource(
+            location=mask.location, sha256=sha256, color=mask.color, feather=mask.feather
+        )
+
     def _start(self, location: str | None) -> StartSource | None:
         sha256 = self.inputs.sha256(location)
         return StartSource(location=location, sha256=sha256) if location and sha256 else None
+
+    def _regions(self, pair: Pair) -> dict[str, Any]:
+        """Return which style painted which region, where there are any."""
+        if not any(style.region for style in pair.styles):
+            return {}
+        masks = {name: self.inputs.sha256(mask.location) for name, mask in pair.regions}
+        return {"style_region": [style.region for style in pair.styles], "region_sha256": masks}
 
     def _provenance(self, planned: Planned, *, draft: bool) -> dict[str, Any]:
         """Return what is embedded in the picture: how it came to be, without paths."""
@@ -123,6 +153,7 @@ class Briefs:
             "content_sha256": self.inputs.sha256(pair.content),
             "style": pair.style_name,
             "style_sha256": [self.inputs.sha256(style.location) for style in pair.styles],
+            **self._regions(pair),
             "recipe_name": pair.recipe_name,
             "recipe": pair.recipe.parameters(),
             "algorithm_version": ALGORITHM_VERSION,

@@ -13,6 +13,7 @@ from manifests.planning import expand
 from manifests.problems import ManifestError
 from nst_core.errors import NSTError
 from nst_core.image_reading import inspect
+from nst_core.masks import require_fit
 from nst_core.networks import NETWORKS
 from tasks.calibration import file_bytes
 from tasks.engines import require_slots
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from manifests.pairs import Pair
     from manifests.schema import Manifest
+    from nst_core.image_reading import Header
 
 _TYPICAL = (3, 4)
 
@@ -71,6 +73,9 @@ def _steps(
     inputs.fetch_all(locations(pairs))
     for location in locations(pairs):
         yield lambda location=location: _look(location, inputs, settings)  # type: ignore[misc]
+    masked = ((mask.location, picture) for pair in pairs for picture, mask in pair.masked)
+    for mask, picture in dict.fromkeys(masked):
+        yield lambda mask=mask, picture=picture: _hold(mask, picture, inputs, settings)  # type: ignore[misc]
     target = resolve_output(manifest, output)
     needed = int(sum(file_bytes(pair.recipe, _TYPICAL) for pair in pairs))
     if is_remote(target):
@@ -81,15 +86,30 @@ def _steps(
     yield lambda: require_slots(settings)
 
 
-def _look(location: str, inputs: Inputs, settings: Settings) -> None:
+def _look(location: str, inputs: Inputs, settings: Settings) -> Header:
     """Look at a picture's header."""
     fetched = inputs.require(location)
     try:
-        inspect(fetched.read(), max_pixels=settings.max_pixels)
+        return inspect(fetched.read(), max_pixels=settings.max_pixels)
     except NSTError as error:
-        raise type(error)(
-            f"{location}: {error.message}", code=error.code, remedy=error.remedy
-        ) from error
+        raise _of(location, error) from error
+
+
+def _hold(mask: str, picture: str, inputs: Inputs, settings: Settings) -> None:
+    """Hold a mask against its picture."""
+    try:
+        headers = [_look(location, inputs, settings) for location in (mask, picture)]
+    except NSTError:
+        return  # told already
+    try:
+        require_fit(*((header.height, header.width) for header in headers))
+    except NSTError as error:
+        raise _of(mask, error) from error
+
+
+def _of(location: str, error: NSTError) -> NSTError:
+    """Return the error that tells which picture is meant."""
+    return type(error)(f"{location}: {error.message}", code=error.code, remedy=error.remedy)
 
 
 def _probe_folder(root: Path, needed: int) -> None:

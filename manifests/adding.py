@@ -80,14 +80,14 @@ class _Text:
         return ManifestError([problem])
 
     def pairings_with_styles(self) -> list[int]:
-        """Return the positions of the pairings that name style sets."""
+        """Return the positions of the pairings that name style sets for all of a picture."""
         pairings = self.document.tree.get("pairings")
         if isinstance(pairings, dict):  # one pairing, written without its brackets
             pairings = [pairings]
         return [
             index
             for index, pairing in enumerate(pairings or ())
-            if isinstance(pairing, dict) and pairing.get("style")
+            if isinstance(pairing, dict) and isinstance(pairing.get("style"), str | list)
         ]
 
     def styles_of(self, index: int) -> Path:
@@ -104,6 +104,8 @@ class _Text:
         value = self._value(path)
         if value is None:
             raise self.problem(path, "this pairing names no style sets")
+        if isinstance(value, dict):
+            raise self.problem(path, "this pairing names a style for each region; edit it by hand")
         if isinstance(value, list):
             last = self._offset((*path, len(value) - 1))
             if self._is_flow(path):

@@ -118,12 +118,21 @@ def _pairings(tree: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
 def _names(pairing: dict[str, Any], key: str) -> Iterator[tuple[Path, str]]:
     """Yield the names that a pairing gives for a key, with their places in it."""
     given = pairing.get(key)
-    if isinstance(given, str):
-        yield (key,), given
-    elif isinstance(given, list):
-        for index, name in enumerate(given):
-            if isinstance(name, str):
-                yield (key, index), name
+    each: dict[Path, Any] = {(key,): given}
+    if key == "style" and isinstance(given, dict):  # by region of the content
+        each = {
+            (key, region, "style") if isinstance(one, dict) else (key, region): (
+                one.get("style") if isinstance(one, dict) else one
+            )
+            for region, one in given.items()
+        }
+    for path, said in each.items():
+        if isinstance(said, str):
+            yield path, said
+        elif isinstance(said, list):
+            for index, name in enumerate(said):
+                if isinstance(name, str):
+                    yield (*path, index), name
 
 
 def _entry(given: Any) -> tuple[RecipeFamily | None, bool]:

@@ -16,10 +16,38 @@ from nst_core.recipe import ALGORITHM_VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from manifests.pairs import Pair, StylePicture
+    from manifests.pairs import Mask, Pair, StylePicture
 
 _SHOWN_DIGITS = 8
 _ID_DIGITS = 64
+
+
+class PaintedMask(Protocol):
+    """A mask, as a record tells of it."""
+
+    @property
+    def sha256(self) -> str:
+        """Of its bytes."""
+
+    @property
+    def color(self) -> str | None:
+        """What it marks its region by."""
+
+    @property
+    def feather(self) -> float:
+        """How far its edges fade."""
+
+
+class PaintedRegion(Protocol):
+    """A region of a content, as a record tells of it."""
+
+    @property
+    def name(self) -> str:
+        """What the manifest called it."""
+
+    @property
+    def mask(self) -> PaintedMask:
+        """Where it was."""
 
 
 class PaintedStyle(Protocol):
@@ -36,6 +64,14 @@ class PaintedStyle(Protocol):
     @property
     def sha256(self) -> str:
         """Of its bytes."""
+
+    @property
+    def region(self) -> str:
+        """Of the content, the one that it painted."""
+
+    @property
+    def mask(self) -> PaintedMask | None:
+        """Which of its places counted."""
 
 
 class Painted(Protocol):
@@ -56,6 +92,10 @@ class Painted(Protocol):
     @property
     def styles(self) -> Sequence[PaintedStyle]:
         """The style pictures, in order."""
+
+    @property
+    def regions(self) -> Sequence[PaintedRegion]:
+        """Those of the content, in order."""
 
     @property
     def recipe_name(self) -> str:
@@ -236,6 +276,12 @@ def _differences(pair: Pair, old: Painted, digests: Mapping[str, str]) -> tuple[
         name = f"style {printable(name_of(new_style.location))}"
         now[name] = digests[new_style.location][:_SHOWN_DIGITS], new_style.weight
         then[name] = old_style.sha256[:_SHOWN_DIGITS], old_style.weight
+        if new_style.region or old_style.region:
+            new_mask, old_mask = new_style.mask, old_style.mask
+            now[f"{name} in"] = new_style.region, new_mask and _new_mask(new_mask, digests)
+            then[f"{name} in"] = old_style.region, old_mask and _old_mask(old_mask)
+    now["region"] = {name: _new_mask(mask, digests) for name, mask in pair.regions}
+    then["region"] = {region.name: _old_mask(region.mask) for region in old.regions}
     if not old.weights_sha256.startswith(network(pair.recipe.network).source.sha256):
         now["weights"], then["weights"] = "new", "old"
     before, after = dict(_leaves(then)), dict(_leaves(now))
@@ -244,6 +290,14 @@ def _differences(pair: Pair, old: Painted, digests: Mapping[str, str]) -> tuple[
         for name in dict.fromkeys((*before, *after))
         if before.get(name) != after.get(name)
     )
+
+
+def _new_mask(mask: Mask, digests: Mapping[str, str]) -> tuple[Any, ...]:
+    return digests[mask.location][:_SHOWN_DIGITS], mask.color, mask.feather
+
+
+def _old_mask(mask: PaintedMask) -> tuple[Any, ...]:
+    return mask.sha256[:_SHOWN_DIGITS], mask.color, mask.feather
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from manifests import recipe_entry, schema, sweep_entry
+from manifests import recipe_entry, region_entry, schema, sweep_entry
 from nst_core import canvases, octaves, optimizers, terms, transforms
 from nst_core.networks import NETWORKS
 from nst_core.presets import PRESETS
@@ -105,7 +105,8 @@ def _name_the_choices(entry: dict[str, Any]) -> None:
 
 def _classes() -> dict[str, type]:
     """Return the classes that the schema speaks of, by name."""
-    modules = (schema, recipe_entry, sweep_entry, canvases, octaves, optimizers, terms, transforms)
+    entries = (schema, recipe_entry, region_entry, sweep_entry)
+    modules = (*entries, canvases, octaves, optimizers, terms, transforms)
     return {
         name: found
         for module in modules

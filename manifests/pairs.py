@@ -63,16 +63,39 @@ class OutputFormat:
 
 
 @dataclass(frozen=True)
+class Mask:
+    """Which places of a picture belong to a region; see :func:`nst_core.masks.mask_of`.
+
+    Args:
+        location: Absolute path or ``s3://bucket/key``.
+        color: The places of this colour; None takes how light they are.
+        feather: How far edges fade, in pixels of the mask.
+    """
+
+    location: str
+    color: str | None = None
+    feather: float = 0.0
+
+    def identity(self, digests: Mapping[str, str]) -> list[Any]:
+        """Return what of it shapes a picture."""
+        return [digests[self.location], self.color, self.feather]
+
+
+@dataclass(frozen=True)
 class StylePicture:
     """One style picture of a pair.
 
     Args:
         location: Absolute path or ``s3://bucket/key``.
-        weight: Its share; those of a pair add up to 1.
+        weight: Its share; those of a pair, or of a region, add up to 1.
+        region: Of the content, the one that it paints; empty for all of it.
+        mask: Which of its own places count; None for all.
     """
 
     location: str
     weight: float = 1.0
+    region: str = ""
+    mask: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +140,9 @@ class Pair:
 
     Args:
         content: Absolute path or ``s3://bucket/key``; None where the recipe reads no content.
-        styles: The style picture, or all of a blend; empty where the recipe reads no style.
+        styles: The style picture, or all of a blend, or those of each region; empty where the
+            recipe reads no style.
+        regions: Of the content, those that decide what is painted where, in order of their names.
         start: The first canvas, for recipes that read one.
         recipe_name: The recipe's name in the manifest.
         recipe: How to paint.
@@ -134,6 +159,7 @@ class Pair:
 
     content: str | None
     styles: tuple[StylePicture, ...]
+    regions: tuple[tuple[str, Mask], ...] = ()
     start: str | None = None
     recipe_name: str
     recipe: Recipe
@@ -148,15 +174,26 @@ class Pair:
     expected: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def locations(self) -> tuple[str, ...]:
-        """Every picture that the pair reads."""
+    def pictures(self) -> tuple[str, ...]:
+        """Every picture that the pair shows or begins with."""
         singles = [location for location in (self.content, self.start) if location is not None]
         return (*singles, *(style.location for style in self.styles))
 
     @property
+    def masked(self) -> tuple[tuple[str, Mask], ...]:
+        """Every mask, with the location of its picture."""
+        own = tuple((style.location, style.mask) for style in self.styles if style.mask)
+        return (*((self.content, mask) for _, mask in self.regions if self.content), *own)
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """Every picture that the pair reads, masks included."""
+        return (*self.pictures, *(mask.location for _, mask in self.masked))
+
+    @property
     def what(self) -> tuple[object, ...]:
         """Everything that decides the picture, as far as it is known without reading files."""
-        return (self.content, self.styles, self.start, self.recipe, self.output)
+        return (self.content, self.styles, self.regions, self.start, self.recipe, self.output)
 
     def pair_id(self, digests: Mapping[str, str]) -> str:
         """Return the pair's identity: 64 hex digits over everything that shapes the picture.
@@ -177,7 +214,21 @@ class Pair:
             # By its hash, since thousands of pairs share a recipe.
             "recipe": _recipe_sha256(self.recipe),
         }
+        if any(style.region for style in self.styles):
+            identity["regions"] = self._regions(digests)
         return _sha256(identity)
+
+    def _regions(self, digests: Mapping[str, str]) -> list[Any]:
+        """Return what of the regions shapes the picture; their names do not."""
+        names = [name for name, _ in self.regions]
+        painted = [
+            [
+                names.index(style.region) if style.region in names else style.region,
+                style.mask and style.mask.identity(digests),
+            ]
+            for style in self.styles
+        ]
+        return [[mask.identity(digests) for _, mask in self.regions], painted]
 
     def stem(self, pair_id: str, *, digits: int = SHORTEST_ID) -> str:
         """Return the file name of everything about the pair, without ending.
@@ -201,8 +252,8 @@ class Pair:
         names = [name for name in (self.content_name, self.style_name) if name]
         pictures = "--".join(map(slug, names))
         return (
-            *self.locations,
-            *map(stem_of, self.locations),
+            *self.pictures,
+            *map(stem_of, self.pictures),
             *names,
             self.recipe_name,
             pictures,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from manifests.recipe_entry import StartPicture
 from manifests.recipes import TELLING, frames_of
 from manifests.sets import NOTHING, Sets
 from manifests.sweeps import variants
+from nst_core.masks import REST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -125,7 +127,11 @@ class _Expansion:
     def _product(self, path: Path, pairing: Pairing) -> Iterator[Pair]:
         """Yield every content with every style by every recipe of a pairing."""
         contents = self._sets.contents(pairing.content)
-        styles = self._sets.styles(pairing.guide or pairing.style)
+        if isinstance(pairing.style, Mapping):
+            styles = self._sets.by_region(pairing.style, (*path, "style"))
+            contents = [one for one in contents if self._has_regions(one, pairing.style, path)]
+        else:
+            styles = self._sets.styles(pairing.guide or pairing.style)
         each = len(contents) * len(styles)
         recipes = sum(len(self._variants(name, NOTHING)) for name in pairing.recipe)
         many = len(self._pairs) + each * recipes
@@ -135,6 +141,12 @@ class _Expansion:
             return
         for name in pairing.recipe:
             for place, plain in enumerate(self._variants(name, NOTHING)):
+                why = plain.recipe.against_regions
+                if why and isinstance(pairing.style, Mapping):
+                    said = f"recipe {quoted(plain.name)} cannot paint by region: {why}"
+                    problem = self._manifest.problem("E-MANIFEST-REGION", (*path, "style"), said)
+                    self._problems.append(problem)
+                    continue
                 # Of a family, some may read the content alone and others the style.
                 reads = plain.recipe.reads
                 for style in styles if "style" in reads else [NOTHING]:
@@ -157,12 +169,25 @@ class _Expansion:
                         yield _pair(content, style, **common, sheets=shown)
 
     def _variants(self, name: str, style: Subject) -> tuple[Variant, ...]:
-        """Return the variants of a recipe, in the manner of a style."""
-        key = name, *(style.labels.get(label) for label in TELLING)
+        """Return the variants of a recipe, in the manner that a side's styles share."""
+        labels = style.labels if style.shared is None else style.shared
+        key = name, *(labels.get(label) for label in TELLING)
         if key not in self._known:
             entry = self._manifest.recipe(name)
-            self._known[key] = tuple(variants(name, entry, style.labels))
+            self._known[key] = tuple(variants(name, entry, labels))
         return self._known[key]
+
+    def _has_regions(self, content: Subject, wanted: Iterable[str], path: Path) -> bool:
+        """Tell whether a content has the regions that a pairing paints, and note what it lacks."""
+        lacking = [
+            (picture, region)
+            for picture in content.pictures
+            for region in wanted
+            if (region not in picture.regions if region != REST else not picture.regions)
+        ]
+        for picture, region in lacking:
+            self._sets.lacks_region(picture, region, (*path, "style", region))
+        return not lacking
 
     def _start(self, name: str, entry: RecipeEntry) -> str | None:
         if not isinstance(entry.init, StartPicture):
@@ -174,9 +199,19 @@ class _Expansion:
 
 
 def _pair(content: Subject, style: Subject, manner: str | None, **common: Any) -> Pair:
+    painted = {one.region for one in style.pictures if one.region}
     return Pair(
         content=content.pictures[0].location if content.pictures else None,
-        styles=tuple(StylePicture(one.location, one.weight) for one in style.pictures),
+        styles=tuple(
+            StylePicture(one.location, one.weight, one.region, one.mask) for one in style.pictures
+        ),
+        # What is in none of the regions depends on all of them.
+        regions=tuple(
+            (name, mask)
+            for picture in content.pictures
+            for name, mask in sorted(picture.regions.items())
+            if name in painted or REST in painted
+        ),
         content_name=content.name,
         style_name=style.name,
         labels=content.labels | style.labels | ({"manner": manner} if manner else {}),

@@ -21,6 +21,7 @@ from manifests.fields import (
 )
 from manifests.problems import Path, Problem
 from manifests.recipe_entry import DEFAULT_RECIPE
+from manifests.region_entry import PairingStyle, Regions
 from manifests.sweep_entry import RecipeFamily
 
 
@@ -39,10 +40,12 @@ class Image(StrictModel):
         image: Path, folder, pattern (*, ?, [abc], ** for any number of folders) or s3:// address.
         credit: Who made it, where it comes from; shown with every picture painted from it.
         weight: Share in a blended style set; 1 by default. Each picture of a pattern has it.
+        regions: Names for parts of it, each with its mask.
     """
 
     image: Location
     credit: Text | None = None
+    regions: Regions | None = None
     weight: Annotated[float, Field(gt=0, le=1e6)] | None = None
 
 
@@ -126,7 +129,8 @@ class Pairing(StrictModel):
 
     Args:
         content: Names of content sets; left out where the recipe reads no photo.
-        style: Names of style sets; left out where the recipe reads no style.
+        style: Names of style sets; left out where the recipe reads no style. Or region: style set
+            for regions of the content; rest is what lies in none, and what has no style stays.
         guide: The same under another name, for dreams that are guided by a picture.
         recipe: Names of recipes, or of presets as they are.
         exclude: Patterns; a pair is left out if one fits its content's or style's path or name,
@@ -135,7 +139,7 @@ class Pairing(StrictModel):
     """
 
     content: OneOrMore[Name] | None = None
-    style: OneOrMore[Name] | None = None
+    style: PairingStyle | None = None
     guide: OneOrMore[Name] | None = None
     recipe: OneOrMore[Name] = (DEFAULT_RECIPE,)
     exclude: OneOrMore[Text] | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nst_core.colors import keep_chroma, luminance, match_color, match_luminance
+from nst_core.colors import EVERYWHERE, keep_chroma, luminance, match_color, match_luminance
 from nst_core.palettes import palette, restrict
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from nst_core.colors import Transport
+    from nst_core.colors import Places, Transport
     from nst_core.recipe import Color
 
 _TRANSPORTS: dict[Color, Transport] = {
@@ -26,17 +26,22 @@ RECOLORED: frozenset[Color] = frozenset({*_TRANSPORTS, "keep-luminance"})
 """Ways in which a style's pictures depend on the content."""
 
 
-def recolored(color: Color, style: Tensor, content: Tensor) -> Tensor:
+def recolored(
+    color: Color, style: Tensor, content: Tensor, *, places: Places = EVERYWHERE
+) -> Tensor:
     """Return a style's picture with the colours in which it is to be compared, (1, 3, H, W).
 
     Args:
         color: The recipe's way of colouring.
         style: (1, 3, H, W), RGB in [0, 1].
         content: (1, 3, H', W').
+        places: Which of the style's count, and which of the content's.
     """
     if color == "keep-luminance":
-        return match_luminance(style, content)
-    return match_color(style, content, _TRANSPORTS[color]) if color in _TRANSPORTS else style
+        return match_luminance(style, content, places)
+    if color in _TRANSPORTS:
+        return match_color(style, content, _TRANSPORTS[color], places)
+    return style
 
 
 @dataclass(frozen=True, eq=False)

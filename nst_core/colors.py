@@ -16,9 +16,14 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 Transport = Literal["symmetric", "pca", "cholesky"]
+Places = tuple["Tensor | None", "Tensor | None"]
+"""How much each place of a picture and of its model counts, (1, 1, H, W) each; None: all alike."""
+EVERYWHERE: Places = (None, None)
 
 
-def match_color(picture: Tensor, model: Tensor, how: Transport = "symmetric") -> Tensor:
+def match_color(
+    picture: Tensor, model: Tensor, how: Transport = "symmetric", places: Places = EVERYWHERE
+) -> Tensor:
     """Return the picture with the mean and covariance of another picture's colours.
 
     Args:
@@ -26,14 +31,15 @@ def match_color(picture: Tensor, model: Tensor, how: Transport = "symmetric") ->
         model: (1, 3, H', W'), the picture whose colours are wanted.
         how: Which of the linear maps A with A Σ Aᵀ = Σ*: ``symmetric`` moves colours least (the
             transport map between Gaussians), ``pca`` is Σ*^½ Σ^-½, ``cholesky`` L* L⁻¹.
+        places: Those whose colours have that mean and covariance, of either picture.
 
     Returns:
         (1, 3, H, W), clamped to [0, 1].
 
     Source: Gatys et al. 2017, section 5.2, and its authors' code.
     """
-    mean, spread = _color_moments(picture)
-    model_mean, model_spread = _color_moments(model)
+    mean, spread = _color_moments(picture, places[0])
+    model_mean, model_spread = _color_moments(model, places[1])
     if how == "cholesky":
         inverse = torch.linalg.inv(torch.linalg.cholesky(spread))
         transport = torch.linalg.cholesky(model_spread) @ inverse
@@ -56,12 +62,13 @@ def luminance(picture: Tensor) -> Tensor:
     return (picture * weights).sum(1, keepdim=True).expand_as(picture).contiguous()
 
 
-def match_luminance(picture: Tensor, model: Tensor) -> Tensor:
+def match_luminance(picture: Tensor, model: Tensor, places: Places = EVERYWHERE) -> Tensor:
     """Return the picture in greys with the mean and spread of another picture's luminance.
 
     Args:
         picture: (1, 3, H, W), RGB in [0, 1].
         model: (1, 3, H', W').
+        places: Those whose luminance has that mean and spread, of either picture.
 
     Returns:
         (1, 3, H, W), clamped to [0, 1]; a picture of one grey takes the model's mean.
@@ -69,8 +76,9 @@ def match_luminance(picture: Tensor, model: Tensor) -> Tensor:
     Source: Gatys et al. 2017, section 5.1, eq. 10.
     """
     grey, wanted = luminance(picture), luminance(model)
-    stretched = (grey - grey.mean()) * (wanted.std() / grey.std().clamp_min(1e-3))
-    return (stretched + wanted.mean()).clamp(0, 1)
+    (mean, spread), (model_mean, model_spread) = map(_light, (grey, wanted), places)
+    stretched = (grey - mean) * (model_spread / spread.clamp_min(1e-3))
+    return (stretched + model_mean).clamp(0, 1)
 
 
 def keep_chroma(painting: Tensor, content: Tensor) -> Tensor:
@@ -88,12 +96,27 @@ def keep_chroma(painting: Tensor, content: Tensor) -> Tensor:
     return (content + difference).clamp(0, 1)
 
 
-def _color_moments(picture: Tensor) -> tuple[Tensor, Tensor]:
+def _light(grey: Tensor, places: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of a grey picture's values."""
+    if places is None:
+        return grey.mean(), grey.std()
+    weights = (places / places.sum()).expand_as(grey) / grey.shape[1]
+    mean = (weights * grey).sum()
+    return mean, (weights * (grey - mean).square()).sum().sqrt()
+
+
+def _color_moments(picture: Tensor, places: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return mean (3,) and covariance (3, 3) in float64; a grey picture gets a small spread.
 
     On the CPU: not every device has float64.
     """
     flat = picture.flatten(2)[0].cpu().double()
+    little = 1e-5 * torch.eye(3, dtype=torch.float64)
+    if places is not None:
+        weights = (places / places.sum()).flatten().cpu().double()
+        mean = flat @ weights
+        centred = flat - mean[:, None]
+        return mean, (centred * weights) @ centred.T + little
     mean = flat.mean(1)
     centred = flat - mean[:, None]
-    return mean, centred @ centred.T / flat.shape[1] + 1e-5 * torch.eye(3, dtype=torch.float64)
+    return mean, centred @ centred.T / flat.shape[1] + little

@@ -38,12 +38,12 @@ class MeanStd:
     averages: ClassVar[Averages] = "measurement"
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    def measure(self, maps: Tensor) -> Measurement:
+    def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:
         """Return mean and mean square, (B, C) each: both add up over pictures."""
-        from nst_core.statistics import widened
+        from nst_core.statistics import weighted, widened
 
         values = widened(maps).flatten(2)
-        return values.mean(-1), values.square().mean(-1)
+        return weighted(values, weights).mean(-1), weighted(values.square(), weights).mean(-1)
 
     def target(self, measured: Measurement) -> Measurement:
         """Return the style's mean and standard deviation."""
@@ -82,11 +82,11 @@ class Histogram:
     reads: ClassVar[Reads] = "style"
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    def measure(self, maps: Tensor) -> Measurement:
+    def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:
         """Return the groups' means, (B, C, bins); of several pictures, they average well."""
         from nst_core.statistics import ranked, widened
 
-        return (ranked(widened(maps).flatten(2), self.bins),)
+        return (ranked(widened(maps).flatten(2), self.bins, weights),)
 
     def target(self, measured: Measurement) -> Measurement:
         """Return the style's."""
@@ -126,13 +126,13 @@ class SlicedWasserstein:
     reads: ClassVar[Reads] = "style"
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    def measure(self, maps: Tensor) -> Measurement:
+    def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:
         """Return the groups' means along every direction, (B, directions, bins)."""
         from nst_core.statistics import directions, ranked, widened
 
         vectors = widened(maps).flatten(2)
         seen_from = directions(self.directions or vectors.shape[1], vectors)
-        return (ranked(seen_from @ vectors, self.bins),)
+        return (ranked(seen_from @ vectors, self.bins, weights),)
 
     def target(self, measured: Measurement) -> Measurement:
         """Return the style's."""

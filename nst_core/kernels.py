@@ -24,27 +24,34 @@ class Moments(torch.autograd.Function):
 
     The moment is symmetric, so that one matrix product goes back instead of two, and the mean's
     gradient rides along in it. Channels-last maps are read in place. Both are at least fp32.
+
+    With weights, (1, 1, H, W) and >= 0, every position counts as often as its weight says. They
+    are given, not painted: no gradient goes back to them.
     """
 
     @staticmethod
-    def forward(ctx: Any, maps: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, maps: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return mean and moment."""
-        ctx.save_for_backward(maps)
+        ctx.save_for_backward(maps, weights)
         vectors = _as_vectors(maps)
+        if weights is not None:
+            return _weighted_moments(vectors, weights.reshape(1, -1, 1))
         second = _products(vectors) / vectors.shape[1]
         return vectors.mean(1, dtype=second.dtype), second
 
     @staticmethod
-    def backward(ctx: Any, to_mean: Tensor, to_moment: Tensor) -> Tensor:
-        """Return ((G + Gᵀ) F + g) / N."""
-        (maps,) = ctx.saved_tensors
+    def backward(ctx: Any, to_mean: Tensor, to_moment: Tensor) -> tuple[Tensor, None]:
+        """Return ((G + Gᵀ) F + g) / N, times the weights."""
+        maps, weights = ctx.saved_tensors
         batch, channels, height, width = maps.shape
         vectors = _as_vectors(maps)
         count = vectors.shape[1]
         both = ((to_moment + to_moment.mT) / count).to(maps.dtype)
         each = (to_mean / count).to(maps.dtype)[:, None]
         back = torch.baddbmm(each, vectors, both)
-        return back.view(batch, height, width, channels).permute(0, 3, 1, 2)
+        if weights is not None:
+            back = back.mul_(weights.reshape(1, -1, 1).to(back.dtype))
+        return back.view(batch, height, width, channels).permute(0, 3, 1, 2), None
 
 
 def _products(vectors: Tensor) -> Tensor:
@@ -62,6 +69,24 @@ def _products(vectors: Tensor) -> Tensor:
         wide = vectors[:, start : start + _PIECE].to(accumulated)
         total.baddbmm_(wide.mT, wide)
     return total
+
+
+def _weighted_moments(vectors: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return Σ wₙ xₙ / N, (B, C), and Σ wₙ xₙ xₙᵀ / N, (B, C, C), of (B, N, C) vectors.
+
+    The root of the weights goes to either side, so that the moment is symmetric to the last bit.
+    """
+    accumulated = torch.promote_types(vectors.dtype, torch.float32)
+    batch, count, channels = vectors.shape
+    roots = weights.to(accumulated).sqrt().expand(batch, -1, -1)
+    mean = vectors.new_zeros(batch, 1, channels, dtype=accumulated)
+    moment = vectors.new_zeros(batch, channels, channels, dtype=accumulated)
+    for start in range(0, count, _PIECE):
+        root = roots[:, start : start + _PIECE]
+        scaled = vectors[:, start : start + _PIECE].to(accumulated) * root
+        mean.baddbmm_(root.mT, scaled)
+        moment.baddbmm_(scaled.mT, scaled)
+    return mean[:, 0] / count, moment / count
 
 
 class MeanSquaredDifference(torch.autograd.Function):

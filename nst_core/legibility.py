@@ -24,7 +24,9 @@ _FINE, _COARSE = 1 / 80, 1 / 40
 _LUMA = (0.299, 0.587, 0.114)
 
 
-def legibility(picture: Tensor, content: Tensor, features: Features) -> float:
+def legibility(
+    picture: Tensor, content: Tensor, features: Features, painted: Tensor | None = None
+) -> float:
     """Return how well what the content shows can be seen in a picture of it, up to 1.
 
     The geometric mean of two correlations, either of which alone disagrees with eyes: of the
@@ -37,6 +39,8 @@ def legibility(picture: Tensor, content: Tensor, features: Features) -> float:
         picture: (1, 3, H, W), RGB in [0, 1].
         content: (1, 3, H', W'), of the same aspect.
         features: Of a VGG.
+        painted: How much each place counts, (1, 1, H, W) in [0, 1]: where nothing is painted, all
+            would be legible; None for all alike.
 
     Returns:
         0 for nothing in common, 1 for the content itself.
@@ -44,10 +48,10 @@ def legibility(picture: Tensor, content: Tensor, features: Features) -> float:
     size = scaled((content.shape[-2], content.shape[-1]), SIDE, "area")
     size = (max(size[0], _smallest(features)), max(size[1], _smallest(features)))
     one, other = (_seen_small(pixels, size) for pixels in (picture, content))
-    edges = _cosine(_directions(one), _directions(other))
+    edges = _cosine(_directions(one), _directions(other), painted=painted)
     with torch.no_grad():
         maps = [features(pixels, [OBJECTS])[OBJECTS].float() for pixels in (one, other)]
-    objects = _cosine(*(each - each.mean((2, 3), keepdim=True) for each in maps))
+    objects = _cosine(*(each - _mean(each, painted) for each in maps), painted=painted)
     return math.sqrt(max(0.0, edges) * max(0.0, objects))
 
 
@@ -90,5 +94,19 @@ def _blurred(values: Tensor, deviation: float) -> Tensor:
     return blurred
 
 
-def _cosine(one: Tensor, other: Tensor) -> float:
+def _mean(values: Tensor, painted: Tensor | None) -> Tensor:
+    if painted is None:
+        return values.mean((2, 3), keepdim=True)
+    weights = _fitted(painted, values)
+    return (values * weights).sum((2, 3), keepdim=True) / weights.sum()
+
+
+def _cosine(one: Tensor, other: Tensor, *, painted: Tensor | None) -> float:
+    if painted is not None:
+        one, other = (values * _fitted(painted, values).sqrt() for values in (one, other))
     return float(functional.cosine_similarity(one.flatten(), other.flatten(), dim=0))
+
+
+def _fitted(painted: Tensor, values: Tensor) -> Tensor:
+    height, width = values.shape[-2:]
+    return functional.adaptive_avg_pool2d(painted.to(values), (height, width))

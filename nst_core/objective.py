@@ -13,18 +13,21 @@ from nst_core.activations import Guide
 from nst_core.colorings import RECOLORED, recolored
 from nst_core.errors import RecipeError
 from nst_core.images import resize
-from nst_core.terms import IMAGE, Wasserstein, term_names
+from nst_core.regions import Within
+from nst_core.terms import IMAGE, StyleTerm, Wasserstein, term_names
 from nst_core.tiled_objective import TiledObjective
 from nst_core.tiles import measured, require_tileable, whole_maps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
     from nst_core.features import Features
+    from nst_core.images import Resampling
     from nst_core.octaves import Octave, Size
     from nst_core.recipe import Recipe
+    from nst_core.regions import Layout
     from nst_core.studio import Studio
     from nst_core.terms import Measurement, Term
     from nst_core.transforms import Seen
@@ -36,13 +39,17 @@ class Style:
 
     Args:
         pixels: (1, 3, H, W), RGB in [0, 1].
-        key: Names the pixels, e.g. their SHA-256; targets are remembered under it.
+        key: Names the pixels and the mask, e.g. by their SHA-256; targets are remembered under it.
         weight: Its share when several are blended, > 0.
+        region: Of the content, the one that it paints; empty for all of it.
+        mask: Which of its own places count, (1, 1, H', W') in [0, 1]; None for all.
     """
 
     pixels: Tensor
     key: str
     weight: float = 1.0
+    region: str = ""
+    mask: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Refuse a share that cannot be normalised.
@@ -67,7 +74,9 @@ class Objective:
         terms: Name, term and target of each term; see :func:`bind`.
     """
 
-    def __init__(self, features: Features, terms: Sequence[tuple[str, Term, Measurement]]) -> None:
+    def __init__(
+        self, features: Features, terms: Sequence[tuple[str, Term | Within, Measurement]]
+    ) -> None:
         self._features = features
         self._terms = terms
         self._layers = frozenset(term.layer for _, term, _ in terms)
@@ -109,7 +118,7 @@ class Objective:
         return total.detach(), gradient
 
 
-def _loss(term: Term, maps: Tensor, target: Measurement) -> Tensor:
+def _loss(term: Term | Within, maps: Tensor, target: Measurement) -> Tensor:
     if isinstance(term, Wasserstein):
         return term.loss_of_maps(maps, target)
     return term.loss(term.measure(maps), target)
@@ -123,6 +132,7 @@ def bind(
     styles: Sequence[Style],
     *,
     tile: int | None = None,
+    layout: Layout | None = None,
 ) -> Objective | TiledObjective:
     """Measure the pictures at this octave and return the objective.
 
@@ -134,6 +144,7 @@ def bind(
         styles: At their own sizes.
         tile: Side of the tiles in which pictures go through the network, in pixels, or None for
             whole pictures. It changes the memory needed, and of the result only the rounding.
+        layout: Where the styles' regions lie on the canvas; None if all styles paint all of it.
 
     Raises:
         RecipeError: Tiles are asked for, and the network or a term sees whole pictures only.
@@ -149,19 +160,28 @@ def bind(
     with torch.no_grad():
         of_content = _ContentTargets(recipe, features, content, tile)
         of_style = _StyleTargets(recipe, studio, features, octave, content, styles, tile)
-        terms: list[tuple[str, Term, Measurement]] = [
-            (
-                name,
-                term,
-                of_content(term)
-                if term.reads == "content"
-                else of_style(term)
-                if term.reads == "style"
-                else (),
-            )
-            for name, term in named
-        ]
+        of_regions = [] if layout is None else list(_by_region(of_style, layout))
+        terms: list[tuple[str, Term | Within, Measurement]] = []
+        for name, term in named:
+            if layout is not None and isinstance(term, StyleTerm):
+                for region, mask, of_region in of_regions:
+                    within = Within(term, mask, share=mask.mean().item())
+                    terms.append((f"{name}@{region}", within, of_region(term)))
+            elif term.reads == "nothing":
+                terms.append((name, term, ()))
+            else:
+                target = of_content if term.reads == "content" else of_style
+                terms.append((name, term, target(term)))
     return Objective(features, terms) if tile is None else TiledObjective(features, terms, tile)
+
+
+def _by_region(
+    of_style: _StyleTargets, layout: Layout
+) -> Iterator[tuple[str, Tensor, _StyleTargets]]:
+    """Yield every region's name, mask, and targets from the styles that paint it."""
+    for name, mask in layout.masks.items():
+        styles = [style for style in of_style.styles if style.region == name]
+        yield name, mask, replace(of_style, styles=styles, region=mask)
 
 
 def style_size(recipe: Recipe, octave: Octave, style: Size, smallest: int) -> Size:
@@ -207,7 +227,10 @@ class _ContentTargets:
 
 @dataclass(frozen=True, eq=False)
 class _StyleTargets:
-    """Targets of the style terms: one pass per picture, and none for what is remembered."""
+    """Targets of the style terms: one pass per picture, and none for what is remembered.
+
+    Within a region of the canvas, whose mask is given, they are those of its own styles.
+    """
 
     recipe: Recipe
     studio: Studio
@@ -216,6 +239,7 @@ class _StyleTargets:
     content: Tensor | None
     styles: Sequence[Style]
     tile: int | None
+    region: Tensor | None = None
 
     def __call__(self, term: Term) -> Measurement:
         recipe = self.recipe
@@ -247,11 +271,23 @@ class _StyleTargets:
     @cached_property
     def _measurements(self) -> list[dict[Term, Measurement]]:
         """What every term measures of each picture; the maps would be too large to be kept."""
-        terms = [term for term in self.recipe.terms if term.weight and term.reads == "style"]
         return [
-            measured(self.features, self._prepared(style, size), terms, self.tile)
+            self._measured_of(style, size)
             for style, size in zip(self.styles, self._sizes, strict=True)
         ]
+
+    def _measured_of(self, style: Style, size: Size) -> dict[Term, Measurement]:
+        terms = [term for term in self.recipe.terms if term.weight and term.reads == "style"]
+        mask = None if style.mask is None else self._fitted(style.mask, size, "bilinear")
+        asked = {
+            term: Within(term, mask, inside=True)
+            if mask is not None and isinstance(term, StyleTerm)
+            else term
+            for term in terms
+        }
+        pixels = self._prepared(self._fitted(style.pixels, size, self.recipe.resampling), mask)
+        found = measured(self.features, pixels, asked.values(), self.tile)
+        return {term: found[within] for term, within in asked.items()}
 
     @cached_property
     def _sizes(self) -> list[Size]:
@@ -264,11 +300,13 @@ class _StyleTargets:
             for style in self.styles
         ]
 
-    def _prepared(self, style: Style, size: Size) -> Tensor:
-        pixels = resize(style.pixels.to(self.features.device), size, self.recipe.resampling)
-        return (
-            pixels if self.content is None else recolored(self.recipe.color, pixels, self.content)
-        )
+    def _fitted(self, pixels: Tensor, size: Size, how: Resampling) -> Tensor:
+        return resize(pixels.to(self.features.device), size, how)
+
+    def _prepared(self, pixels: Tensor, mask: Tensor | None) -> Tensor:
+        if self.content is None:
+            return pixels
+        return recolored(self.recipe.color, pixels, self.content, places=(mask, self.region))
 
 
 def _layers(recipe: Recipe, reads: str) -> frozenset[str]:

@@ -17,7 +17,7 @@ from nst_core.errors import RecipeError
 from nst_core.networks import Border, Pooling, network
 from nst_core.octaves import Octaves
 from nst_core.optimizers import LBFGS, Optimizer
-from nst_core.terms import IMAGE, Term
+from nst_core.terms import IMAGE, StyleTerm, Term
 
 if TYPE_CHECKING:
     from nst_core.networks import Network
@@ -231,6 +231,20 @@ class Recipe:
         if self.start != "noise":
             needed.add("content" if self.start == "mix" else self.start)
         return frozenset(needed)
+
+    @property
+    def against_regions(self) -> str | None:
+        """Why its styles cannot paint regions of a content, or None if they can."""
+        if "content" not in self.reads:
+            return "regions are the content's, and the recipe reads no content picture"
+        if self.transforms:
+            return "transforms move the canvas from under its regions"
+        for term in self.terms:
+            if term.weight and term.reads == "style" and not isinstance(term, StyleTerm):
+                return f"a {term.kind} term compares single positions and knows no regions"
+        if not any(term.weight and isinstance(term, StyleTerm) for term in self.terms):
+            return "regions are painted in styles, and the recipe has no style term"
+        return None
 
     def parameters(self) -> dict[str, Any]:
         """Return every parameter as plain lists, dicts, numbers and text, defaults included.

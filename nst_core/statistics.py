@@ -17,29 +17,33 @@ _PIECE = 4096
 """Positions that are compared with a guide's at a time."""
 
 
-def moments(maps: Tensor) -> tuple[Tensor, Tensor]:
+def moments(maps: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return mean and second raw moment of the feature vectors over all positions.
 
     Args:
         maps: (B, C, H, W).
+        weights: How much each position counts, (1, 1, H, W), >= 0, on average 1; None for all
+            alike.
 
     Returns:
         (B, C) and (B, C, C), at least fp32 whatever the maps' dtype.
     """
-    mean, second = Moments.apply(maps)
+    # Without weights as before there were any: not one instruction more.
+    mean, second = Moments.apply(maps) if weights is None else Moments.apply(maps, weights)
     return mean, second
 
 
-def gram_matrix(maps: Tensor) -> Tensor:
+def gram_matrix(maps: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return F Fᵀ / (H·W): Gatys, Ecker & Bethge 2016, eq. 3, over the number of positions.
 
     Args:
         maps: (B, C, H, W).
+        weights: As of :func:`moments`; their roots are the guidance channels of Gatys et al. 2017.
 
     Returns:
         (B, C, C), at least fp32 whatever the maps' dtype.
     """
-    return moments(maps)[1]
+    return moments(maps, weights)[1]
 
 
 def widened(values: Tensor) -> Tensor:
@@ -77,18 +81,50 @@ def best_matches(vectors: Tensor, guide: Tensor) -> Tensor:
     return columns[:, torch.cat(best, dim=-1)].transpose(0, 1)
 
 
-def ranked(values: Tensor, bins: int) -> Tensor:
+def weighted(values: Tensor, weights: Tensor | None) -> Tensor:
+    """Return values at every position times how much the position counts.
+
+    Args:
+        values: (B, C, N).
+        weights: As of :func:`moments`.
+    """
+    return values if weights is None else values * weights.reshape(1, 1, -1).to(values.dtype)
+
+
+def ranked(values: Tensor, bins: int, weights: Tensor | None = None) -> Tensor:
     """Return sorted values as the means of ``bins`` groups of equal size: their quantiles.
 
     Args:
         values: (B, K, N).
         bins: Groups; fewer values than groups are repeated.
+        weights: As of :func:`moments`: groups are of equal weight then, and a value on the
+            border of two belongs to both by its shares.
 
     Returns:
         (B, K, bins), growing along the last.
     """
+    if weights is not None:
+        return _ranked_by_weight(values, bins, weights.reshape(-1).to(values.dtype))
     groups: Tensor = functional.adaptive_avg_pool1d(values.sort(-1).values, bins)
     return groups
+
+
+def _ranked_by_weight(values: Tensor, bins: int, weights: Tensor) -> Tensor:
+    """Cut the integral of the quantile function in ``bins`` pieces of equal width."""
+    values, order = values.sort(-1)
+    # Only differences from a middle value are summed up, so that little is rounded.
+    middle = values.detach().mean(-1, keepdim=True)
+    width = weights[order] / weights.sum()
+    stops = width.cumsum(-1)
+    below = functional.pad((width * (values - middle)).cumsum(-1), (1, 0))
+    edges = torch.arange(1, bins, dtype=values.dtype, device=values.device) / bins
+    place = torch.searchsorted(stops, edges.expand(*stops.shape[:-1], -1).contiguous())
+    place = place.clamp_max(values.shape[-1] - 1)
+    # An edge lies within one value's width: so much of it is on this side.
+    before = edges - functional.pad(stops, (1, 0)).gather(-1, place)
+    inner = below.gather(-1, place) + before * (values - middle).gather(-1, place)
+    sums = torch.cat([torch.zeros_like(middle), inner, below[..., -1:]], -1)
+    return sums.diff(dim=-1) * bins + middle
 
 
 @cache

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from nst_core.distributions import Histogram, MeanStd, SlicedWasserstein
 from nst_core.errors import RecipeError
-from nst_core.terms import Gram, Term, Wasserstein
+from nst_core.terms import Gram, StyleTerm, Term, Wasserstein
 
 if TYPE_CHECKING:
     from nst_core.networks import Network
 
 Statistic = Literal["gram", "wasserstein", "mean-std", "histogram", "sliced-wasserstein"]
 
-_STYLE = (Gram, Wasserstein, MeanStd, Histogram, SlicedWasserstein)
 _DISTANCES: dict[str, type[Wasserstein | MeanStd | Histogram | SlicedWasserstein]] = {
     "wasserstein": Wasserstein,
     "mean-std": MeanStd,
@@ -43,18 +42,14 @@ def with_statistic(
     Raises:
         RecipeError: The recipe has no style term.
     """
-    if not any(isinstance(term, _STYLE) for term in terms):
+    if not any(isinstance(term, StyleTerm) for term in terms):
         raise RecipeError("the recipe has no style term whose statistic could be set")
     return tuple(
-        _of(statistic, term, network) if isinstance(term, _STYLE) else term for term in terms
+        _of(statistic, term, network) if isinstance(term, StyleTerm) else term for term in terms
     )
 
 
-def _of(
-    statistic: Statistic,
-    term: Gram | Wasserstein | MeanStd | Histogram | SlicedWasserstein,
-    network: Network,
-) -> Term:
+def _of(statistic: Statistic, term: StyleTerm, network: Network) -> Term:
     # What a distance of weight 1 weighs as a difference of Gram matrices.
     factor = _GRAM_RATIO / network.activation(term.layer) ** 2
     channels = network.channels(term.layer)

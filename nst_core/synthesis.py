@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn import functional
-from torchvision.transforms.functional import center_crop
 
+from nst_core.beginnings import carried, first_picture
 from nst_core.colorings import Coloring
 from nst_core.divergence import require_sound
 from nst_core.errors import RecipeError
@@ -16,6 +15,7 @@ from nst_core.footprint import UNLIMITED, Memory, shortened, working
 from nst_core.images import resize
 from nst_core.legibility import legibility
 from nst_core.objective import Objective, Style, bind
+from nst_core.regions import laid_out
 from nst_core.sketches import find, sketch_of, weighted
 from nst_core.transforms import seen_in
 
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from nst_core.descent import Descent
     from nst_core.octaves import Octave, Size
     from nst_core.recipe import Recipe
+    from nst_core.regions import Layout
     from nst_core.studio import Studio
     from nst_core.tiled_objective import TiledObjective
+    from nst_core.transforms import Seen
 
 
 _PATIENT_STEPS = 10
@@ -43,11 +45,14 @@ class Pictures:
             painting is square.
         styles: In the order of the pair.
         start: The first canvas, for recipes with ``start: picture``.
+        regions: Masks of the content's regions by name, (1, 1, H, W) in [0, 1], at any size.
+            Styles with regions paint these, and all else stays as in the content.
     """
 
     content: Tensor | None = None
     styles: Sequence[Style] = ()
     start: Tensor | None = None
+    regions: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +160,8 @@ def synthesize(
         memory: What an octave may take; see :mod:`nst_core.footprint`.
 
     Raises:
-        RecipeError: A picture that the recipe reads is missing.
+        RecipeError: A picture that the recipe reads is missing; a region that a style paints is,
+            or the recipe can paint none.
         DivergedError: An objective that is not finite, or many times what it was.
     """
     _require_pictures(recipe, pictures)
@@ -218,7 +224,9 @@ def _factor_of(
             studio=studio,
             on_step=None if on_sketch is None else lambda _: on_sketch(),
         )
-        return legibility(sketch.image, content, studio.features(recipe))
+        layout = laid_out(recipe, pictures, _size(content), studio.device)
+        painted = layout.painted if layout else None
+        return legibility(sketch.image, content, studio.features(recipe), painted)
 
     return find(target, sketched).factor
 
@@ -233,6 +241,7 @@ class _Scene:
     coloring: Coloring
     descent: Descent
     objective: Objective | TiledObjective
+    layout: Layout | None
     steps: int = 0
     history: list[Tensor] = field(default_factory=list)
 
@@ -263,17 +272,20 @@ class _Scene:
             picture = torch.zeros(1, 3, *octave.size, device=device)  # the state brings its own
         elif before is not None:
             base = before.coloring.content
-            picture = _carried(recipe, before.descent.picture, base, content, octave)
+            picture = carried(recipe, before.descent.picture, base, content, octave)
         else:
-            picture = _first_picture(recipe, pictures, content, octave.size, device)
+            picture = first_picture(recipe, pictures, content, octave.size, device)
         way = working(recipe, octave, memory)
         descent = shortened(recipe, way.history).optimizer.start(
             picture, recipe.canvas, octave.steps
         )
         if before is not None:
             descent.warm(before.descent)
-        objective = bind(recipe, studio, octave, content, pictures.styles, tile=way.tile)
-        scene = cls(recipe, index, octave, coloring, descent, objective)
+        layout = laid_out(recipe, pictures, octave.size, device)
+        objective = bind(
+            recipe, studio, octave, content, pictures.styles, tile=way.tile, layout=layout
+        )
+        scene = cls(recipe, index, octave, coloring, descent, objective, layout)
         if resumed is not None:
             scene.restore(resumed)
         return scene
@@ -283,9 +295,16 @@ class _Scene:
         recipe = self.recipe
         self.steps += 1
         seen = seen_in(recipe.transforms, seed=recipe.seed, octave=self.index, step=self.steps)
-        loss = self.descent.step(lambda picture: self.objective(picture, seen))
+        loss = self.descent.step(lambda picture: self._judged(picture, seen))
         self.history.append(loss)
         return loss
+
+    def _judged(self, picture: Tensor, seen: Seen) -> tuple[Tensor, Tensor]:
+        """Return the objective and its gradient to the picture, judged with the photo around it."""
+        if self.layout is None or (content := self.coloring.content) is None:
+            return self.objective(picture, seen)
+        loss, gradient = self.objective(self.layout.over(picture, content), seen)
+        return loss, self.layout.within(gradient)
 
     @property
     def is_over(self) -> bool:
@@ -317,7 +336,10 @@ class _Scene:
 
     def picture(self) -> Tensor:
         """Return the picture as a file can hold it, with the colours that the recipe asks for."""
-        return self.coloring.finish(self.descent.picture.detach().clamp(0, 1))
+        painted = self.coloring.finish(self.descent.picture.detach().clamp(0, 1))
+        if self.layout is None or (content := self.coloring.original) is None:
+            return painted
+        return self.layout.over(painted, content)
 
     def losses(self) -> dict[str, float]:
         """Return every term's weighted loss of the picture in 8 bits."""
@@ -339,41 +361,6 @@ def _require_pictures(recipe: Recipe, pictures: Pictures) -> None:
             f"the recipe reads a {' and a '.join(missing)} picture that was not given",
             code="E-RECIPE-PICTURES",
         )
-
-
-def _first_picture(
-    recipe: Recipe, pictures: Pictures, content: Tensor | None, size: Size, device: torch.device
-) -> Tensor:
-    if recipe.start == "content":
-        assert content is not None
-        return content
-    if recipe.start == "picture":
-        assert pictures.start is not None
-        return resize(pictures.start.to(device), size, recipe.resampling)
-    # Drawn on the CPU, so that a seed means the same on every device.
-    seeded = torch.Generator().manual_seed(recipe.seed)
-    noise = recipe.canvas.noise_picture(size, recipe.noise, seeded).to(device)
-    if recipe.start == "mix":
-        assert content is not None
-        return torch.lerp(content, noise, recipe.mix)
-    return noise
-
-
-def _carried(
-    recipe: Recipe, picture: Tensor, base: Tensor | None, content: Tensor | None, octave: Octave
-) -> Tensor:
-    """Bring the picture of the octave before, or its change of the content, to this octave."""
-    size = octave.size
-    if octave.zoom > 1:
-        inner = [max(1, round(side / octave.zoom)) for side in picture.shape[-2:]]
-        return _enlarged(center_crop(picture, inner), size).clamp(0, 1)
-    if recipe.octaves.carry == "change" and base is not None and content is not None:
-        return (content + _enlarged(picture - base, size)).clamp(0, 1)
-    return _enlarged(picture, size).clamp(0, 1)
-
-
-def _enlarged(pixels: Tensor, size: Size) -> Tensor:
-    return functional.interpolate(pixels, size, mode="bicubic", align_corners=False)
 
 
 def _size(pixels: Tensor) -> Size:

@@ -6,6 +6,9 @@ The target is the same measurement of the content picture or of the style pictur
 their weights when there are several; so one picture, several pictures and a blended set are one
 mechanism. Terms without a picture (total variation, gamut) judge the canvas by itself.
 
+What a style term measures can be measured within a region: positions have weights then, see
+:mod:`nst_core.regions`.
+
 A term is its own configuration: adding one is a class here, its name in :data:`Term` and a row in
 the test grid. Terms are values and import no torch by themselves, so that manifests are read and
 planned in a process that never loads it.
@@ -93,11 +96,11 @@ class Gram:
     averages: ClassVar[Averages] = "measurement"
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    def measure(self, maps: Tensor) -> Measurement:
+    def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:
         """Return the Gram matrix, (B, C, C)."""
         from nst_core.statistics import gram_matrix
 
-        gram = gram_matrix(maps)
+        gram = gram_matrix(maps, weights)
         return (gram / gram.shape[-1] if self.divide_by == "chw" else gram,)
 
     def target(self, measured: Measurement) -> Measurement:
@@ -141,11 +144,11 @@ class Wasserstein:
     averages: ClassVar[Averages] = "measurement"
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    def measure(self, maps: Tensor) -> Measurement:
+    def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:
         """Return mean (B, C) and second raw moment (B, C, C): both add up over pictures."""
         from nst_core.statistics import moments
 
-        return moments(maps)
+        return moments(maps, weights)
 
     def target(self, measured: Measurement) -> Measurement:
         """Return the style's mean, tr C* - least, C*, its root, and the floor."""
@@ -265,19 +268,10 @@ class Gamut:
         return mean_squared_difference(pixels, pixels.detach().clamp(0, 1))
 
 
-Term = (
-    Content
-    | Gram
-    | Wasserstein
-    | MeanStd
-    | Histogram
-    | SlicedWasserstein
-    | Activation
-    | Guide
-    | Unit
-    | TotalVariation
-    | Gamut
-)
+StyleTerm = Gram | Wasserstein | MeanStd | Histogram | SlicedWasserstein
+"""What compares statistics over positions, each of which may have a weight."""
+
+Term = Content | StyleTerm | Activation | Guide | Unit | TotalVariation | Gamut
 
 
 def term_names(terms: tuple[Term, ...]) -> tuple[str, ...]:

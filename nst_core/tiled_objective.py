@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nst_core.terms import IMAGE
-from nst_core.tiles import averages, cut, require_tileable, scale_of
+from nst_core.tiles import averages, cut, measured_in, require_tileable, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nst_core.features import Features
+    from nst_core.regions import Within
     from nst_core.terms import Measurement, Term
     from nst_core.tiles import Tile
     from nst_core.transforms import Seen
@@ -47,7 +48,7 @@ class TiledObjective:
     """
 
     def __init__(
-        self, features: Features, terms: Sequence[tuple[str, Term, Measurement]], side: int
+        self, features: Features, terms: Sequence[tuple[str, Term | Within, Measurement]], side: int
     ) -> None:
         require_tileable(features.network, [term for _, term, _ in terms])
         self._features = features
@@ -143,7 +144,7 @@ class _Whole:
     """A term on the canvas itself."""
 
     name: str
-    term: Term
+    term: Term | Within
     target: Measurement
 
     def loss(self, image: Tensor) -> Tensor:
@@ -161,7 +162,7 @@ class _Averaged:
     """A term of which something is a mean over the positions of its layer."""
 
     name: str
-    term: Term
+    term: Term | Within
     target: Measurement
     scale: int
 
@@ -172,7 +173,7 @@ class _Averaged:
 
     def average(self, maps: Tensor, tile: Tile) -> Measurement:
         """Return the mean over a tile's interior, times the tile's share of the picture."""
-        measured = self.term.measure(tile.interior(maps, self.scale))
+        measured = measured_in(tile, self.term, maps, self.scale)
         if self.is_local:
             target = self.target
             if self.term.reads == "content":  # the only one with a value at each position

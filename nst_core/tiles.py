@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from nst_core.architectures import LOGITS, VGG
 from nst_core.errors import RecipeError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nst_core.features import Features
     from nst_core.networks import Network
     from nst_core.octaves import Size
+    from nst_core.regions import Within
     from nst_core.terms import Averages, Measurement, Term
 
 # Windows begin at every fourth cell at most: there the blocks of Winograd's convolutions begin too.
@@ -79,6 +80,11 @@ class Tile:
         """How many pixels the network sees."""
         rows, columns = self.down, self.across
         return (rows.after - rows.before) * (columns.after - columns.before)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether it is the whole picture."""
+        return all(span.stop - span.start == span.length for span in (self.down, self.across))
 
     def window(self, image: Tensor) -> Tensor:
         """Return a view of what the network sees, of a (B, C, H, W) picture."""
@@ -144,13 +150,13 @@ def scale_of(network: Network, layer: str) -> int:
     return network.smallest_side(frozenset({layer} - {IMAGE}))
 
 
-def averages(term: Term) -> Averages | None:
+def averages(term: Term | Within) -> Averages | None:
     """Return what of a term is a mean over positions, if the term says so."""
     found: Averages | None = getattr(term, "averages", None)
     return found
 
 
-def why_whole(network: Network, terms: Iterable[Term]) -> str | None:
+def why_whole(network: Network, terms: Iterable[Term | Within]) -> str | None:
     """Return why a picture must not be cut, or None if it may: the canvas itself always fits."""
     below = [term for term in terms if term.layer != IMAGE]
     if below and not isinstance(network.architecture, VGG):
@@ -161,7 +167,7 @@ def why_whole(network: Network, terms: Iterable[Term]) -> str | None:
     return None
 
 
-def require_tileable(network: Network, terms: Iterable[Term]) -> None:
+def require_tileable(network: Network, terms: Iterable[Term | Within]) -> None:
     """Raise unless a picture may be cut that goes through the network and is judged by the terms.
 
     Raises:
@@ -175,9 +181,26 @@ def require_tileable(network: Network, terms: Iterable[Term]) -> None:
         )
 
 
+def measured_in(tile: Tile, term: Term | Within, maps: Tensor, scale: int) -> Measurement:
+    """Return what a term measures of the cells that a tile answers for.
+
+    Args:
+        tile: A part of a picture, or all of it.
+        term: On the layer of the maps; within a region it measures the region's part in the tile.
+        maps: (B, C, H', W') of the tile's window.
+        scale: Pixels to a cell of that layer.
+    """
+    cells = tile.interior(maps, scale)
+    guide = getattr(term, "guide", None)
+    if guide is None or tile.is_all:
+        return term.measure(cells)
+    whole = tile.down.length // scale, tile.across.length // scale
+    return cast("Within", term).measure(cells, tile.part(guide(whole), scale))
+
+
 def measured(
-    features: Features, image: Tensor, terms: Iterable[Term], side: int | None
-) -> dict[Term, Measurement]:
+    features: Features, image: Tensor, terms: Iterable[Term | Within], side: int | None
+) -> dict[Term | Within, Measurement]:
     """Return what terms measure of a picture.
 
     Args:
@@ -187,11 +210,11 @@ def measured(
         side: Of the tiles, see :func:`cut`.
     """
     every = tuple(dict.fromkeys(terms))
-    found: dict[Term, Measurement] = {}
+    found: dict[Term | Within, Measurement] = {}
     for tile, maps in _walk(features, image, {term.layer for term in every}, side):
         for term in every:
             scale = scale_of(features.network, term.layer)
-            part = term.measure(tile.interior(maps[term.layer], scale))
+            part = measured_in(tile, term, maps[term.layer], scale)
             share = tile.share(scale)
             before = found.get(term)
             found[term] = tuple(

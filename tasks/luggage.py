@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tasks.fetching import Fetched
-    from tasks.render import PaintJob
+    from tasks.render import FetchedMask, PaintJob
     from tasks.storage import Store
 
     # ``painting/frame_000010.webp`` and the like.
@@ -32,9 +32,10 @@ _log = logging.getLogger(__name__)
 
 
 def pictures(job: PaintJob) -> list[Fetched]:
-    """Return the pictures that a pair reads."""
+    """Return the pictures that a pair reads, masks included."""
     read = [job.content, job.start, *(style for style, _ in job.styles)]
-    return [picture for picture in read if picture]
+    masks = [mask for _, mask in (*job.regions, *job.painted) if mask]
+    return [picture for picture in (*read, *(mask.source for mask in masks)) if picture]
 
 
 def places(job: PaintJob) -> dict[str, Path]:
@@ -89,11 +90,16 @@ def moved(job: PaintJob, *, root: Path, inputs: Path) -> PaintJob:
     def here(source: Fetched | None) -> Fetched | None:
         return source and replace(source, path=input_path(inputs, source))
 
+    def mask_here(mask: FetchedMask) -> FetchedMask:
+        return replace(mask, source=here(mask.source) or mask.source)
+
     return replace(
         job,
         content=here(job.content),
         start=here(job.start),
         styles=tuple((here(style) or style, weight) for style, weight in job.styles),
+        painted=tuple((region, mask and mask_here(mask)) for region, mask in job.painted),
+        regions=tuple((name, mask_here(mask)) for name, mask in job.regions),
         folder=root / "painting",
         checkpoints=root / "checkpoints",
     )

@@ -18,20 +18,21 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nst_core.errors import DivergedError, ImageError
+from nst_core.errors import DivergedError
 from nst_core.footprint import UNLIMITED, Memory, working
-from nst_core.images import decode, encode
+from nst_core.images import encode
 from nst_core.legibility import legibility
 from nst_core.networks import network
-from nst_core.objective import Style
 from nst_core.recipe import ALGORITHM_VERSION
+from nst_core.regions import laid_out
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, Snapshot, Synthesis, synthesize
+from nst_core.synthesis import Snapshot, Synthesis, synthesize
 from nst_core.weights_files import weights_sha256
 from tasks.attempts import MEMORY_LADDER
 from tasks.checkpoints import CheckpointFolder, Pace
 from tasks.durable import write_atomic
 from tasks.jobs import Stopped
+from tasks.reading import Reading
 from tasks.second_tries import RUNG, adapted, require_painting
 from tasks.time_lapse import VideoError, animation, video
 
@@ -40,9 +41,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from nst_core.images import Picture
-    from nst_core.synthesis import Step
-    from tasks.fetching import Fetched
+    from nst_core.synthesis import Pictures, Step
     from tasks.jobs import Emit, StopFlag
     from tasks.render import PaintJob
 
@@ -116,18 +115,9 @@ class _Sitting:
     def paint(self) -> dict[str, Any]:
         job = self._job
         self._emit({"kind": "stage", "stage": "reading"})
-        content = self._read(job.content)
-        start = self._read(job.start)
-        styles = [(self._read(source), weight) for source, weight in job.styles]
-        pictures = Pictures(
-            content=content.pixels if content else None,
-            styles=[
-                Style(picture.pixels, key=picture.sha256, weight=weight)
-                for picture, weight in styles
-                if picture
-            ],
-            start=start.pixels if start else None,
-        )
+        reading = Reading(job)
+        pictures = reading.pictures()
+        self._warnings += reading.warnings
         self._limit = self._limit_beside(pictures)
         resumed = self._resume()
         self._memory = Memory(self._limit, frugal=self._job.frugal >= RUNG["tiles"])
@@ -152,20 +142,6 @@ class _Sitting:
             raise
         return self._finish(synthesis, pictures)
 
-    def _read(self, source: Fetched | None) -> Picture | None:
-        if source is None:
-            return None
-        try:
-            picture = decode(
-                source.read(), background=self._job.background, max_pixels=self._job.max_pixels
-            )
-        except ImageError as error:
-            raise ImageError(
-                f"{source.path.name}: {error.message}", code=error.code, remedy=error.remedy
-            ) from error
-        self._warnings += [f"{source.path.name}: {warning}" for warning in picture.warnings]
-        return picture
-
     def _limit_beside(self, pictures: Pictures) -> float | None:
         """Return what the painting may take beside the pictures it reads."""
         given: float | None = self._job.memory
@@ -173,7 +149,8 @@ class _Sitting:
             return _OF_CARD * torch.cuda.mem_get_info(self._device)[0]
         if given is None:
             return None
-        read = [pictures.content, pictures.start, *(style.pixels for style in pictures.styles)]
+        read = [pictures.content, pictures.start, *pictures.regions.values()]
+        read += [pixels for style in pictures.styles for pixels in (style.pixels, style.mask)]
         return given - sum(pixels.nbytes for pixels in read if pixels is not None)
 
     def _resume(self) -> Snapshot | None:
@@ -328,7 +305,10 @@ class _Sitting:
             return None
         studio = _studio(self._device)
         content = pictures.content.to(studio.device)
-        reached = legibility(synthesis.image, content, studio.features(self._recipe))
+        size = content.shape[-2], content.shape[-1]
+        layout = laid_out(self._recipe, pictures, size, studio.device)
+        painted = layout.painted if layout else None
+        reached = legibility(synthesis.image, content, studio.features(self._recipe), painted)
         return {"content_factor": synthesis.content_factor, "reached": round(reached, 4)}
 
     def _degraded(self, synthesis: Synthesis) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from manifests.pairs import Origin, OutputFormat, Pair, StylePicture
+from manifests.pairs import Mask, Origin, OutputFormat, Pair, StylePicture
 from nst_core.errors import RecipeError
 from nst_core.octaves import Octaves
 from nst_core.sketches import weighted
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from manifests.papers import Paper
     from nst_core.recipe import Recipe
     from tasks.records import Record
+    from tasks.sources import MaskSource
 
 # Between the octaves of a print. Coarser than a painting's own, whose small steps find the forms;
 # here they are found.
@@ -96,9 +97,18 @@ def print_of(record: Record, root: Path, wanted: PrintSize) -> Pair:
     expected = {style.location: style.sha256 for style in record.styles}
     if record.content is not None and record.content_sha256 is not None:
         expected[record.content] = record.content_sha256
+    masks = [*(region.mask for region in record.regions), *(style.mask for style in record.styles)]
+    expected |= {mask.location: mask.sha256 for mask in masks if mask}
     return Pair(
         content=record.content,
-        styles=tuple(StylePicture(style.location, style.weight) for style in record.styles),
+        styles=tuple(
+            StylePicture(style.location, style.weight, style.region, _mask(style.mask))
+            for style in record.styles
+        ),
+        regions=tuple(
+            (region.name, Mask(region.mask.location, region.mask.color, region.mask.feather))
+            for region in record.regions
+        ),
         start=location,
         recipe_name=record.recipe_name.removesuffix(_SUFFIX) + _SUFFIX,
         recipe=larger(_as_found(record), longest / max(width, height)),
@@ -120,6 +130,10 @@ def _as_found(record: Record) -> Recipe:
     """
     recipe, found = recipe_in(record), record.legibility
     return weighted(recipe, found.content_factor) if found else recipe
+
+
+def _mask(mask: MaskSource | None) -> Mask | None:
+    return None if mask is None else Mask(mask.location, mask.color, mask.feather)
 
 
 def larger(recipe: Recipe, factor: float) -> Recipe:

@@ -16,9 +16,6 @@ from traceback import format_exception
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     JsonValue,
     StringConstraints,
@@ -27,19 +24,23 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from manifests.locations import written_out
 from nst_core.errors import FailureKind, NSTError
 from tasks.durable import FileEntry, OutputError
 from tasks.redaction import redact
+from tasks.sources import (
+    Frozen,
+    RegionSource,
+    Sha256,
+    StartSource,
+    StyleSource,
+    Text,
+)
 
 SCHEMA_VERSION: Final = 1
 PRODUCT_VERSION = version("nst-gallery")
 # Folders of an output that are no collections.
 RESERVED = frozenset({"failed", "assets", "sheets"})
 
-# Names, and messages that quote them.
-Text = Annotated[str, AfterValidator(written_out)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Stem = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*--[0-9a-f]{10,64}$")]
 Folder = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f/\\.][^\x00-\x1f/\\]*$")]
 Stage = Literal["fetch", "render", "publish"]
@@ -66,39 +67,7 @@ class NewerRecordError(OutputError):
     kind: FailureKind = "environment"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
-    )
-
-
-class StyleSource(_Frozen):
-    """One style picture of a pair.
-
-    Args:
-        location: Absolute path or ``s3://bucket/key``.
-        weight: Its share among the pair's styles.
-        sha256: Of its bytes.
-    """
-
-    location: Text
-    weight: float
-    sha256: Sha256
-
-
-class StartSource(_Frozen):
-    """The first canvas of a pair whose recipe reads one.
-
-    Args:
-        location: Absolute path or ``s3://bucket/key``.
-        sha256: Of its bytes.
-    """
-
-    location: str
-    sha256: Sha256
-
-
-class GrownFrom(_Frozen):
+class GrownFrom(Frozen):
     """The finished picture that a print grew from.
 
     Args:
@@ -114,7 +83,7 @@ class GrownFrom(_Frozen):
     sha256: Sha256
 
 
-class Objective(_Frozen):
+class Objective(Frozen):
     """How far the objective fell.
 
     Args:
@@ -125,10 +94,10 @@ class Objective(_Frozen):
 
     first: float
     last: float
-    terms: dict[str, float] = {}
+    terms: dict[str, float] = Field(default_factory=dict)
 
 
-class Legibility(_Frozen):
+class Legibility(Frozen):
     """What was found for a pair whose recipe asks for a legibility.
 
     Args:
@@ -140,7 +109,7 @@ class Legibility(_Frozen):
     reached: float
 
 
-class _Pair(_Frozen):
+class _Pair(Frozen):
     """What names a pair, in a success and in a failure."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -215,6 +184,7 @@ class Painting(_Pair):
         content: Absolute path or ``s3://bucket/key``; none where the recipe needs no content.
         content_sha256: Of the content's bytes.
         styles: The style pictures, in order.
+        regions: Of the content, those that decided what was painted where.
         start: The first canvas, where the recipe reads one.
         grown_from: Of a print, the finished picture that it enlarges.
         recipe: Every resolved parameter.
@@ -237,6 +207,7 @@ class Painting(_Pair):
 
     content_sha256: Sha256 | None
     styles: tuple[StyleSource, ...]
+    regions: tuple[RegionSource, ...] = ()
     start: StartSource | None = None
     grown_from: GrownFrom | None = None
     recipe: dict[str, JsonValue]
@@ -244,7 +215,7 @@ class Painting(_Pair):
     weights_sha256: Sha256
     algorithm_version: int
     output: dict[str, JsonValue]
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     credits: tuple[str, ...] = ()
     objective: Objective
     legibility: Legibility | None = None
@@ -255,7 +226,7 @@ class Painting(_Pair):
     draft: bool = False
     warnings: tuple[Text, ...] = ()
     seconds: float
-    environment: dict[str, JsonValue] = {}
+    environment: dict[str, JsonValue] = Field(default_factory=dict)
 
     @property
     def locations(self) -> tuple[str | None, ...]:

@@ -27,6 +27,21 @@ if TYPE_CHECKING:
 _STALL_SECONDS = 120.0
 
 
+@dataclass(frozen=True)
+class FetchedMask:
+    """A mask on this machine.
+
+    Args:
+        source: The picture.
+        color: The places of this colour; None takes how light they are.
+        feather: How far edges fade, in pixels of the mask.
+    """
+
+    source: Fetched
+    color: str | None = None
+    feather: float = 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class PaintJob:
     """One pair, as a slot's process is told of it.
@@ -36,6 +51,9 @@ class PaintJob:
         recipe: How to paint.
         content: The content picture, on this machine.
         styles: The style pictures and their weights.
+        painted: Of each style, the content's region that it paints and its own mask, if it has
+            one; empty where styles paint all of the content.
+        regions: The content's, by name.
         start: The first canvas, for recipes that read one.
         background: What shows through transparent inputs: a colour name or ``#rrggbb``.
         max_pixels: Larger inputs are refused.
@@ -57,6 +75,8 @@ class PaintJob:
     recipe: Recipe
     content: Fetched | None
     styles: tuple[tuple[Fetched, float], ...]
+    painted: tuple[tuple[str, FetchedMask | None], ...] = ()
+    regions: tuple[tuple[str, FetchedMask], ...] = ()
     start: Fetched | None = None
     background: str = "white"
     max_pixels: int = 50_000_000

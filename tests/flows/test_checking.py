@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -67,3 +69,20 @@ def test_a_problem_is_told_once(manifest):
         "recipes.plain.pooling: pooling is avg, but efficientnet-lite0 has its own;"
         " only VGGs take another; leave pooling at max"
     )
+
+
+def test_a_mask_of_another_shape_is_a_problem(manifest, tmp_path):
+    """Its header tells before the night, at whatever scale it is."""
+    path = Path(manifest(recipe("efficientnet-lite0", "block5")))
+    document = yaml.safe_load(path.read_text())
+    document["content_sets"]["photos"] = [{"image": "photo.png", "regions": {"left": "mask.png"}}]
+    document["pairings"][0]["style"] = {"left": "paintings"}
+    path.write_text(yaml.safe_dump(document))
+
+    draw(tmp_path / "mask.png", size=(24, 18))
+    assert check(str(path)) == []
+    draw(tmp_path / "mask.png", size=(24, 20))
+    (problem,) = check(str(path))
+
+    assert (problem["code"], problem["kind"]) == ("E-IMG-MASK", "input")
+    assert problem["message"].startswith(f"{tmp_path / 'mask.png'}: the mask has 24×20 px")

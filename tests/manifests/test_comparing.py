@@ -13,10 +13,25 @@ from nst_core.recipe import ALGORITHM_VERSION
 
 
 @dataclass(frozen=True)
+class Mask:
+    sha256: str
+    color: str | None = None
+    feather: float = 0.0
+
+
+@dataclass(frozen=True)
+class Region:
+    name: str
+    mask: Mask
+
+
+@dataclass(frozen=True)
 class Style:
     location: str
     weight: float
     sha256: str
+    region: str = ""
+    mask: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,12 @@ class Record:
     weights_sha256: str
     algorithm_version: int = ALGORITHM_VERSION
     draft: bool = field(default=False)
+    regions: tuple[Region, ...] = ()
+
+
+def mask(given, digests):
+    """Return what the record tells of a mask."""
+    return Mask(digests[given.location], given.color, given.feather)
 
 
 def painted(planned, digests):
@@ -40,7 +61,17 @@ def painted(planned, digests):
         pair_id=planned.pair_id,
         content=pair.content,
         content_sha256=pair.content and digests[pair.content],
-        styles=tuple(Style(one.location, one.weight, digests[one.location]) for one in pair.styles),
+        styles=tuple(
+            Style(
+                one.location,
+                one.weight,
+                digests[one.location],
+                one.region,
+                one.mask and mask(one.mask, digests),
+            )
+            for one in pair.styles
+        ),
+        regions=tuple(Region(name, mask(one, digests)) for name, one in pair.regions),
         recipe_name=pair.recipe_name,
         recipe=pair.recipe.parameters(),
         output=pair.output.parameters(),

@@ -65,10 +65,19 @@ def test_every_job_is_planned_without_a_warning():
 
 
 def test_the_quickstart_uses_all_the_pictures_that_are_there():
-    """And no others."""
+    """And no others; masks are for every job."""
     pairs = expand(read(EXAMPLES / "quickstart.yaml"), find)
+    pictures = [path for path in PICTURES if path.parent.name != "masks"]
 
-    assert {Path(where) for pair in pairs for where in pair.locations} == set(PICTURES)
+    assert {Path(where) for pair in pairs for where in pair.locations} == set(pictures)
+
+
+def test_masks_of_the_examples_are_used():
+    """Every job knows what they are for."""
+    pairs = expand(read(EXAMPLES / "every_job.yaml"), find)
+    masks = {mask.location for pair in pairs for _, mask in pair.masked}
+
+    assert masks == {str(path) for path in PICTURES if path.parent.name == "masks"}
 
 
 def test_the_pictures_are_small_sound_and_credited():

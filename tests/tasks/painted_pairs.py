@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from tasks.records import Failure, Objective, Painting, StyleSource
+from tasks.records import Failure, Objective, Painting
+from tasks.sources import StyleSource
 
 
 class Painted(NamedTuple):

@@ -19,7 +19,7 @@ from tasks.catalogue import Catalogue
 from tasks.gallery import build, rendered
 from tasks.picks import chosen, picks
 from tasks.prints import PrintSize, print_of
-from tasks.records import StartSource
+from tasks.sources import StartSource
 from tests.tasks.test_gallery import HOSTILE
 from tests.tasks.toy_gallery import enlarged, hang, pair, publish
 

@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 
 from nst_core.errors import DivergedError
+from nst_core.images import decode, resize
 from nst_core.presets import preset
 from nst_core.terms import TotalVariation
 from tasks.fetching import Fetched
 from tasks.jobs import StopFlag, Stopped
 from tasks.painter import main
-from tasks.render import PaintJob
+from tasks.render import FetchedMask, PaintJob
 from tasks.time_lapse import find_encoder
 from tests.tasks.toy_gallery import gradient
 
@@ -176,3 +177,20 @@ def test_a_record_tells_only_what_its_optimizer_can_do_without(job):
 
     assert job.degraded == ("short history", "tiles", "adam", gentler)
     assert replace(job, recipe=preset("crowson").recipe).degraded == ("tiles", gentler)
+
+
+def test_a_region_is_painted_and_the_rest_is_the_photo(job, tmp_path):
+    """From a mask's file to the picture's: to the last bit of every pixel outside."""
+    mask = Image.new("L", (24, 18))
+    mask.paste(255, (0, 0, 12, 18))
+    mask.save(tmp_path / "left.png")
+    data = (tmp_path / "left.png").read_bytes()
+    left = FetchedMask(Fetched(tmp_path / "left.png", sha256(data).hexdigest(), len(data)))
+    result = painted(replace(job, painted=(("left", None),), regions=(("left", left),)))
+    content = resize(decode(job.content.read()).pixels, (24, 32), job.recipe.resampling)
+    found = decode(result["picture"].read_bytes()).pixels
+
+    assert (found - content)[..., 18:].abs().max() <= 0.5 / 255 + 1e-6
+    assert (found - content)[..., :14].abs().mean() > 0.005
+    assert "gram_relu1_1@left" in result["objective"]["terms"]
+    assert "gram_relu1_1@left" in result["losses"].read_text().splitlines()[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from manifests.pairs import Origin
+from manifests.pairs import Mask, Origin, StylePicture
 from manifests.papers import paper
 from nst_core.errors import RecipeError
 from nst_core.images import resize
@@ -20,7 +20,7 @@ from nst_core.synthesis import Pictures, synthesize
 from nst_core.terms import Content, Gram
 from tasks.output import Output
 from tasks.prints import PrintSize, larger, print_of
-from tasks.records import StyleSource
+from tasks.sources import MaskSource, RegionSource, StyleSource
 from tests.nst_core.toy import TOY, natural, style, toy_recipe, toy_studio
 from tests.tasks.painted_pairs import painted
 
@@ -63,6 +63,20 @@ STYLES = (
     StyleSource(location="/art/a.jpg", weight=3.0, sha256="a" * 64),
     StyleSource(location="/b.jpg", weight=1.0, sha256="b" * 64),
 )
+
+
+def test_a_print_has_the_regions_of_its_picture(tmp_path):
+    """Where they lie, whose they are, and that their masks are still the same."""
+    own = MaskSource(location="/own.png", sha256="c" * 64, color="red")
+    sky = MaskSource(location="/sky.png", sha256="d" * 64, feather=2.5)
+    styles = (STYLES[0].model_copy(update={"region": "sky", "mask": own}),)
+    regions = (RegionSource(name="sky", mask=sky),)
+
+    pair = print_of(published(tmp_path, styles=styles, regions=regions), ROOT, PrintSize(size=32))
+
+    assert pair.regions == (("sky", Mask("/sky.png", None, 2.5)),)
+    assert pair.styles == (StylePicture("/art/a.jpg", 3.0, "sky", Mask("/own.png", "red", 0)),)
+    assert (pair.expected["/own.png"], pair.expected["/sky.png"]) == ("c" * 64, "d" * 64)
 
 
 def test_a_print_knows_what_its_pictures_were(tmp_path):

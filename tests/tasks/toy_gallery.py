@@ -11,7 +11,8 @@ from typing import NamedTuple
 from PIL import Image
 
 from tasks.output import Output
-from tasks.records import Failure, GrownFrom, Objective, Painting, StyleSource
+from tasks.records import Failure, GrownFrom, Objective, Painting
+from tasks.sources import StyleSource
 
 CONTENTS = ("cat", "harbour", "old books", "turtle")
 STYLES = ("The Scream", "Great Wave", "Starry Night", "Cliff Walk", "Woodcut", "La Calanque")

@@ -1,0 +1,95 @@
+"""What a painter reads of a pair: encoded pictures and masks, as the core takes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nst_core.errors import ImageError
+from nst_core.images import decode
+from nst_core.masks import BACKGROUND, mask_of, require_fit
+from nst_core.objective import Style
+from nst_core.synthesis import Pictures
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nst_core.images import Picture, Size
+    from tasks.fetching import Fetched
+    from tasks.render import FetchedMask, PaintJob
+
+
+class Reading:
+    """Reads the pictures of one pair.
+
+    Args:
+        job: Names them.
+
+    Attributes:
+        warnings: What a person should know about how they were read.
+    """
+
+    def __init__(self, job: PaintJob) -> None:
+        self.warnings: list[str] = []
+        self._job = job
+
+    def pictures(self) -> Pictures:
+        """Return all of them.
+
+        Raises:
+            ImageError: One cannot be read, or is no mask of its picture.
+            InputError: One has changed since it was fetched.
+        """
+        job = self._job
+        content = self._picture(job.content) if job.content else None
+        start = self._picture(job.start) if job.start else None
+        painted = job.painted or (("", None),) * len(job.styles)
+        return Pictures(
+            content=content.pixels if content else None,
+            styles=[
+                self._style(source, weight, region, mask)
+                for (source, weight), (region, mask) in zip(job.styles, painted, strict=True)
+            ],
+            start=start.pixels if start else None,
+            regions={name: self._mask(mask, content) for name, mask in job.regions if content},
+        )
+
+    def _style(
+        self, source: Fetched, weight: float, region: str, mask: FetchedMask | None
+    ) -> Style:
+        picture = self._picture(source)
+        if mask is None:
+            return Style(picture.pixels, key=picture.sha256, weight=weight, region=region)
+        # Under one key lies what is measured of these places of this picture.
+        key = f"{picture.sha256} {mask.source.sha256} {mask.color} {mask.feather}"
+        places = self._mask(mask, picture)
+        return Style(picture.pixels, key=key, weight=weight, region=region, mask=places)
+
+    def _mask(self, mask: FetchedMask, picture: Picture) -> Tensor:
+        """Return the places of a picture that a mask selects, (1, 1, H, W) in [0, 1]."""
+        pixels = self._picture(mask.source, background=BACKGROUND).pixels
+        try:
+            require_fit(_size(pixels), _size(picture.pixels))
+            return mask_of(pixels, color=mask.color, feather=mask.feather)
+        except ImageError as error:
+            raise _named(error, mask.source) from error
+
+    def _picture(self, source: Fetched, *, background: str | None = None) -> Picture:
+        job = self._job
+        try:
+            picture = decode(
+                source.read(), background=background or job.background, max_pixels=job.max_pixels
+            )
+        except ImageError as error:
+            raise _named(error, source) from error
+        self.warnings += [f"{source.path.name}: {warning}" for warning in picture.warnings]
+        return picture
+
+
+def _named(error: ImageError, source: Fetched) -> ImageError:
+    """Return the error that tells which picture is meant."""
+    message = f"{source.path.name}: {error.message}"
+    return ImageError(message, code=error.code, remedy=error.remedy)
+
+
+def _size(pixels: Tensor) -> Size:
+    return pixels.shape[-2], pixels.shape[-1]
