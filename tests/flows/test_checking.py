@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from flows.checking import check
+from tasks.storage import store_for
 from tests.flows.toy_collection import draw
 
 
@@ -86,3 +87,31 @@ def test_a_mask_of_another_shape_is_a_problem(manifest, tmp_path):
 
     assert (problem["code"], problem["kind"]) == ("E-IMG-MASK", "input")
     assert problem["message"].startswith(f"{tmp_path / 'mask.png'}: the mask has 24×20 px")
+
+
+def test_all_that_is_wrong_is_found_in_one_look(manifest, tmp_path, monkeypatch, s3):
+    """Weights, pictures, device and bucket: a person mends everything before the night."""
+    path = manifest(recipe("googlenet", "inception3b.branch3[0]"))
+    (tmp_path / "photo.png").write_bytes(b"<html>not found</html>")
+    monkeypatch.setenv("NST_MAX_PIXELS", "1000")
+    monkeypatch.setenv("NST_DEVICE", "cuda:7")
+
+    found = [problem["code"] for problem in check(path, output="s3://no-such-bucket/spring")]
+
+    assert found == [
+        "E-WEIGHTS-MISSING",
+        "E-IMG-FORMAT",
+        "E-IMG-HUGE",
+        "E-S3-BUCKET",
+        "E-DEVICE",
+    ]
+
+
+def test_a_manifest_and_its_pictures_may_lie_in_a_bucket(manifest, tmp_path, bucket):
+    """Relative locations start where it lies; nothing is left of a look at the output."""
+    manifest(recipe("efficientnet-lite0", "block5"))
+    for path in (tmp_path / "toy.yaml", tmp_path / "photo.png", tmp_path / "painting.png"):
+        store_for(bucket).write(f"{bucket}/show/{path.name}", path.read_bytes())
+
+    assert check(f"{bucket}/show/toy.yaml") == []
+    assert list(store_for(bucket).listing(f"{bucket}/show/out/")) == []
