@@ -40,11 +40,11 @@ MANNERS: dict[str, Dials] = {
     "impressionism": Dials(legibility=0.6),
     "cubism": Dials(style_scale=1.3, style_layers=_BROAD, legibility=0.55),
     "pop art": Dials(style_scale=1.3, tv_weight=2.0, legibility=0.66),
-    "naturalism": Dials(legibility=0.72),
+    "naturalism": Dials(legibility=0.8),
     "abstract": Dials(style_layers=_BROAD, legibility=0.55),
     "dada": Dials(style_layers=_BROAD, legibility=0.58),
     "expressionism": Dials(style_scale=1.2, legibility=0.58),
-    "minimalism": Dials(style_scale=1.3, tv_weight=2.0, legibility=0.6),
+    "minimalism": Dials(style_scale=1.3, tv_weight=2.0, legibility=0.68),
     "classicism": Dials(legibility=0.74),
 }
 """Dials on `gallery`, by name."""
