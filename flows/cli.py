@@ -184,8 +184,9 @@ def check(manifest: OneManifest, output: OutputOption = None, as_json: AsJson = 
         print_json({"manifest": manifest, "problems": problems})
     else:
         for problem in problems:
-            complain(f"{problem['code']} {problem['message']}")
-        if not problems:
+            level = "WARNING" if problem["kind"] == "warning" else "ERROR"
+            print_error(f"{level} {problem['code']} {problem['message']}")
+        if not _errors(problems):
             Console().print(f"[green]✓[/] {printable(manifest)}: nothing is wrong")
     raise typer.Exit(_code_of(problems))
 
@@ -332,8 +333,14 @@ def paint(
     raise typer.Exit(code)
 
 
+def _errors(problems: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what stands in the way; a warning does not."""
+    return [problem for problem in problems if problem["kind"] != "warning"]
+
+
 def _code_of(problems: Sequence[dict[str, Any]]) -> ExitCode:
-    if not problems:
+    errors = _errors(problems)
+    if not errors:
         return ExitCode.COMPLETE
-    is_environment = all(problem["kind"] == "environment" for problem in problems)
+    is_environment = all(problem["kind"] == "environment" for problem in errors)
     return ExitCode.ENVIRONMENT if is_environment else ExitCode.USAGE

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from flows.checking import check
+from flows.cli import app
 from tasks.storage import store_for
 from tests.flows.toy_collection import draw
 
@@ -115,3 +117,18 @@ def test_a_manifest_and_its_pictures_may_lie_in_a_bucket(manifest, tmp_path, buc
 
     assert check(f"{bucket}/show/toy.yaml") == []
     assert list(store_for(bucket).listing(f"{bucket}/show/out/")) == []
+
+
+def test_a_warning_stands_in_nobodys_way(manifest):
+    """It is told as one, and the command ends with 0."""
+    path = Path(manifest({"preset": "gallery"}))
+    document = yaml.safe_load(path.read_text())
+    document["content_sets"]["others"] = ["photo.png"]
+    path.write_text(yaml.safe_dump(document))
+
+    ended = CliRunner().invoke(app, ["check", str(path)])
+
+    assert ended.exit_code == 0
+    assert "WARNING W-MANIFEST-UNUSED" in ended.stderr
+    assert "ERROR" not in ended.stderr
+    assert "nothing is wrong" in ended.stdout
