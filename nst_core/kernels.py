@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-_PIECE = 1 << 16
+_PIECE = 1 << 14
 """Positions widened to fp32 at a time; all at once would double the memory of the maps."""
 
 
@@ -67,7 +67,7 @@ def _products(vectors: Tensor) -> Tensor:
     total = vectors.new_zeros(batch, channels, channels, dtype=accumulated)
     for start in range(0, count, _PIECE):
         wide = vectors[:, start : start + _PIECE].to(accumulated)
-        total.baddbmm_(wide.mT, wide)
+        total.add_(product(wide.mT, wide))
     return total
 
 
