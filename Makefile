@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install gallery test test-slow lint bench
+.PHONY: help install gallery test test-slow lint bench bench-gpu
 
 help:
 	@echo "make gallery   install, then paint the six pictures of the quickstart into out/quickstart"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-slow the longer proofs"
 	@echo "make lint      ruff, mypy and the import contracts"
 	@echo "make bench     race the peers and time the parts (benchmarks/)"
+	@echo "make bench-gpu what a CUDA card paints: nst_core alone (benchmarks/gpu.py)"
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "nst-gallery needs Python 3.11 or newer; say make PYTHON=python3.12"; exit 2; }
@@ -47,3 +48,6 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/race.py
+
+bench-gpu: $(VENV)/.installed
+	$(BIN)/python benchmarks/gpu.py

@@ -1,4 +1,4 @@
-"""How much memory painting takes, and how to paint with less; known without torch.
+"""How much memory and work painting takes, and how to paint with less; known without torch.
 
 An evaluation of the objective keeps every feature map for the way back; L-BFGS keeps its pairs of
 vectors; the canvas, its gradients and the content's maps are there in any case. Where that is more
@@ -119,6 +119,26 @@ def shortened(recipe: Recipe, history: int) -> Recipe:
     if not isinstance(optimizer, LBFGS) or history >= optimizer.history:
         return recipe
     return replace(recipe, optimizer=replace(optimizer, history=max(1, history)))
+
+
+def operations(recipe: Recipe) -> float:
+    """Return the floating-point operations of an evaluation's convolutions, per pixel.
+
+    There and back, each output summed up directly.
+
+    Args:
+        recipe: Of a VGG.
+    """
+    row = network(recipe.network)
+    known = row.layers
+    layers = {term.layer for term in recipe.terms if term.weight} - {IMAGE}
+    total, before = 0.0, 3
+    for layer in known[: 1 + max(known.index(layer) for layer in layers)]:
+        if layer.startswith("conv"):
+            channels = row.channels(layer)
+            total += 2 * 9 * before * channels / scale_of(row, layer) ** 2
+            before = channels
+    return 2 * total
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nst_core.footprint import Memory, working
-from nst_core.networks import network
+from nst_core.footprint import Memory, operations, working
 from nst_core.sketches import expected
-from nst_core.terms import IMAGE
-from nst_core.tiles import scale_of
 from tasks.durable import OutputError, write_atomic
 from tasks.slots import SlotPool
 
@@ -96,7 +93,7 @@ class Speed:
             recipe: Of a VGG.
             pixels: Of the canvas.
         """
-        return _operations(recipe) * pixels / self.step.at(pixels) / self.ceiling
+        return operations(recipe) * pixels / self.step.at(pixels) / self.ceiling
 
 
 class Speeds:
@@ -187,21 +184,6 @@ def _kind(recipe: Recipe) -> str:
     seen += [recipe.optimizer.kind, recipe.canvas.kind, sorted(recipe.reads)]
     digest = hashlib.sha256(json.dumps(seen).encode()).hexdigest()
     return f"{recipe.network}-{digest[:10]}"
-
-
-def _operations(recipe: Recipe) -> float:
-    """Return the floating-point operations of a VGG's convolutions per pixel, there and back."""
-    row = network(recipe.network)
-    known = row.layers
-    layers = {term.layer for term in recipe.terms if term.weight} - {IMAGE}
-    deepest = max(known.index(layer) for layer in layers)
-    total, before = 0.0, 3
-    for layer in known[: deepest + 1]:
-        if layer.startswith("conv"):
-            channels = row.channels(layer)
-            total += 2 * 9 * before * channels / scale_of(row, layer) ** 2
-            before = channels
-    return 2 * total
 
 
 def _measured(pool: SlotPool, recipe: Recipe, sizes: tuple[Size, Size]) -> Speed:
