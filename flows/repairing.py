@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict
+from functools import partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from flows.enlarging import enlarge, ordered
 from flows.exit_codes import gravest
-from flows.run import RunOptions, run
+from flows.inputs import Inputs, locations
+from flows.notifying import notified
+from flows.run import RunOptions, paint_pairs
+from flows.sources import read_manifest
+from manifests.comparing import identify
 from manifests.naming import PRINTS
+from manifests.planning import expand
 from tasks.durable import OutputError, explained
 from tasks.lock import hold
 from tasks.output import Output
+from tasks.settings import Settings
+from tasks.storage import find
 from tasks.verify import take_damaged_aside, verify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from flows.exit_codes import ExitCode
+    from manifests.pairs import Pair
+    from manifests.schema import Manifest
     from tasks.verify import Verification
+
+_log = logging.getLogger(__name__)
 
 
 def verified(root: Path) -> dict[str, Any]:
@@ -39,7 +54,7 @@ def verified(root: Path) -> dict[str, Any]:
 
 
 def repaired(root: Path, *, quiet: bool = False) -> ExitCode:
-    """Set damaged pairs aside and paint them again, by the manifest of the last run.
+    """Set damaged pairs aside and paint them again, and no others, by the last run's manifest.
 
     Prints come last, as what they grow from may be damaged too.
 
@@ -60,9 +75,33 @@ def repaired(root: Path, *, quiet: bool = False) -> ExitCode:
     codes = []
     if plan is not None:
         options = RunOptions(output=plan["output"], overrides=tuple(plan["overrides"]), quiet=quiet)
-        codes.append(run(plan["manifest"], options)[0])
+        source = plan["manifest"]
+        manifest = read_manifest(source, overrides=options.overrides)
+        pairs = _painted_as(damaged, manifest)
+        paint = partial(paint_pairs, manifest, pairs, source=source, options=options)
+        codes.append(notified(source, paint)[0])
     codes += [enlarge(order, RunOptions(quiet=quiet))[0] for order in orders]
     return gravest(codes)
+
+
+def _painted_as(damaged: Iterable[str], manifest: Manifest) -> list[Pair]:
+    """Return the pairs of a manifest whose records are damaged; photos may have been renamed."""
+    beginnings = {
+        PurePosixPath(record).stem.rpartition("--")[2]
+        for record in damaged
+        if not record.startswith(f"{PRINTS}/")
+    }
+    pairs = expand(manifest, find)
+    inputs = Inputs(Settings.from_environment())
+    inputs.fetch_all(locations(pairs))
+    found = [
+        one
+        for one in identify(pairs, inputs.digests())
+        if any(one.pair_id.startswith(beginning) for beginning in beginnings)
+    ]
+    if (gone := len(beginnings) - len(found)) > 0:
+        _log.warning("%d damaged pictures are no longer asked for, and not painted again", gone)
+    return [one.pair for one in found]
 
 
 def _plan(root: Path) -> dict[str, Any]:
