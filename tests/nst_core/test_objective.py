@@ -57,7 +57,7 @@ def test_parts_are_the_terms_times_their_weights(studio: Studio):
             "total_variation": expected(EVERY_TERM[3], maps),
             "gamut": expected(EVERY_TERM[4], maps),
         },
-        rel=1e-5,
+        rel=1e-4,
     )
 
 
@@ -103,7 +103,7 @@ def test_blending_a_picture_with_itself_changes_nothing(studio: Studio, term):
     recipe, once = toy_recipe(terms=(term,)), style(1)
     twice = [style(1, weight=0.3), style(1, weight=1.7)]
 
-    assert losses(recipe, studio, twice) == pytest.approx(losses(recipe, studio, [once]), rel=1e-5)
+    assert losses(recipe, studio, twice) == pytest.approx(losses(recipe, studio, [once]), rel=1e-4)
 
 
 @pytest.mark.parametrize("term", [Gram(layer="relu1_1"), Wasserstein(layer="relu2_1")], ids=str)
@@ -112,7 +112,7 @@ def test_style_weights_are_shares(studio: Studio, term):
     recipe = toy_recipe(terms=(term,))
     small, large = ([style(1, weight=scale), style(2, weight=3 * scale)] for scale in (0.25, 100.0))
 
-    assert losses(recipe, studio, small) == pytest.approx(losses(recipe, studio, large), rel=1e-5)
+    assert losses(recipe, studio, small) == pytest.approx(losses(recipe, studio, large), rel=1e-4)
 
 
 def test_blended_target_is_the_weighted_mean_of_measurements(studio: Studio):

@@ -127,7 +127,7 @@ def test_parts_are_named_and_ordered_as_without_tiles(studio):
     tiled(image)
 
     assert list(tiled.parts(image)) == list(tiled.latest) == list(whole.parts(image))
-    torch.testing.assert_close(dict(tiled.latest), tiled.parts(image), rtol=1e-5, atol=0)
+    torch.testing.assert_close(dict(tiled.latest), tiled.parts(image), rtol=1e-3, atol=0)
 
 
 def test_tiled_evaluation_repeats_to_the_bit(studio):
