@@ -226,8 +226,7 @@ def race_grams(arguments: argparse.Namespace) -> None:
 def race_crowson(arguments: argparse.Namespace) -> None:
     """Race crowsonkb, and print a line per pair."""
     print(
-        "pair | its objective, seconds | ours at that | times sooner | ours ends"
-        " (negative: lower than its end)"
+        "pair | its objective, seconds | ours at that | times sooner | ours ends (against its end)"
     )
     ratios: dict[str, list[float]] = {}
     for content, style in arguments.pair:
@@ -293,6 +292,8 @@ def _gallery_track(arguments: argparse.Namespace, content: Path, style: Path) ->
     """Return our `gallery` preset's track, judged by the peer on files of 8 bits."""
     recipe = preset("gallery").recipe
     octaves = dataclasses.replace(recipe.octaves, size=arguments.size, measure="longest")
+    if arguments.gallery_steps:
+        octaves = dataclasses.replace(octaves, steps=tuple(arguments.gallery_steps))
     # At the peer's weights, whatever can be named in the picture.
     recipe = dataclasses.replace(
         recipe,
@@ -300,7 +301,7 @@ def _gallery_track(arguments: argparse.Namespace, content: Path, style: Path) ->
         style_fit="longest",
         enlarge_style=False,
         legibility=None,
-        log_every=10**6,
+        log_every=10**5,
     )
     began = time.process_time()
     apart = 0.0
@@ -340,6 +341,7 @@ def main() -> None:
     parser.add_argument("--ours", type=int, default=120, help="steps of ours against pastiche")
     parser.add_argument("--crowson", type=Path, help="folder of its run.py")
     parser.add_argument("--finished", type=Path, help="folder of what it painted before")
+    parser.add_argument("--gallery-steps", type=int, nargs="+", help="per octave, as the dial")
     parser.add_argument("--pair", nargs=2, action="append", type=Path, metavar=("CONTENT", "STYLE"))
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
