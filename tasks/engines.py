@@ -50,10 +50,10 @@ def lent(
         with SlotPool(specs, entry, logs=logs) as pool:
             yield pool, memory
         return
-    ray = _ray()
-    with ray.joined(settings):
-        specs = ray.cluster_slots(settings)[: max(1, most)]
-        hire = ray.hiring(entry, keep=keep)
+    cluster, slots = _ray()
+    with cluster.joined(settings) as head:
+        specs = cluster.cluster_slots(settings)[: max(1, most)]
+        hire = slots.hiring(entry, head=head, keep=keep)
         with SlotPool(specs, entry, logs=logs, hire=hire) as pool:
             yield pool, settings.memory_limit
 
@@ -67,17 +67,17 @@ def require_slots(settings: Settings) -> None:
     if settings.engine == "local":
         detect_slots(settings.device)
         return
-    ray = _ray()
-    with ray.joined(settings):
-        ray.cluster_slots(settings)
+    cluster, _ = _ray()
+    with cluster.joined(settings):
+        cluster.cluster_slots(settings)
 
 
-def _ray() -> ModuleType:
+def _ray() -> tuple[ModuleType, ModuleType]:
     try:
-        from tasks import ray_cluster  # noqa: PLC0415 # an extra
+        from tasks import ray_cluster, ray_slots  # noqa: PLC0415 # an extra
     except ModuleNotFoundError as error:
         raise EngineError(
             f"the engine 'ray' is not installed: {error}",
             remedy="pip install 'nst-gallery[ray]', on every machine of the cluster",
         ) from error
-    return ray_cluster
+    return ray_cluster, ray_slots

@@ -12,7 +12,7 @@ fetched and kept (`tasks.luggage`), and what happens is told in messages, each a
     ("stopped", text)               } the end of a job
     ("failed", SlotError)           }
 
-Nothing here knows which engine carries it: `tasks.ray_cluster` makes a Ray actor of it.
+Nothing here knows which engine carries it: `tasks.ray_slots` makes a Ray actor of it.
 """
 
 from __future__ import annotations

@@ -40,6 +40,19 @@ def machines(s3_server):
 
 
 @pytest.fixture
+def doomed():
+    """A cluster of its own for a test that ends it."""
+    folder = Path(tempfile.mkdtemp(prefix="nst-ray-"))
+    cluster = RayMachines(folder)
+    try:
+        cluster.add("north")
+        yield cluster
+    finally:
+        cluster.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
 def engine(machines):
     """Settings of a night on the cluster."""
     return {"engine": "ray", "ray_address": machines.address}
@@ -187,3 +200,14 @@ def test_a_killed_run_leaves_nothing_behind(toy, machines, environ):
     command.process.wait()
 
     until(lambda: not machines.painters(), seconds=60)
+
+
+def test_a_lost_cluster_leaves_the_pairs_for_the_next_run(toy, doomed, environ):
+    """No pair is blamed for it: exit code 4, and the checkpoints stay."""
+    collection, command = endless(toy, doomed, environ)
+
+    doomed.lose_the_head()
+
+    assert command.end(100) == ExitCode.ENVIRONMENT, command.stderr
+    assert "the cluster is gone" in command.stderr
+    assert not list(collection.output.glob("failed/*"))

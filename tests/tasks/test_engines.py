@@ -22,7 +22,8 @@ def test_this_machine_lends_its_own_slots(tmp_path):
 
 def test_an_engine_that_is_not_installed_is_named_with_what_to_do(tmp_path, monkeypatch):
     """Ray is an extra."""
-    monkeypatch.delitem(sys.modules, "tasks.ray_cluster", raising=False)
+    for name in ("tasks.ray_cluster", "tasks.ray_slots"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "ray", None)
 
     with (
