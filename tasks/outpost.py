@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 _LAST_WORDS_SECONDS = 5.0
 # How often new files of a pair are sent on: a checkpoint is there for others that much later.
 _FOLLOW_SECONDS = 0.5
+_ANY_SIZE = 1 << 50
 
 
 class Outpost:
@@ -94,7 +95,9 @@ class Outpost:
         self._inputs = away / "inputs"
         self._folder, self._lock = _own_folder(away)
         if self._keep_at:
-            self._keep = Keep(store_for(self._keep_at, settings), self._keep_at)
+            # Checkpoints are ours, and of large pictures larger than any picture may be.
+            generous = replace(settings, max_input_bytes=_ANY_SIZE)
+            self._keep = Keep(store_for(self._keep_at, generous), self._keep_at)
         neighbours = max(1, count_cores() // self._spec.threads)
         self._memory = memory_of_slot([self._spec] * neighbours)
         messenger = _Messenger(self._news)

@@ -154,6 +154,17 @@ def test_a_bucket_keeps_what_is_under_way(outpost, job, bucket):
     assert kept.pairs() == set()
 
 
+def test_a_checkpoint_may_be_larger_than_any_picture(outpost, job, bucket, monkeypatch):
+    """The limit on inputs is meant for what strangers bring."""
+    keep = f"{bucket}/out/.work/pairs"
+    Keep(store_for(keep), keep).put(PAIR_ID, "painting/frame_000001.webp", b"0" * 100_000)
+    monkeypatch.setenv("NST_MAX_INPUT", "64K")
+    there, wanted = outpost(keep), job()
+    bring(there, wanted)
+
+    assert dict(there._keep.fetch(PAIR_ID)) == {"painting/frame_000001.webp": b"0" * 100_000}
+
+
 def test_a_bucket_that_does_not_answer_ends_no_pair(outpost, job, bucket, line, caplog):
     """Without it the pair only stands to lose more time."""
     there, wanted = outpost(f"{bucket}-missing/out"), job()
