@@ -61,7 +61,7 @@ def sheet(records: list[Record], root: Path, across: int) -> Image.Image:
         whole.paste(shown, (left, top + CELL - 4 - shown.height))
         found = record.legibility
         assert found is not None
-        told = f"{found.reached:.2f}   content × {found.content_factor:.2g}"
+        told = f"{found.reached:.2f}, weight {found.content_factor:.2g}"
         draw.text((left, top + CELL - 3), told, fill="black", font=font)
     return whole
 

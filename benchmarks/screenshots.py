@@ -94,7 +94,8 @@ def _await_pictures(page: Page) -> None:
         await document.fonts.ready;
         const isSeen = (image) => {
           const box = image.getBoundingClientRect();
-          return box.width && box.bottom > 0 && box.top < innerHeight;
+          const isInside = box.bottom > 0 && box.top < innerHeight && box.right > 0;
+          return box.width && isInside && box.left < innerWidth;
         };
         await Promise.all([...document.images].filter(isSeen).map((image) => image.decode()));
         await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
