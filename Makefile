@@ -1,5 +1,7 @@
 # Two commands do everything on a fresh machine: `make gallery` paints the demo gallery, `make test` passes the tests.
 PYTHON ?= python3
+# Which of the longer proofs; all of them by default.
+SLOW ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -38,7 +40,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "not slow" tests/flows
 
 test-slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow $(SLOW)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
