@@ -207,8 +207,7 @@ class Spool:
     def _bring(self, record: Record) -> None:
         """Bring one pair to the bucket; any step may have been done before, and bears repeating."""
         theirs = self._published(record)
-        supersede = theirs is not None and theirs != record
-        if theirs and supersede:
+        if theirs is not None and theirs != record:
             if theirs.pair_id != record.pair_id:
                 raise ConflictError(
                     f"{join(self._target, record.file)!r} is the record of another pair",
@@ -220,7 +219,8 @@ class Spool:
             # Without its record the pair is unfinished, which is what it is while its files change.
             self._store.delete(join(self._target, record.file))
         for entry in in_order(record):
-            self._place(entry.file, self._local(entry), supersede=supersede)
+            # Beside a record nobody writes: what is not as it says is damaged, or superseded.
+            self._place(entry.file, self._local(entry), supersede=theirs is not None)
         # Not the file's bytes: it may hold a newer record by now, which names other files.
         self._place(record.file, record.encode())
 

@@ -127,6 +127,20 @@ class TestAGoodNight:
         assert sorted(drained.uploaded) == stems(output)
         assert puts(line) == []
 
+    def test_what_is_damaged_beside_its_own_record_is_replaced(
+        self, output: Output, store: Store, target: str
+    ):
+        """At once: where the record stands, no other run is writing."""
+        Spool(output, store, target).drain()
+        shutil.rmtree(output.work)
+        picture = f"{target}/{first_record(output).files['picture'].file}"
+        store.write(picture, store.read(picture)[:-1] + b"?")
+
+        drained = Spool(output, store, target, patience=Patience.lasting(60.0)).drain()
+
+        assert (drained.waiting, drained.stopped) == ((), None)
+        assert whole(store, target) == stems(output)
+
     def test_a_marker_in_disorder_costs_its_pair_alone(self, output: Output):
         """What cannot be noted as uploaded is brought again next time; the others are done."""
         store = MemoryStore()
