@@ -2,8 +2,10 @@
 
 A pencil drawing lives by lines that are finer than any brush, a woodcut by few large shapes. What
 tells them apart is the size of the strokes, the layers at which the style is compared, how smooth
-the paint lies, whose colours it has, and how much of the subject it leaves. Every manner was turned
-by eye, on pictures like those of the demo gallery.
+the paint lies, whose colours it has, and how much of the subject it leaves. The dials were turned
+by eye, on one pair each; those of white pencil on dark, underpainting and blocking in were set
+after their neighbours, for want of a picture. Pencil drawing, dry brushing, naturalism and
+minimalism were turned once more after they had been looked at.
 """
 
 from __future__ import annotations

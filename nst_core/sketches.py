@@ -31,8 +31,8 @@ _RATIO = math.sqrt(2)
 # Beyond, what shows nothing in particular would be left unpainted for its sake.
 _LARGEST = 12.0
 _CLOSE = 0.015
-# By how much legibility rises when the content weight is multiplied by e; over 20 pairs 0.05 to
-# 0.12. A guess for the second sketch alone.
+# By how much legibility rises, about, when the content weight is multiplied by e; it differs from
+# pair to pair. A guess for the second sketch; later ones go by those before them.
 _SLOPE = 0.08
 
 
