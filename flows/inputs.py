@@ -50,7 +50,7 @@ class Inputs:
         try:
             found: Fetched | NSTError = fetch(
                 location,
-                self._settings.scratch / "inputs",
+                self._settings.downloads,
                 settings=self._settings,
                 patience=self._patience,
             )

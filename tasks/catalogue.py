@@ -331,8 +331,7 @@ def _thumbnails(root: Path, records: Sequence[Record]) -> dict[str, Thumbnail | 
         if record.content is not None and record.content_sha256 is not None:
             originals.append((record.content_sha256, record.content))
         for sha256, location in originals:
-            # What came from a bucket lies in the cache, under its hash.
-            places.setdefault(sha256, set()).update({location, root / ".work" / "cache" / sha256})
+            places.setdefault(sha256, set()).add(location)
     thumbnails = Thumbnails(root)
     with ThreadPoolExecutor(max_workers=min(4, cpu_count() or 1)) as threads:
         made = threads.map(thumbnails.of, places, places.values())

@@ -226,7 +226,7 @@ def _originals(
     found = []
     for location in wanted:
         if location is not None and (sha256 := hashes.get(location)):
-            copy = thumbnails.of(sha256, {location, root / ".work" / "cache" / sha256})
+            copy = thumbnails.of(sha256, [location])
             small = copy and _small(root / copy.file(copy.widths[0]), _SIDE - _GAP)
             found += [small] if small else []
     return found

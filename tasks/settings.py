@@ -295,6 +295,11 @@ class Settings:
         ),
     )
 
+    @property
+    def downloads(self) -> Path:
+        """Folder in which pictures from buckets lie, each under its SHA-256."""
+        return self.scratch / "inputs"
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read the settings.

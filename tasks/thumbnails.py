@@ -20,6 +20,7 @@ from nst_core.errors import ImageError
 from tasks.durable import write_atomic
 from tasks.file_store import FileStore
 from tasks.locations import is_remote
+from tasks.settings import Settings
 from tasks.storage_errors import StorageError
 
 if TYPE_CHECKING:
@@ -57,10 +58,13 @@ class Thumbnails:
 
     Args:
         root: The output's folder.
+        downloads: Where pictures from buckets lie, each under its SHA-256; by default, where this
+            machine keeps them.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, downloads: Path | None = None) -> None:
         self._root = root
+        self._downloads = downloads or Settings.from_environment().downloads
         self._known: dict[str, set[int]] = {}
         for path in (root / FOLDER).glob("*-*.webp"):
             digits, _, width = path.stem.partition("-")
@@ -72,14 +76,14 @@ class Thumbnails:
 
         Args:
             sha256: Of the picture's bytes; others are not taken for it.
-            places: Where on this machine it may lie; objects of a bucket are passed over.
+            places: Where it may lie; an object of a bucket is taken from what was downloaded.
 
         Raises:
             OutputError: The copies could not be written.
         """
         digits = sha256[:16]
         if WIDTHS[0] not in self._known.get(digits, ()):
-            image = _read(sha256, places)
+            image = _read(sha256, [*places, self._downloads / sha256])
             if image is None:
                 return None
             self._known[digits] = self._make(digits, image)

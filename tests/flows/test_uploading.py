@@ -14,6 +14,7 @@ import pytest
 
 from flows import threads
 from flows.uploading import Uploading, drain
+from tasks.catalogue import Catalogue
 from tasks.durable import NotWritableError
 from tasks.lock import OutputLockedError
 from tasks.output import Output
@@ -344,6 +345,17 @@ def test_pictures_come_from_a_bucket(remote, bucket):
         f"{bucket}/photos/cat.png",
         f"{bucket}/paintings/monet.png",
     )
+
+
+def test_the_gallery_shows_pictures_that_came_from_a_bucket(remote, monkeypatch):
+    """The photo and the painting stand beside what was made of them, as those of a disk do."""
+    remote.paint()
+    monkeypatch.setenv("NST_SCRATCH", str(remote.folder / "scratch"))
+
+    data = Catalogue(remote.output, list(Output(remote.output).records()), []).data()
+
+    originals = [*data["contents"], *data["styles"][0]["pictures"]]
+    assert [original["thumbnail"] is None for original in originals] == [False] * 3
 
 
 def test_pictures_come_once(remote, line):

@@ -5,6 +5,9 @@ import hashlib
 import pytest
 from PIL import Image
 
+from tasks.fetching import fetch
+from tasks.settings import Settings
+from tasks.storage import store_for
 from tasks.thumbnails import WIDTHS, Thumbnails
 from tests.tasks.toy_gallery import gradient
 
@@ -81,6 +84,17 @@ def test_other_bytes_are_not_taken_for_the_picture(tmp_path, picture):
 def test_a_picture_that_is_nowhere_has_no_copies(tmp_path, place):
     """Buckets are not asked, and whatever cannot be read is no error."""
     assert Thumbnails(tmp_path / "out").of("0" * 64, [place]) is None
+
+
+def test_a_picture_of_a_bucket_is_taken_from_the_downloads(tmp_path, bucket):
+    """Where a bucket holds a picture, what was fetched of it is copied: no request is made."""
+    store_for(bucket).write(f"{bucket}/dog.png", gradient(3))
+    settings = Settings(scratch=tmp_path)
+    fetched = fetch(f"{bucket}/dog.png", settings.downloads, settings=settings)
+
+    thumbnails = Thumbnails(tmp_path / "out", downloads=settings.downloads)
+
+    assert thumbnails.of(fetched.sha256, [f"{bucket}/dog.png"]) is not None
 
 
 def test_what_is_no_picture_has_no_copies(tmp_path):
