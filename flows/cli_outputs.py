@@ -10,7 +10,6 @@ from rich.console import Console
 
 from flows.console import AsJson, announce, complain, print_json, tell_counts
 from flows.exit_codes import ExitCode
-from tasks.locations import is_remote
 from tasks.printable import printable
 from tasks.settings import Settings
 
@@ -144,9 +143,6 @@ def prune(
 
 
 def _local(output: str) -> Path:
-    """Return the folder on this machine of an output, which may go to a bucket."""
-    from tasks.upload import staging  # noqa: PLC0415
+    from tasks.upload import local_folder  # noqa: PLC0415
 
-    return (
-        staging(output, Settings.from_environment().scratch) if is_remote(output) else Path(output)
-    )
+    return local_folder(output, Settings.from_environment().scratch)

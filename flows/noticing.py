@@ -13,10 +13,10 @@ import os
 import time
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.exit_codes import ExitCode
+from flows.inputs import locations
 from flows.run import resolve_output, run
 from flows.sources import absolute, read_manifest
 from manifests.planning import expand
@@ -26,7 +26,7 @@ from tasks.locations import is_remote
 from tasks.output import Output
 from tasks.settings import Settings
 from tasks.storage import find, store_for
-from tasks.upload import staging
+from tasks.upload import local_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -98,8 +98,7 @@ class Lookout:
         manifest = read_manifest(self.source)
         self.collection = manifest.collection
         target = resolve_output(manifest, output)
-        scratch = Settings.from_environment().scratch
-        root = staging(target, scratch) if is_remote(target) else Path(target)
+        root = local_folder(target, Settings.from_environment().scratch)
         self._book = Output(root).work / f"seen-{manifest.collection}.json"
 
     def look(self) -> Seen:
@@ -110,8 +109,7 @@ class Lookout:
             StorageError: A bucket is not to be had.
         """
         pairs = expand(read_manifest(self.source), find)
-        wanted = dict.fromkeys(where for pair in pairs for where in pair.locations)
-        return fingerprints([self.source, *wanted])
+        return fingerprints([self.source, *locations(pairs)])
 
     def settled(
         self,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.forecast import painted
@@ -26,10 +25,11 @@ from tasks.output import Output
 from tasks.prune import finish_pruning, prune
 from tasks.settings import Settings
 from tasks.storage import find, store_for
-from tasks.upload import in_order, remote_records, staging
+from tasks.upload import in_order, local_folder, remote_records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from manifests.schema import Manifest
     from tasks.records import Record
@@ -106,7 +106,7 @@ def orphans(given: str) -> Orphans:
     inputs.fetch_all(locations(pairs))
     for location in locations(pairs):
         inputs.require(location)
-    root = staging(target, settings.scratch) if is_remote(target) else Path(target)
+    root = local_folder(target, settings.scratch)
     found = {record.pair_id: record for record in painted(str(root), manifest.collection, settings)}
     if is_remote(target):
         there = remote_records(store_for(target, settings), target)
@@ -121,7 +121,7 @@ def _asked(given: str, settings: Settings) -> tuple[Manifest, str]:
     if given.endswith((".yaml", ".yml", ".json")):
         manifest = read_manifest(given)
         return manifest, resolve_output(manifest, None)
-    root = staging(given, settings.scratch) if is_remote(given) else Path(given)
+    root = local_folder(given, settings.scratch)
     place = root / ".work" / "plan.json"
     try:
         with explained(place):

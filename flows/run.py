@@ -38,7 +38,7 @@ from tasks.report import write_report
 from tasks.settings import Settings
 from tasks.sheets import write_contact_sheets
 from tasks.storage import find
-from tasks.upload import staging
+from tasks.upload import local_folder
 from tasks.weights import require_weights
 
 if TYPE_CHECKING:
@@ -140,7 +140,6 @@ def paint_pairs(
         settings = replace(settings, memory_limit=options.memory_limit)
     require_weights({pair.recipe.network for pair in pairs})
     target = resolve_output(manifest, options.output)
-    root = staging(target, settings.scratch) if target.startswith("s3://") else Path(target)
     ends = deadline([options.stop_at, manifest.finish_by], options.max_hours, since=options.since)
     name = printable(source)
     keep = keep_of(target, settings)
@@ -149,7 +148,7 @@ def paint_pairs(
         opened(
             manifest,
             pairs,
-            root=root,
+            root=local_folder(target, settings.scratch),
             settings=settings,
             watcher=watcher,
             source=name,

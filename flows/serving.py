@@ -13,7 +13,6 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
@@ -24,14 +23,14 @@ from flows.signals import Signals, leave_on_sigterm
 from flows.sources import read_manifest
 from manifests.fields import collection_name
 from nst_core.errors import NSTError, did_you_mean
-from tasks.locations import is_remote
 from tasks.lock import OutputLockedError, hold
 from tasks.output import Output
 from tasks.settings import Settings
-from tasks.upload import staging
+from tasks.upload import local_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from prefect.runner import Runner
     from prefect.schedules import Schedule
@@ -178,8 +177,7 @@ class Serving:
         target = resolve_output(
             read_manifest(manifest, overrides=overrides), self.parameters.get("output")
         )
-        root = staging(target, settings.scratch) if is_remote(target) else Path(target)
-        return Output(root).work
+        return Output(local_folder(target, settings.scratch)).work
 
 
 def named(manifests: Sequence[str]) -> str:

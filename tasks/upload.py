@@ -19,10 +19,11 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.durable import OutputError, explained, write_atomic
-from tasks.locations import S3Location, join
+from tasks.locations import S3Location, is_remote, join
 from tasks.lock import OutputLockedError
 from tasks.patience import Patience, insist
 from tasks.records import NewerRecordError, Record, RecordError
@@ -37,7 +38,6 @@ from tasks.storage_errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from tasks.durable import FileEntry
     from tasks.output import Output
@@ -339,6 +339,16 @@ def remote_records(store: Store, target: str) -> list[Record]:
 
     with ThreadPoolExecutor(max_workers=8) as pool:
         return [record for record in pool.map(read, names) if record]
+
+
+def local_folder(target: str, scratch: Path) -> Path:
+    """Return an output's folder on this machine: the output itself, or see :func:`staging`.
+
+    Args:
+        target: An absolute folder or ``s3://bucket/prefix``.
+        scratch: See `Settings.scratch`.
+    """
+    return staging(target, scratch) if is_remote(target) else Path(target)
 
 
 def staging(target: str, scratch: Path) -> Path:
