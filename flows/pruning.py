@@ -6,18 +6,17 @@ its picture. What is removed from a folder is moved to ``.work/pruned`` in it.
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flows.forecast import painted
 from flows.inputs import Inputs, locations
+from flows.last_run import LastRun
 from flows.run import resolve_output
 from flows.sources import read_manifest
 from manifests.comparing import compare, identify
 from manifests.planning import expand
-from tasks.durable import OutputError, explained
 from tasks.lease import Lease
 from tasks.locations import is_remote, join
 from tasks.lock import hold
@@ -28,7 +27,6 @@ from tasks.storage import find, store_for
 from tasks.upload import in_order, local_folder, remote_records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from manifests.schema import Manifest
@@ -122,17 +120,5 @@ def _asked(given: str, settings: Settings) -> tuple[Manifest, str]:
         manifest = read_manifest(given)
         return manifest, resolve_output(manifest, None)
     root = local_folder(given, settings.scratch)
-    place = root / ".work" / "plan.json"
-    try:
-        with explained(place):
-            plan = json.loads(place.read_bytes())
-    except (OutputError, ValueError) as error:
-        raise OutputError(
-            f"{place} does not tell by which manifest {given} was painted",
-            remedy="say 'nst prune MANIFEST' instead",
-        ) from error
-    return read_manifest(plan["manifest"], overrides=_listed(plan["overrides"])), plan["output"]
-
-
-def _listed(overrides: Any) -> Sequence[str]:
-    return tuple(map(str, overrides))
+    last = LastRun.of(root, remedy="say 'nst prune MANIFEST' instead")
+    return read_manifest(last.manifest, overrides=last.overrides), last.output

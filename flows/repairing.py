@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import asdict
 from functools import partial
@@ -12,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from flows.enlarging import enlarge, ordered
 from flows.exit_codes import gravest
 from flows.inputs import Inputs, locations
+from flows.last_run import LastRun
 from flows.notifying import notified
 from flows.run import RunOptions, paint_pairs
 from flows.sources import read_manifest
 from manifests.comparing import identify
 from manifests.naming import PRINTS
 from manifests.planning import expand
-from tasks.durable import OutputError, explained
+from tasks.durable import OutputError
 from tasks.lock import hold
 from tasks.output import Output
 from tasks.settings import Settings
@@ -68,18 +68,18 @@ def repaired(root: Path, *, quiet: bool = False) -> ExitCode:
     """
     damaged = _look(root).damaged
     are_prints = [record.startswith(f"{PRINTS}/") for record in damaged]
-    plan = _plan(root) if not all(are_prints) else None
+    remedy = "run 'nst run MANIFEST' instead: it paints what is damaged again"
+    last = None if all(are_prints) else LastRun.of(root, remedy=remedy)
     orders = ordered(root) if any(are_prints) else []
     with hold(root / ".work", manifest="nst verify --repair"):
         take_damaged_aside(Output(root), _look(root))
     codes = []
-    if plan is not None:
-        options = RunOptions(output=plan["output"], overrides=tuple(plan["overrides"]), quiet=quiet)
-        source = plan["manifest"]
-        manifest = read_manifest(source, overrides=options.overrides)
+    if last is not None:
+        options = RunOptions(output=last.output, overrides=last.overrides, quiet=quiet)
+        manifest = read_manifest(last.manifest, overrides=last.overrides)
         pairs = _painted_as(damaged, manifest)
-        paint = partial(paint_pairs, manifest, pairs, source=source, options=options)
-        codes.append(notified(source, paint)[0])
+        paint = partial(paint_pairs, manifest, pairs, source=last.manifest, options=options)
+        codes.append(notified(last.manifest, paint)[0])
     codes += [enlarge(order, RunOptions(quiet=quiet))[0] for order in orders]
     return gravest(codes)
 
@@ -102,19 +102,6 @@ def _painted_as(damaged: Iterable[str], manifest: Manifest) -> list[Pair]:
     if (gone := len(beginnings) - len(found)) > 0:
         _log.warning("%d damaged pictures are no longer asked for, and not painted again", gone)
     return [one.pair for one in found]
-
-
-def _plan(root: Path) -> dict[str, Any]:
-    place = root / ".work" / "plan.json"
-    try:
-        with explained(place):
-            plan: dict[str, Any] = json.loads(place.read_bytes())
-    except (OutputError, ValueError) as error:
-        raise OutputError(
-            f"{place} does not tell by which manifest {root} was painted",
-            remedy="run 'nst run MANIFEST' instead: it paints what is damaged again",
-        ) from error
-    return plan
 
 
 def _look(root: Path) -> Verification:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shlex
 import sys
@@ -20,6 +19,7 @@ from flows.deadlines import deadline
 from flows.display import display
 from flows.exit_codes import ExitCode, gravest
 from flows.keeping import Keeping, keep_of
+from flows.last_run import LastRun
 from flows.night import opened
 from flows.notifying import notified
 from flows.prefect_server import PrefectServer
@@ -29,7 +29,6 @@ from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
 from manifests.planning import expand, only
 from tasks.comparisons import write_comparisons
-from tasks.durable import write_atomic
 from tasks.gallery import build
 from tasks.lock import OutputLockedError
 from tasks.metrics import write_metrics
@@ -162,7 +161,7 @@ def paint_pairs(
         if keep:
             night.watchers.append(Keeping(keep, settings))
         if command is None:
-            _remember(night, source, target, options)
+            LastRun(absolute(source), target, tuple(options.overrides)).remember(night.output.root)
             command = _command(source, options)
         refresh = partial(_hang, night, command)
         with Signals(leave=night.renderer.stop, kill=night.renderer.stop) as signals:
@@ -215,16 +214,6 @@ def _command(source: str, options: RunOptions) -> str:
         words += ["--set", setting]
     words += ["--retry-failed"] if options.retry_failed else []
     return shlex.join([*words, *(["--draft"] if options.draft else [])])
-
-
-def _remember(night: Night, source: str, target: str, options: RunOptions) -> None:
-    """Note by which manifest an output is painted, for whoever repairs it."""
-    told = {
-        "manifest": absolute(source),
-        "output": target,
-        "overrides": list(options.overrides),
-    }
-    write_atomic(night.output.work / "plan.json", json.dumps(told).encode())
 
 
 def _warn(problem: Problem) -> None:
