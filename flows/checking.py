@@ -69,8 +69,7 @@ def _steps(
     """Yield looks at one thing each; what is wrong with it is raised."""
     for name in sorted({pair.recipe.network for pair in pairs} & NETWORKS.keys()):
         yield lambda name=name: require_weights([name])  # type: ignore[misc]
-    inputs = Inputs(settings)
-    inputs.fetch_all(locations(pairs))
+    inputs = Inputs.of(pairs, settings)
     for location in locations(pairs):
         yield lambda location=location: _look(location, inputs, settings)  # type: ignore[misc]
     masked = ((mask.location, picture) for pair in pairs for picture, mask in pair.masked)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.display import span
 from flows.estimates import Estimates
-from flows.inputs import Inputs, locations
+from flows.inputs import Inputs
 from flows.run import resolve_output
 from flows.simulation import simulate
 from flows.sources import read_manifest
@@ -97,13 +97,8 @@ def forecast_pairs(
         workers: Slots of a cluster to simulate.
         cost_per_hour: Of this machine, or of one worker.
     """
-    settings = Settings.from_environment()
-    if device:
-        settings = replace(settings, device=device)
-    if memory_limit:
-        settings = replace(settings, memory_limit=memory_limit)
-    inputs = Inputs(settings)
-    inputs.fetch_all(locations(pairs))
+    settings = Settings.from_environment().but(device=device, memory_limit=memory_limit)
+    inputs = Inputs.of(pairs, settings)
     digests = inputs.digests()
     target = resolve_output(manifest, output)
     finished = painted(target, manifest.collection, settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from manifests.locations import written_out
 from nst_core.errors import NSTError
@@ -40,6 +40,13 @@ class Inputs:
         self._patience = patience
         self._guard = Lock()
         self._found: dict[str, Fetched | NSTError] = {}
+
+    @classmethod
+    def of(cls, pairs: Iterable[Pair], settings: Settings) -> Self:
+        """Return every picture that some pair reads; what cannot be had is remembered."""
+        inputs = cls(settings)
+        inputs.fetch_all(locations(pairs))
+        return inputs
 
     def fetch(self, location: str) -> Fetched:
         """Bring one picture here; what goes wrong is remembered too.

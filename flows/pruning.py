@@ -100,8 +100,7 @@ def orphans(given: str) -> Orphans:
     settings = Settings.from_environment()
     manifest, target = _asked(given, settings)
     pairs = expand(manifest, find)
-    inputs = Inputs(settings)
-    inputs.fetch_all(locations(pairs))
+    inputs = Inputs.of(pairs, settings)
     for location in locations(pairs):
         inputs.require(location)
     root = local_folder(target, settings.scratch)

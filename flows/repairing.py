@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.enlarging import enlarge, ordered
 from flows.exit_codes import gravest
-from flows.inputs import Inputs, locations
+from flows.inputs import Inputs
 from flows.last_run import LastRun
 from flows.notifying import notified
 from flows.run import RunOptions, paint_pairs
@@ -92,8 +92,7 @@ def _painted_as(damaged: Iterable[str], manifest: Manifest) -> list[Pair]:
         if not record.startswith(f"{PRINTS}/")
     }
     pairs = expand(manifest, find)
-    inputs = Inputs(Settings.from_environment())
-    inputs.fetch_all(locations(pairs))
+    inputs = Inputs.of(pairs, Settings.from_environment())
     found = [
         one
         for one in identify(pairs, inputs.digests())

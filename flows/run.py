@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import Future, wait
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,13 +130,9 @@ def paint_pairs(
         command: What continues it; by default ``nst run`` with the manifest.
     """
     leave_on_sigterm()
-    settings = Settings.from_environment()
-    if options.device:
-        settings = replace(settings, device=options.device)
-    if options.engine:
-        settings = replace(settings, engine=options.engine)
-    if options.memory_limit:
-        settings = replace(settings, memory_limit=options.memory_limit)
+    settings = Settings.from_environment().but(
+        device=options.device, engine=options.engine, memory_limit=options.memory_limit
+    )
     require_weights({pair.recipe.network for pair in pairs})
     target = resolve_output(manifest, options.output)
     ends = deadline([options.stop_at, manifest.finish_by], options.max_hours, since=options.since)

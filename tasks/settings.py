@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -330,6 +330,14 @@ class Settings:
         if problems:
             raise SettingsError(". ".join(problems), remedy="correct the environment")
         return cls(**values)  # type: ignore[arg-type]  # each parser returns its field's type
+
+    def but(self, **given: Any) -> Settings:
+        """Return the settings with other values for some, such as those of a command line.
+
+        Args:
+            given: By field; what is not said, None, stays.
+        """
+        return replace(self, **{name: value for name, value in given.items() if value})
 
     @classmethod
     def explain(cls) -> list[tuple[str, str]]:
