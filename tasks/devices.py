@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nst_core.errors import FailureKind, NSTError, did_you_mean
+from tasks import cgroups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,8 +84,29 @@ def detect_slots(
 
 
 def find_devices(device: str, cards: Callable[[], dict[str, int]] | None = None) -> list[str]:
-    """Return the devices that a ``--device`` means; see `detect_slots`."""
-    return _devices(device, cards or count_cards)
+    """Return the devices that a ``--device`` means, all of them there; see `detect_slots`."""
+    if device == "cpu":
+        return ["cpu"]
+    parts = list(dict.fromkeys(device.split(",")))
+    if device not in {"auto", "cuda", "mps"} and not all(map(_CARD.fullmatch, parts)):
+        near = did_you_mean(device, ["auto", "cpu", "cuda", "cuda:0", "mps"])
+        raise DeviceError(
+            f"there is no device {device!r}{near}",
+            remedy="say auto, cpu, cuda, cuda:0, cuda:0,cuda:1 or mps",
+        )
+    found = (cards or count_cards)()
+    every = [f"cuda:{index}" for index in range(found["cuda"])]
+    mps = ["mps"] * found["mps"]
+    if device == "auto":
+        return every or mps or ["cpu"]
+    chosen = {"cuda": every, "mps": mps}.get(device, parts)
+    if not chosen or not set(chosen) <= {*every, *mps}:
+        there = ", ".join([*every, *mps]) or "no card"
+        raise DeviceError(
+            f"torch cannot use {device} on this machine, where it finds {there}",
+            remedy="choose another --device; 'nst doctor' tells what each one does",
+        )
+    return chosen
 
 
 def arrange(
@@ -168,29 +190,14 @@ def count_cores() -> int:
     return max(1, int(min(allowed, cgroup_cores())))
 
 
-def cgroup_cores(
-    mount: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
-) -> float:
+def cgroup_cores(mount: Path = cgroups.MOUNT, membership: Path = cgroups.MEMBERSHIP) -> float:
     """Return the CPU time per second that this process's cgroups grant, or infinity.
 
     Args:
-        mount: Where the cgroup file systems are mounted, version 1 or 2.
-        membership: The kernel's list of this process's cgroups.
+        mount: See :func:`tasks.cgroups.folders`.
+        membership: Likewise.
     """
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return math.inf
-    cores = math.inf
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        root = mount / "cpu" if controllers else mount
-        group = root / path.lstrip("/")
-        for folder in (group, *group.parents):
-            cores = min(cores, _quota(folder))
-    return cores
+    return min(map(_quota, cgroups.folders("cpu", mount, membership)), default=math.inf)
 
 
 def _quota(folder: Path) -> float:
@@ -208,32 +215,6 @@ def _may_have_cards() -> bool:
     if sys.platform == "linux":
         return any(Path("/dev", node).exists() for node in _CARD_NODES)
     return sys.platform == "darwin" and platform.machine() == "arm64"
-
-
-def _devices(wanted: str, count: Callable[[], dict[str, int]]) -> list[str]:
-    """Return the devices that a ``--device`` means, all of them there."""
-    if wanted == "cpu":
-        return ["cpu"]
-    parts = list(dict.fromkeys(wanted.split(",")))
-    if wanted not in {"auto", "cuda", "mps"} and not all(map(_CARD.fullmatch, parts)):
-        near = did_you_mean(wanted, ["auto", "cpu", "cuda", "cuda:0", "mps"])
-        raise DeviceError(
-            f"there is no device {wanted!r}{near}",
-            remedy="say auto, cpu, cuda, cuda:0, cuda:0,cuda:1 or mps",
-        )
-    found = count()
-    every = [f"cuda:{index}" for index in range(found["cuda"])]
-    mps = ["mps"] * found["mps"]
-    if wanted == "auto":
-        return every or mps or ["cpu"]
-    chosen = {"cuda": every, "mps": mps}.get(wanted, parts)
-    if not chosen or not set(chosen) <= {*every, *mps}:
-        there = ", ".join([*every, *mps]) or "no card"
-        raise DeviceError(
-            f"torch cannot use {wanted} on this machine, where it finds {there}",
-            remedy="choose another --device; 'nst doctor' tells what each one does",
-        )
-    return chosen
 
 
 def _label(device: str, lap: int | None) -> str:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks import cgroups
 from tasks.devices import count_cards
 
 if TYPE_CHECKING:
@@ -49,16 +50,17 @@ def memory_of_slot(
     return None if math.isinf(free) else int(_SHARED_OUT * free / max(1, len(specs)))
 
 
-def available_memory(mount: Path = Path("/sys/fs/cgroup"), proc: Path = Path("/proc")) -> float:
+def available_memory(mount: Path = cgroups.MOUNT, proc: Path = Path("/proc")) -> float:
     """Return the bytes that new processes may take, by the machine and by this one's cgroups.
 
     Infinity where the system does not tell.
 
     Args:
-        mount: Where the cgroup file systems are mounted, version 1 or 2.
+        mount: See :func:`tasks.cgroups.folders`.
         proc: The kernel's facts.
     """
-    return min(_of_machine(proc), _of_cgroups(mount, proc))
+    groups = cgroups.folders("memory", mount, proc / "self" / "cgroup")
+    return min([_of_machine(proc), *map(_left, groups)])
 
 
 def _of_machine(proc: Path) -> float:
@@ -71,23 +73,6 @@ def _of_machine(proc: Path) -> float:
             return math.inf
     sizes = dict(fact.split(":", 1) for fact in facts if ":" in fact)
     return int(sizes["MemAvailable"].split()[0]) * 1024
-
-
-def _of_cgroups(mount: Path, proc: Path) -> float:
-    try:
-        lines = (proc / "self" / "cgroup").read_text().splitlines()
-    except OSError:
-        return math.inf
-    free = math.inf
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        root = mount / "memory" if controllers else mount
-        group = root / path.lstrip("/")
-        for folder in (group, *group.parents):
-            free = min(free, _left(folder))
-    return free
 
 
 def _left(folder: Path) -> float:
