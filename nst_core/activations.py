@@ -89,6 +89,7 @@ class Guide:
     by: Literal["match", "channels"] = "match"
 
     reads: ClassVar[Reads] = "style"
+    averages: ClassVar[Averages | None] = None
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor) -> Measurement:

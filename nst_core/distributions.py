@@ -80,6 +80,7 @@ class Histogram:
     bins: int = 256
 
     reads: ClassVar[Reads] = "style"
+    averages: ClassVar[Averages | None] = None
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:
@@ -124,6 +125,7 @@ class SlicedWasserstein:
     bins: int = 256
 
     reads: ClassVar[Reads] = "style"
+    averages: ClassVar[Averages | None] = None
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:

@@ -151,7 +151,7 @@ class Within:
     @property
     def averages(self) -> Averages | None:
         """The term's: weighted means are means."""
-        return getattr(self.term, "averages", None)
+        return self.term.averages
 
     def guide(self, size: Size) -> Tensor:
         """Return how much each position of a layer of that size counts, on average 1.

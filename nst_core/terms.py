@@ -32,7 +32,7 @@ Reads = Literal["content", "style", "nothing"]
 Averages = Literal["measurement", "loss"]
 """What of a term is a mean over the positions of its layer: what it measures, or its loss.
 
-Such terms judge pictures of any size, tile by tile; one that states neither sees whole pictures."""
+Such terms judge pictures of any size, tile by tile; one of which neither is sees whole pictures."""
 
 IMAGE = "image"
 """The layer that is the canvas itself: (B, 3, H, W), RGB in [0, 1]."""
@@ -213,6 +213,7 @@ class TotalVariation:
 
     layer: ClassVar[str] = IMAGE
     reads: ClassVar[Reads] = "nothing"
+    averages: ClassVar[Averages | None] = None
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor) -> Measurement:
@@ -248,6 +249,7 @@ class Gamut:
 
     layer: ClassVar[str] = IMAGE
     reads: ClassVar[Reads] = "nothing"
+    averages: ClassVar[Averages | None] = None
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor) -> Measurement:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nst_core.terms import IMAGE
-from nst_core.tiles import averages, cut, measured_in, require_tileable, scale_of
+from nst_core.tiles import add, cut, measured_in, require_tileable, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,7 +108,7 @@ class TiledObjective:
                 (arrived,) = torch.autograd.grad(_sum_along(found, sent), window)
             tile.window(slope).add_(arrived)
             local = {bound.name: found[bound.name] for bound in self._averaged if bound.is_local}
-            _add(means, local)
+            add(means, local)
         return means, slope
 
     def _tiles(self, image: Tensor) -> tuple[Tile, ...]:
@@ -121,7 +121,7 @@ class TiledObjective:
         means: dict[str, Measurement] = {}
         with torch.no_grad():
             for tile in self._tiles(image) if terms else ():
-                _add(means, self._found(tile.window(image), tile, terms))
+                add(means, self._found(tile.window(image), tile, terms))
         return means
 
     def _found(
@@ -169,7 +169,7 @@ class _Averaged:
     @property
     def is_local(self) -> bool:
         """Whether that is its loss, and not what it measures."""
-        return averages(self.term) == "loss"
+        return self.term.averages == "loss"
 
     def average(self, maps: Tensor, tile: Tile) -> Measurement:
         """Return the mean over a tile's interior, times the tile's share of the picture."""
@@ -192,16 +192,6 @@ class _Averaged:
         leaves = tuple(value.detach().requires_grad_() for value in mean)
         with torch.enable_grad():
             return torch.autograd.grad(self.loss(leaves), leaves, materialize_grads=True)
-
-
-def _add(means: dict[str, Measurement], averages: Mapping[str, Measurement]) -> None:
-    """Add one tile's averages to the means so far."""
-    for name, values in averages.items():
-        before = means.get(name)
-        means[name] = tuple(
-            value.detach() if before is None else before[index] + value.detach()
-            for index, value in enumerate(values)
-        )
 
 
 def _sum_along(

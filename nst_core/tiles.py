@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from nst_core.architectures import LOGITS, VGG
 from nst_core.errors import RecipeError
 from nst_core.terms import IMAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from torch import Tensor
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from nst_core.networks import Network
     from nst_core.octaves import Size
     from nst_core.regions import Within
-    from nst_core.terms import Averages, Measurement, Term
+    from nst_core.terms import Measurement, Term
+
+Key = TypeVar("Key")
 
 # Windows begin at every fourth cell at most: there the blocks of Winograd's convolutions begin too.
 # Blocks out of phase would round otherwise, and now and then a maximum is the neighbour's then.
@@ -150,19 +152,13 @@ def scale_of(network: Network, layer: str) -> int:
     return network.smallest_side(frozenset({layer} - {IMAGE}))
 
 
-def averages(term: Term | Within) -> Averages | None:
-    """Return what of a term is a mean over positions, if the term says so."""
-    found: Averages | None = getattr(term, "averages", None)
-    return found
-
-
 def why_whole(network: Network, terms: Iterable[Term | Within]) -> str | None:
     """Return why a picture must not be cut, or None if it may: the canvas itself always fits."""
     below = [term for term in terms if term.layer != IMAGE]
     if below and not isinstance(network.architecture, VGG):
         return f"{network.name} sees whole pictures; only VGGs see them in tiles"
     for term in below:
-        if averages(term) is None or term.layer == LOGITS:
+        if term.averages is None or term.layer == LOGITS:
             return f"term {term.kind} on {term.layer} judges whole pictures, not tiles"
     return None
 
@@ -190,12 +186,23 @@ def measured_in(tile: Tile, term: Term | Within, maps: Tensor, scale: int) -> Me
         maps: (B, C, H', W') of the tile's window.
         scale: Pixels to a cell of that layer.
     """
+    from nst_core.regions import Within  # noqa: PLC0415 # it loads torch
+
     cells = tile.interior(maps, scale)
-    guide = getattr(term, "guide", None)
-    if guide is None or tile.is_all:
+    if tile.is_all or not isinstance(term, Within):
         return term.measure(cells)
     whole = tile.down.length // scale, tile.across.length // scale
-    return cast("Within", term).measure(cells, tile.part(guide(whole), scale))
+    return term.measure(cells, tile.part(term.guide(whole), scale))
+
+
+def add(sums: dict[Key, Measurement], parts: Mapping[Key, Measurement]) -> None:
+    """Add what one tile contributes to the sums so far, in place; without a gradient."""
+    for key, values in parts.items():
+        before = sums.get(key)
+        sums[key] = tuple(
+            value.detach() if before is None else before[index] + value.detach()
+            for index, value in enumerate(values)
+        )
 
 
 def measured(
@@ -215,12 +222,7 @@ def measured(
         for term in every:
             scale = scale_of(features.network, term.layer)
             part = measured_in(tile, term, maps[term.layer], scale)
-            share = tile.share(scale)
-            before = found.get(term)
-            found[term] = tuple(
-                share * value if before is None else before[index] + share * value
-                for index, value in enumerate(part)
-            )
+            add(found, {term: tuple(tile.share(scale) * value for value in part)})
     return found
 
 

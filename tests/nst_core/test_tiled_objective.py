@@ -159,7 +159,7 @@ def test_targets_in_tiles_are_not_taken_for_whole_ones(studio):
 
 def test_term_that_cannot_be_cut_is_refused_before_anything_is_measured(monkeypatch, studio):
     """A recipe with such a term says so at once."""
-    monkeypatch.delattr(Gram, "averages")
+    monkeypatch.setattr(Gram, "averages", None)
 
     with pytest.raises(RecipeError, match="term gram on relu1_1 judges whole pictures") as caught:
         both(toy_recipe(), studio, (45, 38), 16, dtype=torch.float32)
