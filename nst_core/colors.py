@@ -56,10 +56,14 @@ def match_color(
     return moved.to(picture).view_as(picture)
 
 
+def luma(pixels: Tensor) -> Tensor:
+    """Return how light every pixel of (B, 3, H, W) is, (B, 1, H, W); linear, so of changes too."""
+    return (pixels * pixels.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
 def luminance(picture: Tensor) -> Tensor:
     """Return the picture in greys, (B, 3, H, W)."""
-    weights = picture.new_tensor(_LUMA).view(1, 3, 1, 1)
-    return (picture * weights).sum(1, keepdim=True).expand_as(picture).contiguous()
+    return luma(picture).expand_as(picture).contiguous()
 
 
 def match_luminance(picture: Tensor, model: Tensor, places: Places = EVERYWHERE) -> Tensor:
@@ -91,9 +95,7 @@ def keep_chroma(painting: Tensor, content: Tensor) -> Tensor:
     Returns:
         (1, 3, H, W), clamped to [0, 1].
     """
-    weights = painting.new_tensor(_LUMA).view(1, 3, 1, 1)
-    difference = ((painting - content) * weights).sum(1, keepdim=True)
-    return (content + difference).clamp(0, 1)
+    return (content + luma(painting - content)).clamp(0, 1)
 
 
 def _light(grey: Tensor, places: Tensor | None) -> tuple[Tensor, Tensor]:

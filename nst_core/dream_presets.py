@@ -5,6 +5,7 @@ Numbers that their sources give in units of 0..255 are divided by 255 here, step
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nst_core.activations import Activation, Guide, Unit
@@ -74,21 +75,9 @@ DREAMS: dict[str, Preset] = {
         source=f"{_SOURCE_DREAM}, inception_3b/5x5_reduce",
     ),
     "dream-zoom": Preset(
-        Recipe(
-            network="googlenet",
-            terms=(Activation(layer="inception4c"),),
-            transforms=(Jitter(pixels=32),),
-            optimizer=NormalizedGradient(rate=1.5 / 255),
-            octaves=Octaves(
-                size=512,
-                smallest=187,
-                ratio=1.4,
-                steps=(10,),
-                carry="change",
-                zooms=100,
-                zoom=1 / 0.95,
-            ),
-            precision="fp32",
+        replace(
+            _deepdream("googlenet", Activation(layer="inception4c")),
+            octaves=replace(_FOUR_OCTAVES, zooms=100, zoom=1 / 0.95),
         ),
         summary="a journey of 100 pictures into the dream; keep its frames every 10 steps",
         source=f"{_SOURCE_DREAM}: 5 % closer each time, dreamt on at the full size",

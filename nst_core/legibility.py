@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 from torchvision.transforms.functional import gaussian_blur
 
+from nst_core.colors import luma
 from nst_core.octaves import scaled
 from nst_core.recipe import OBJECTS
 from nst_core.sketches import SIDE
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 # Of the edges that people see at arm's length, as shares of the side: blur before the gradient,
 # and neighbourhood over which its directions are gathered.
 _FINE, _COARSE = 1 / 80, 1 / 40
-_LUMA = (0.299, 0.587, 0.114)
 
 
 def legibility(
@@ -77,9 +77,8 @@ def _directions(pixels: Tensor) -> Tensor:
     Returns:
         (1, 2, H - 2, W - 2).
     """
-    luma = torch.tensor(_LUMA, device=pixels.device).view(1, 3, 1, 1)
     side = math.sqrt(pixels.shape[-2] * pixels.shape[-1])
-    grey = _blurred((pixels * luma).sum(1, keepdim=True), side * _FINE)
+    grey = _blurred(luma(pixels), side * _FINE)
     across = grey[..., 1:-1, 2:] - grey[..., 1:-1, :-2]
     down = grey[..., 2:, 1:-1] - grey[..., :-2, 1:-1]
     doubled = torch.cat([across.square() - down.square(), 2 * across * down], 1)
