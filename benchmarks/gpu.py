@@ -26,6 +26,7 @@ from nst_core.footprint import operations
 from nst_core.hardware import maps_dtype
 from nst_core.images import decode, resize
 from nst_core.objective import Style, bind
+from nst_core.octaves import size_of
 from nst_core.presets import preset
 from nst_core.studio import Studio
 from nst_core.synthesis import Pictures, synthesize
@@ -69,7 +70,7 @@ def our_step(name: str, size: int, device: torch.device) -> tuple[Callable[[], o
     octaves = dataclasses.replace(recipe.octaves, size=size, measure="longest", smallest=None)
     recipe = dataclasses.replace(recipe, octaves=octaves)
     content, style = (decode(path.read_bytes()) for path in (CONTENT, STYLE))
-    (octave,) = octaves.plan((content.pixels.shape[-2], content.pixels.shape[-1]))
+    (octave,) = octaves.plan(size_of(content.pixels))
     canvas = resize(content.pixels.to(device), octave.size, recipe.resampling)
     styles = [Style(style.pixels.to(device), style.sha256)]
     objective = bind(recipe, Studio(device), octave, canvas, styles)

@@ -43,6 +43,7 @@ from nst_core.image_writing import encode
 from nst_core.images import decode, resize
 from nst_core.networks import network
 from nst_core.objective import Style, bind
+from nst_core.octaves import size_of
 from nst_core.presets import preset
 from nst_core.studio import Studio
 from nst_core.synthesis import Pictures, synthesize
@@ -131,7 +132,7 @@ def pace(content: Path, style: Path, size: int, rounds: int = 9) -> dict[str, tu
         recipe, pictures = _recipe(size, rounds), _pictures(content, style)
         recipe = dataclasses.replace(recipe, precision=precision)
         assert pictures.content is not None
-        (octave,) = recipe.octaves.plan((pictures.content.shape[-2], pictures.content.shape[-1]))
+        (octave,) = recipe.octaves.plan(size_of(pictures.content))
         canvas = resize(pictures.content, octave.size, recipe.resampling)
         objective = bind(recipe, Studio("cpu"), octave, canvas, pictures.styles)
         descent = recipe.optimizer.start(canvas, recipe.canvas)
@@ -321,7 +322,7 @@ def _gallery_track(arguments: argparse.Namespace, content: Path, style: Path) ->
         pictures = _pictures(content, style)
         assert pictures.content is not None
         weights = _balanced(pictures.content)
-        last = recipe.octaves.plan((pictures.content.shape[-2], pictures.content.shape[-1]))[-1]
+        last = recipe.octaves.plan(size_of(pictures.content))[-1]
         studio = Studio("cpu", load=lambda _: weights)
         synthesize(recipe, pictures, studio=studio, on_step=on_step)
         judged = _crowson(arguments, content, style, "--judge", *sorted(Path(folder).iterdir()))

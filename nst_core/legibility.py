@@ -10,7 +10,7 @@ from torch.nn import functional
 from torchvision.transforms.functional import gaussian_blur
 
 from nst_core.colors import luma
-from nst_core.octaves import scaled
+from nst_core.octaves import scaled, size_of
 from nst_core.recipe import OBJECTS
 from nst_core.sketches import SIDE
 
@@ -45,7 +45,7 @@ def legibility(
     Returns:
         0 for nothing in common, 1 for the content itself.
     """
-    size = scaled((content.shape[-2], content.shape[-1]), SIDE, "area")
+    size = scaled(size_of(content), SIDE, "area")
     size = (max(size[0], _smallest(features)), max(size[1], _smallest(features)))
     one, other = (_seen_small(pixels, size) for pixels in (picture, content))
     edges = _cosine(_directions(one), _directions(other), painted=painted)

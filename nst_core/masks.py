@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nst_core.errors import ImageError
+from nst_core.octaves import size_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,7 +86,7 @@ def _feathered(mask: Tensor, feather: float) -> Tensor:
     from torchvision.transforms.functional import gaussian_blur
 
     # A wide blur of a large mask takes minutes; at a scale of some pixels it is the same blur.
-    size = (mask.shape[-2], mask.shape[-1])
+    size = size_of(mask)
     shrunk = max(1, min(int(feather / 8), *(side // 2 for side in size)))
     small = interpolate(mask, [max(1, side // shrunk) for side in size], mode="area")
     sigma = feather / 2 / shrunk

@@ -13,6 +13,7 @@ from nst_core.activations import Guide
 from nst_core.colorings import RECOLORED, recolored
 from nst_core.errors import RecipeError
 from nst_core.images import resize
+from nst_core.octaves import size_of
 from nst_core.regions import Within
 from nst_core.terms import IMAGE, StyleTerm, Wasserstein, term_names
 from nst_core.tiled_objective import TiledObjective
@@ -294,9 +295,7 @@ class _StyleTargets:
         layers = _layers(self.recipe, "style") - {IMAGE}
         smallest = self.features.network.smallest_side(layers)
         return [
-            style_size(
-                self.recipe, self.octave, (style.pixels.shape[-2], style.pixels.shape[-1]), smallest
-            )
+            style_size(self.recipe, self.octave, size_of(style.pixels), smallest)
             for style in self.styles
         ]
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
+
+
+def size_of(pixels: Tensor) -> Size:
+    """Return the (height, width) of a picture, or of its maps, (…, H, W)."""
+    return pixels.shape[-2], pixels.shape[-1]
+
 
 Measure = Literal["longest", "area"]
 

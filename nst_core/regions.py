@@ -22,6 +22,7 @@ from torch.nn import functional
 from nst_core.errors import RecipeError
 from nst_core.images import resize
 from nst_core.masks import REST
+from nst_core.octaves import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -181,7 +182,7 @@ class Within:
             maps: (1, C, H, W), of the whole picture, or of a part with its weights.
             weights: The part's, of the whole picture's :meth:`guide`.
         """
-        return self.term.measure(maps, self.guide(_size(maps)) if weights is None else weights)
+        return self.term.measure(maps, self.guide(size_of(maps)) if weights is None else weights)
 
     def target(self, measured: Measurement) -> Measurement:
         """Return the term's target."""
@@ -214,7 +215,3 @@ def laid_out(recipe: Recipe, pictures: Pictures, size: Size, device: torch.devic
         raise RecipeError("some styles paint regions and some do not", code="E-RECIPE-REGION")
     masks = {name: mask.to(device) for name, mask in pictures.regions.items()}
     return Layout.of(masks, painted, size)
-
-
-def _size(maps: Tensor) -> Size:
-    return maps.shape[-2], maps.shape[-1]

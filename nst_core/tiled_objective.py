@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from nst_core.octaves import size_of
 from nst_core.terms import IMAGE
 from nst_core.tiles import add, cut, measured_in, require_tileable, scale_of
 
@@ -112,9 +113,8 @@ class TiledObjective:
         return means, slope
 
     def _tiles(self, image: Tensor) -> tuple[Tile, ...]:
-        size = (image.shape[-2], image.shape[-1])
         layers = {bound.term.layer for bound in self._averaged}
-        return cut(size, self._side, self._features.network, layers) if layers else ()
+        return cut(size_of(image), self._side, self._features.network, layers) if layers else ()
 
     def _survey(self, image: Tensor, terms: Sequence[_Averaged]) -> dict[str, Measurement]:
         """Return the whole picture's means, by the terms' names; without a gradient."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nst_core.architectures import LOGITS, VGG
 from nst_core.errors import RecipeError
+from nst_core.octaves import size_of
 from nst_core.terms import IMAGE
 
 if TYPE_CHECKING:
@@ -253,8 +254,7 @@ def whole_maps(
 def _walk(
     features: Features, image: Tensor, layers: Iterable[str], side: int | None
 ) -> Iterator[tuple[Tile, dict[str, Tensor]]]:
-    size = (image.shape[-2], image.shape[-1])
-    for tile in cut(size, side, features.network, layers):
+    for tile in cut(size_of(image), side, features.network, layers):
         yield tile, features(tile.window(image), layers)
 
 

@@ -23,6 +23,7 @@ from nst_core.footprint import UNLIMITED, Memory, working
 from nst_core.images import encode
 from nst_core.legibility import legibility
 from nst_core.networks import network
+from nst_core.octaves import size_of
 from nst_core.recipe import ALGORITHM_VERSION
 from nst_core.regions import laid_out
 from nst_core.studio import Studio
@@ -305,16 +306,14 @@ class _Sitting:
             return None
         studio = _studio(self._device)
         content = pictures.content.to(studio.device)
-        size = content.shape[-2], content.shape[-1]
-        layout = laid_out(self._recipe, pictures, size, studio.device)
+        layout = laid_out(self._recipe, pictures, size_of(content), studio.device)
         painted = layout.painted if layout else None
         reached = legibility(synthesis.image, content, studio.features(self._recipe), painted)
         return {"content_factor": synthesis.content_factor, "reached": round(reached, 4)}
 
     def _degraded(self, synthesis: Synthesis) -> tuple[str, ...]:
         """Return what was done without; tiles that were not asked for change nothing."""
-        height, width = synthesis.image.shape[-2:]
-        octaves = self._recipe.octaves.plan((height, width))
+        octaves = self._recipe.octaves.plan(size_of(synthesis.image))
         ways = (working(self._recipe, octave, self._memory) for octave in octaves)
         shortened = MEMORY_LADDER[:1] if any(way.is_shortened for way in ways) else ()
         return tuple(dict.fromkeys((*shortened, *self._job.degraded)))

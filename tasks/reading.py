@@ -8,12 +8,13 @@ from nst_core.errors import ImageError
 from nst_core.images import decode
 from nst_core.masks import BACKGROUND, mask_of, require_fit
 from nst_core.objective import Style
+from nst_core.octaves import size_of
 from nst_core.synthesis import Pictures
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nst_core.images import Picture, Size
+    from nst_core.images import Picture
     from tasks.fetching import Fetched
     from tasks.render import FetchedMask, PaintJob
 
@@ -68,7 +69,7 @@ class Reading:
         """Return the places of a picture that a mask selects, (1, 1, H, W) in [0, 1]."""
         pixels = self._picture(mask.source, background=BACKGROUND).pixels
         try:
-            require_fit(_size(pixels), _size(picture.pixels))
+            require_fit(size_of(pixels), size_of(picture.pixels))
             return mask_of(pixels, color=mask.color, feather=mask.feather)
         except ImageError as error:
             raise _named(error, mask.source) from error
@@ -89,7 +90,3 @@ def _named(error: ImageError, source: Fetched) -> ImageError:
     """Return the error that tells which picture is meant."""
     message = f"{source.path.name}: {error.message}"
     return ImageError(message, code=error.code, remedy=error.remedy)
-
-
-def _size(pixels: Tensor) -> Size:
-    return pixels.shape[-2], pixels.shape[-1]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nst_core.errors import DivergedError
 from nst_core.images import resize
+from nst_core.octaves import size_of
 from nst_core.optimizers import LBFGS, Adam, NormalizedGradient
 from tasks.attempts import MEMORY_LADDER
 
@@ -62,7 +63,7 @@ def require_painting(synthesis: Synthesis, pictures: Pictures, recipe: Recipe) -
     image = synthesis.image.float().cpu()
     if pictures.content is None or "style" not in recipe.reads:
         return
-    content = resize(pictures.content, (image.shape[-2], image.shape[-1]), recipe.resampling)
+    content = resize(pictures.content, size_of(image), recipe.resampling)
     if _spread(image) < 1 / 255 < _spread(content) / 4:
         raise DivergedError("the painting came out as one flat colour", code="E-DIVERGED-FLAT")
     if recipe.start == "content" and (image - content).abs().max() < 1 / 255:

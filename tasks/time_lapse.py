@@ -16,6 +16,7 @@ from torch.nn.functional import pad
 
 from nst_core.errors import NSTError
 from nst_core.images import animate, decode, resize
+from nst_core.octaves import size_of
 from tasks.durable import explained, write_atomic
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def find_encoder() -> str | None:
 
 def _shown(frames: Sequence[Path], final: Tensor) -> Iterator[Tensor]:
     """Yield the frames at the size of the finished picture, which comes last and stays."""
-    size = (final.shape[-2], final.shape[-1])
+    size = size_of(final)
     for path in frames:
         yield resize(decode(path.read_bytes()).pixels, size)
     for _ in range(_HELD):
