@@ -130,7 +130,6 @@ class Catalogue:
     def _picture(self, record: Record) -> dict[str, Any]:
         picture, losses = record.files["picture"], record.files.get("losses")
         thumbnail = self._thumbnails[picture.sha256]
-        frames = sorted(role for role in record.files if role.startswith("frame_"))
         origin = record.grown_from
         return {
             "key": f"{record.collection}/{record.stem}",
@@ -162,8 +161,7 @@ class Catalogue:
             "animation": _address(record.files["frames"]) if "frames" in record.files else None,
             "video": _address(record.files["video"]) if "video" in record.files else None,
             "frames": [
-                {"step": int(role.removeprefix("frame_")), "file": _address(record.files[role])}
-                for role in frames
+                {"step": step, "file": _address(frame)} for step, frame in record.frames.items()
             ],
             "curves": self._curves(losses),
             "loss": record.objective.last,
@@ -327,10 +325,7 @@ def _thumbnails(root: Path, records: Sequence[Record]) -> dict[str, Thumbnail | 
     for record in records:
         picture = record.files["picture"]
         places.setdefault(picture.sha256, set()).add(root / picture.file)
-        originals = [(style.sha256, style.location) for style in record.styles]
-        if record.content is not None and record.content_sha256 is not None:
-            originals.append((record.content_sha256, record.content))
-        for sha256, location in originals:
+        for location, sha256 in record.originals.items():
             places.setdefault(sha256, set()).add(location)
     thumbnails = Thumbnails(root)
     with ThreadPoolExecutor(max_workers=min(4, cpu_count() or 1)) as threads:

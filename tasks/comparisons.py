@@ -39,9 +39,6 @@ _SIDE = 260
 _HEAD = 40
 _STEP = 24
 
-Box = tuple[int, int, int, int]
-"""Left, top, width, height, in pixels."""
-
 
 @dataclass(frozen=True)
 class Line:
@@ -184,14 +181,12 @@ def _cell(root: Path, record: Record | None) -> Image.Image:
     if record.draft:
         draw = ImageDraw.Draw(picture)
         draw.text((14, 12), "draft", ALARM, font(26), stroke_width=4, stroke_fill="white")
-    frames = sorted(role for role in record.files if role.startswith("frame_"))
-    if not frames:
+    steps = _spread(list(record.frames))
+    if not steps:
         return picture
-    width = (_CELL - (min(len(frames), _MOST_ACROSS) - 1) * 4) // min(len(frames), _MOST_ACROSS)
+    width = (_CELL - (len(steps) - 1) * 4) // len(steps)
     strip = {
-        int(role.removeprefix("frame_")): small
-        for role in _spread(frames)
-        if (small := _small(root / record.files[role].file, width))
+        step: small for step in steps if (small := _small(root / record.frames[step].file, width))
     }
     tallest = max((frame.height for frame in strip.values()), default=0)
     cell = Image.new("RGB", (_CELL, picture.height + 6 + tallest + _STEP), "white")
@@ -204,12 +199,12 @@ def _cell(root: Path, record: Record | None) -> Image.Image:
     return cell
 
 
-def _spread(things: Sequence[str]) -> list[str]:
-    """Return so many things as stand in a strip, the first and the last among them."""
-    if len(things) <= _MOST_ACROSS:
-        return list(things)
-    last = len(things) - 1
-    return [things[round(place * last / (_MOST_ACROSS - 1))] for place in range(_MOST_ACROSS)]
+def _spread(steps: Sequence[int]) -> list[int]:
+    """Return as many of the steps as stand in a strip, the first and the last among them."""
+    if len(steps) <= _MOST_ACROSS:
+        return list(steps)
+    last = len(steps) - 1
+    return [steps[round(place * last / (_MOST_ACROSS - 1))] for place in range(_MOST_ACROSS)]
 
 
 def _originals(
@@ -219,9 +214,7 @@ def _originals(
     hashes: dict[str, str] = {}
     for record in records:
         if record is not None:
-            hashes |= {style.location: style.sha256 for style in record.styles}
-            if record.content is not None and record.content_sha256 is not None:
-                hashes[record.content] = record.content_sha256
+            hashes |= record.originals
     wanted = [sheet.content, *sheet.styles[:2]]
     found = []
     for location in wanted:

@@ -94,11 +94,8 @@ def print_of(record: Record, root: Path, wanted: PrintSize) -> Pair:
             remedy=f"choose a size from {math.ceil(_LEAST * max(width, height))} to {largest} px",
         )
     location = str(root / picture.file)
-    expected = {style.location: style.sha256 for style in record.styles}
-    if record.content is not None and record.content_sha256 is not None:
-        expected[record.content] = record.content_sha256
     masks = [*(region.mask for region in record.regions), *(style.mask for style in record.styles)]
-    expected |= {mask.location: mask.sha256 for mask in masks if mask}
+    expected = record.originals | {mask.location: mask.sha256 for mask in masks if mask}
     return Pair(
         content=record.content,
         styles=tuple(

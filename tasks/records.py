@@ -233,6 +233,14 @@ class Painting(_Pair):
         """Where the pair's pictures came from, the content first."""
         return self.content, *(style.location for style in self.styles)
 
+    @property
+    def originals(self) -> dict[str, str]:
+        """SHA-256 of the content and of the style pictures, by where they lay."""
+        found = {style.location: style.sha256 for style in self.styles}
+        if self.content is not None and self.content_sha256 is not None:
+            found[self.content] = self.content_sha256
+        return found
+
 
 class Record(Painting):
     """The truth about a finished pair, beside its picture.
@@ -255,6 +263,16 @@ class Record(Painting):
             ):
                 raise ValueError(f"files.{role}: {entry.file!r} is no file of this pair")
         return self
+
+    @property
+    def frames(self) -> dict[int, FileEntry]:
+        """The pictures on the way that were kept, by the step after which each was, in order."""
+        steps = {
+            int(role.removeprefix("frame_")): entry
+            for role, entry in self.files.items()
+            if role.startswith("frame_")
+        }
+        return dict(sorted(steps.items()))
 
     @property
     def file(self) -> str:

@@ -1,13 +1,12 @@
-"""Sheets to print and to show: contact sheets of a night, and before-and-after sheets for a page.
+"""Contact sheets of a night, to print.
 
-A contact sheet is an A3 page at 200 dots per inch, contents down and styles across, with the
+Each is an A3 page at 200 dots per inch, contents down and styles across, with the
 originals at the heads; what failed has its reason where its picture would be. A night that does not
 fit goes on over several pages.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw, ImageOps
@@ -15,7 +14,6 @@ from PIL import Image, ImageDraw, ImageOps
 from tasks.catalogue import SHEETS, Catalogue, titled
 from tasks.durable import write_atomic
 from tasks.lettering import ALARM, INK, RULE, SOFT, encoded, font, wrapped
-from tasks.thumbnails import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -171,90 +169,6 @@ class _Page:
         room = (height - 60) // 30
         for number, line in enumerate(wrapped(failure["message"], font(22), width - 28)[:room]):
             self._draw.text((left + 14, top + 50 + number * 30), line, SOFT, font(22))
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A picture beside what it was made from.
-
-    Args:
-        picture: The finished picture's file.
-        content: The photo's file; none where the recipe reads no photo.
-        styles: Files of the style pictures.
-        caption: Below the picture.
-    """
-
-    picture: Path
-    content: Path | None = None
-    styles: Sequence[Path] = ()
-    caption: str = ""
-
-
-def comparison_sheet(
-    rows: Sequence[Comparison], *, columns: int = 3, width: int = 400
-) -> Image.Image:
-    """Return a sheet of pictures, each large, with its originals small to its left.
-
-    Args:
-        rows: What to show, line by line.
-        columns: How many in a line.
-        width: Of a finished picture, in pixels; originals are a third as wide.
-
-    Raises:
-        ImageError: A file is no picture.
-    """
-    small, gap = width // 3, max(4, width // 50)
-    blocks = [_block(row, width, small, gap) for row in rows]
-    lines = [blocks[start : start + columns] for start in range(0, len(blocks), columns)]
-    heights = [max(block.height for block in line) for line in lines]
-    step = small + width + 4 * gap
-    sheet = Image.new(
-        "RGB",
-        (columns * step - 3 * gap, sum(heights) + 2 * gap * (len(lines) - 1)),
-        "white",
-    )
-    top = 0
-    for line, height in zip(lines, heights, strict=True):
-        for place, block in enumerate(line):
-            sheet.paste(block, (place * step, top))
-        top += height + 2 * gap
-    return sheet
-
-
-def _block(row: Comparison, width: int, small: int, gap: int) -> Image.Image:
-    picture = _fitted(row.picture, width, width)
-    originals = [
-        _fitted(path, small, max(small, picture.height // 2 - gap))
-        for path in (row.content, *row.styles)
-        if path
-    ]
-    caption = wrapped(row.caption, font(max(12, width // 24)), width) if row.caption else []
-    line = max(16, width // 18)
-    left_height = sum(original.height + gap for original in originals)
-    block = Image.new(
-        "RGB",
-        (
-            small + gap + width,
-            max(left_height, picture.height + (gap + line * len(caption) if caption else 0)),
-        ),
-        "white",
-    )
-    top = 0
-    for original in originals:
-        block.paste(original, (0, top))
-        top += original.height + gap
-    block.paste(picture, (small + gap, 0))
-    draw = ImageDraw.Draw(block)
-    for number, text in enumerate(caption):
-        place = (small + gap, picture.height + gap // 2 + number * line)
-        draw.text(place, text, SOFT, font(max(12, width // 24)))
-    return block
-
-
-def _fitted(path: Path, width: int, height: int) -> Image.Image:
-    return ImageOps.contain(
-        decoded(path.read_bytes()), (width, height), method=Image.Resampling.LANCZOS
-    )
 
 
 def _evenly(things: Sequence[Any], most: int) -> list[list[Any]]:

@@ -9,13 +9,11 @@ from tasks.catalogue import Catalogue
 from tasks.output import Output
 from tasks.sheets import (
     A3,
-    Comparison,
-    comparison_sheet,
     contact_sheets,
     wrapped,
     write_contact_sheets,
 )
-from tests.tasks.toy_gallery import gradient, hang, originals, pair, publish
+from tests.tasks.toy_gallery import hang, originals, pair, publish
 
 
 @pytest.fixture(scope="module")
@@ -109,28 +107,6 @@ def test_pictures_without_content_have_a_row(tmp_path):
     (page,) = pages(output)
 
     assert inked(page, (450, 450, 700, 700))
-
-
-def test_a_comparison_shows_originals_beside_the_picture(tmp_path):
-    """Content and style stand, a third as wide, left of the picture."""
-    files = [tmp_path / f"{number}.png" for number in range(3)]
-    for number, file in enumerate(files):
-        file.write_bytes(gradient(number, size=(300, 200)))
-    row = Comparison(files[0], content=files[1], styles=[files[2]], caption="Cat, after Dots")
-
-    sheet = comparison_sheet([row] * 4, columns=2, width=300)
-
-    assert sheet.width == 2 * (100 + 300) + 5 * 6
-    with Image.open(files[0]) as picture:
-        assert sheet.getpixel((106 + 10, 10)) == picture.getpixel((10, 10))
-
-
-def test_a_comparison_needs_no_originals(tmp_path):
-    """A picture painted from nothing is shown alone."""
-    file = tmp_path / "a.png"
-    file.write_bytes(gradient(1, size=(300, 200)))
-
-    assert comparison_sheet([Comparison(file)], columns=1, width=300).height == 200
 
 
 def test_text_is_wrapped_to_its_room():
