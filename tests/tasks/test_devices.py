@@ -192,3 +192,13 @@ def test_a_worker_counts_its_threads_from_the_start():
 
     assert (environ["OMP_NUM_THREADS"], environ["MKL_NUM_THREADS"]) == ("3", "3")
     assert environ["HOME"] == "/h"
+
+
+def test_a_workers_threads_sleep_while_they_wait():
+    """On a machine that is busy with other things, spinning threads would starve each other."""
+    waits = [
+        worker_environment(SlotSpec("cpu", "cpu", 4), environ)["OMP_WAIT_POLICY"]
+        for environ in ({}, {"OMP_WAIT_POLICY": "ACTIVE"})
+    ]
+
+    assert waits == ["PASSIVE", "ACTIVE"]
