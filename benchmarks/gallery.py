@@ -27,11 +27,11 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from manifests.picture_sources import StyleSource
 from nst_core.presets import preset
 from tasks.gallery import build
 from tasks.output import Output
 from tasks.records import Objective, Painting
-from tasks.sources import StyleSource
 
 SIZE = (1024, 768)
 VISITS = 5

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from manifests.picture_sources import MaskSource, RegionSource, StartSource, StyleSource
 from nst_core.recipe import ALGORITHM_VERSION
 from tasks.records import GrownFrom, Painting
 from tasks.render import FetchedMask, PaintJob
-from tasks.sources import MaskSource, RegionSource, StartSource, StyleSource
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,61 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from manifests.pairs import Mask, Pair, StylePicture
+    from manifests.picture_sources import MaskSource, RegionSource, StyleSource
 
 _SHOWN_DIGITS = 8
 _ID_DIGITS = 64
-
-
-class PaintedMask(Protocol):
-    """A mask, as a record tells of it."""
-
-    @property
-    def sha256(self) -> str:
-        """Of its bytes."""
-
-    @property
-    def color(self) -> str | None:
-        """What it marks its region by."""
-
-    @property
-    def feather(self) -> float:
-        """How far its edges fade."""
-
-
-class PaintedRegion(Protocol):
-    """A region of a content, as a record tells of it."""
-
-    @property
-    def name(self) -> str:
-        """What the manifest called it."""
-
-    @property
-    def mask(self) -> PaintedMask:
-        """Where it was."""
-
-
-class PaintedStyle(Protocol):
-    """A style picture, as a record tells of it."""
-
-    @property
-    def location(self) -> str:
-        """Where it lay."""
-
-    @property
-    def weight(self) -> float:
-        """Its share."""
-
-    @property
-    def sha256(self) -> str:
-        """Of its bytes."""
-
-    @property
-    def region(self) -> str:
-        """Of the content, the one that it painted."""
-
-    @property
-    def mask(self) -> PaintedMask | None:
-        """Which of its places counted."""
 
 
 class Painted(Protocol):
@@ -90,11 +39,11 @@ class Painted(Protocol):
         """Of the content's bytes."""
 
     @property
-    def styles(self) -> Sequence[PaintedStyle]:
+    def styles(self) -> Sequence[StyleSource]:
         """The style pictures, in order."""
 
     @property
-    def regions(self) -> Sequence[PaintedRegion]:
+    def regions(self) -> Sequence[RegionSource]:
         """Those of the content, in order."""
 
     @property
@@ -251,7 +200,7 @@ def _digits(pair_ids: Iterable[str]) -> int:
 
 
 def _subject(
-    content: str | None, styles: Iterable[StylePicture | PaintedStyle], recipe_name: str
+    content: str | None, styles: Iterable[StylePicture | StyleSource], recipe_name: str
 ) -> object:
     """Return what people take for the same pair, though its picture may differ."""
     pictures = [written_out(style.location) for style in styles]
@@ -296,7 +245,7 @@ def _new_mask(mask: Mask, digests: Mapping[str, str]) -> tuple[Any, ...]:
     return digests[mask.location][:_SHOWN_DIGITS], mask.color, mask.feather
 
 
-def _old_mask(mask: PaintedMask) -> tuple[Any, ...]:
+def _old_mask(mask: MaskSource) -> tuple[Any, ...]:
     return mask.sha256[:_SHOWN_DIGITS], mask.color, mask.feather
 
 

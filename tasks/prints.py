@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from manifests.papers import Paper
+    from manifests.picture_sources import MaskSource
     from nst_core.recipe import Recipe
     from tasks.records import Record
-    from tasks.sources import MaskSource
 
 # Between the octaves of a print. Coarser than a painting's own, whose small steps find the forms;
 # here they are found.

@@ -24,10 +24,7 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from nst_core.errors import FailureKind, NSTError
-from tasks.durable import FileEntry, OutputError
-from tasks.redaction import redact
-from tasks.sources import (
+from manifests.picture_sources import (
     Frozen,
     RegionSource,
     Sha256,
@@ -35,6 +32,9 @@ from tasks.sources import (
     StyleSource,
     Text,
 )
+from nst_core.errors import FailureKind, NSTError
+from tasks.durable import FileEntry, OutputError
+from tasks.redaction import redact
 
 SCHEMA_VERSION: Final = 1
 PRODUCT_VERSION = version("nst-gallery")

@@ -8,30 +8,9 @@ from typing import Any
 import pytest
 
 from manifests.comparing import Planned, compare, identify
+from manifests.picture_sources import MaskSource, RegionSource, StyleSource
 from nst_core.networks import network
 from nst_core.recipe import ALGORITHM_VERSION
-
-
-@dataclass(frozen=True)
-class Mask:
-    sha256: str
-    color: str | None = None
-    feather: float = 0.0
-
-
-@dataclass(frozen=True)
-class Region:
-    name: str
-    mask: Mask
-
-
-@dataclass(frozen=True)
-class Style:
-    location: str
-    weight: float
-    sha256: str
-    region: str = ""
-    mask: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -39,19 +18,24 @@ class Record:
     pair_id: str
     content: str | None
     content_sha256: str | None
-    styles: tuple[Style, ...]
+    styles: tuple[StyleSource, ...]
     recipe_name: str
     recipe: dict[str, Any]
     output: dict[str, Any]
     weights_sha256: str
     algorithm_version: int = ALGORITHM_VERSION
     draft: bool = field(default=False)
-    regions: tuple[Region, ...] = ()
+    regions: tuple[RegionSource, ...] = ()
 
 
 def mask(given, digests):
     """Return what the record tells of a mask."""
-    return Mask(digests[given.location], given.color, given.feather)
+    return MaskSource(
+        location=given.location,
+        sha256=digests[given.location],
+        color=given.color,
+        feather=given.feather,
+    )
 
 
 def painted(planned, digests):
@@ -62,16 +46,18 @@ def painted(planned, digests):
         content=pair.content,
         content_sha256=pair.content and digests[pair.content],
         styles=tuple(
-            Style(
-                one.location,
-                one.weight,
-                digests[one.location],
-                one.region,
-                one.mask and mask(one.mask, digests),
+            StyleSource(
+                location=one.location,
+                weight=one.weight,
+                sha256=digests[one.location],
+                region=one.region,
+                mask=one.mask and mask(one.mask, digests),
             )
             for one in pair.styles
         ),
-        regions=tuple(Region(name, mask(one, digests)) for name, one in pair.regions),
+        regions=tuple(
+            RegionSource(name=name, mask=mask(one, digests)) for name, one in pair.regions
+        ),
         recipe_name=pair.recipe_name,
         recipe=pair.recipe.parameters(),
         output=pair.output.parameters(),

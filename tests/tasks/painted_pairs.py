@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from manifests.picture_sources import StyleSource
 from tasks.records import Failure, Objective, Painting
-from tasks.sources import StyleSource
 
 
 class Painted(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from manifests.picture_sources import StartSource
 from manifests.planning import expand
 from manifests.reader import parse
 from nst_core.octaves import Octaves
@@ -19,7 +20,6 @@ from tasks.catalogue import Catalogue
 from tasks.gallery import build, rendered
 from tasks.picks import chosen, picks
 from tasks.prints import PrintSize, print_of
-from tasks.sources import StartSource
 from tests.tasks.test_gallery import HOSTILE
 from tests.tasks.toy_gallery import enlarged, hang, pair, publish
 

@@ -11,6 +11,7 @@ import torch
 
 from manifests.pairs import Mask, Origin, StylePicture
 from manifests.papers import paper
+from manifests.picture_sources import MaskSource, RegionSource, StyleSource
 from nst_core.errors import RecipeError
 from nst_core.images import resize
 from nst_core.networks import NETWORKS
@@ -20,7 +21,6 @@ from nst_core.synthesis import Pictures, synthesize
 from nst_core.terms import Content, Gram
 from tasks.output import Output
 from tasks.prints import PrintSize, larger, print_of
-from tasks.sources import MaskSource, RegionSource, StyleSource
 from tests.nst_core.toy import TOY, natural, style, toy_recipe, toy_studio
 from tests.tasks.painted_pairs import painted
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from manifests.picture_sources import StyleSource
 from tasks.output import Output
 from tasks.records import Failure, GrownFrom, Objective, Painting
-from tasks.sources import StyleSource
 
 CONTENTS = ("cat", "harbour", "old books", "turtle")
 STYLES = ("The Scream", "Great Wave", "Starry Night", "Cliff Walk", "Woodcut", "La Calanque")
