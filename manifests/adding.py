@@ -6,12 +6,12 @@ it is read again and compared: if anything else has changed, nothing is written.
 
 from __future__ import annotations
 
-import json
+import copy
 import re
 from typing import TYPE_CHECKING, Any
 
 from manifests.documents import Document
-from manifests.problems import ManifestError, Problem, quoted
+from manifests.problems import ManifestError, quoted
 from manifests.strict_yaml import load
 from manifests.writing import scalar_text
 
@@ -69,15 +69,13 @@ class _Text:
 
     def __init__(self, text: str, name: str) -> None:
         self.text = text
-        self.document: Document = load(text, name=name)
+        self.document = load(text, name=name)
         if not isinstance(self.document.tree, dict):
             raise self.problem((), "the manifest is no mapping")
         self._name = name
-        self._before = load(text, name=name).tree
 
     def problem(self, path: Path, message: str) -> ManifestError:
-        problem: Problem = self.document.problem("E-MANIFEST-EDIT", path, message)
-        return ManifestError([problem])
+        return ManifestError([self.document.problem("E-MANIFEST-EDIT", path, message)])
 
     def pairings_with_styles(self) -> list[int]:
         """Return the positions of the pairings that name style sets for all of a picture."""
@@ -145,7 +143,7 @@ class _Text:
 
     def require_no_other_change(self, set_name: str, said: Any, pairings: Sequence[int]) -> None:
         """Read the text again; raise if anything is not as it should be now."""
-        wanted = json.loads(json.dumps(self._before))
+        wanted = copy.deepcopy(self.document.tree)
         wanted["style_sets"][set_name] = said
         for index in pairings:
             there = wanted["pairings"]

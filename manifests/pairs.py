@@ -17,10 +17,10 @@ from nst_core.recipe import ALGORITHM_VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from manifests.recipe_entry import FormatName
     from nst_core.preset import Axes
     from nst_core.recipe import Recipe
 
+FormatName = Literal["png", "jpeg", "webp", "tiff"]
 FrameSteps = int | tuple[int, ...]
 
 

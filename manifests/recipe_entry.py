@@ -20,10 +20,10 @@ from manifests.fields import (
     StrictModel,
     wrong,
 )
-from manifests.pairs import FrameSteps
+from manifests.pairs import FormatName, FrameSteps
 from nst_core import recipe as core
 from nst_core.canvases import Canvas
-from nst_core.networks import Pooling
+from nst_core.networks import Border, Pooling
 from nst_core.octaves import Octaves
 from nst_core.optimizers import Optimizer
 from nst_core.style_statistics import Statistic
@@ -104,9 +104,6 @@ class Frames(StrictModel):
     def steps(self) -> FrameSteps:
         """What the output is told: an interval, or the steps in order."""
         return tuple(sorted(set(self.at or ()))) if self.every is None else self.every
-
-
-FormatName = Literal["png", "jpeg", "webp", "tiff"]
 
 
 class Format(StrictModel):
@@ -238,7 +235,7 @@ class RecipeEntry(StrictModel):
     transforms: Annotated[TransformList, NOT_TOO_MANY] | None = None
     canvas: CanvasChoice | None = None
     octaves: Octaves | None = None
-    border: Literal["zeros", "replicate"] | None = None
+    border: Border | None = None
     style_fit: Literal["area", "longest"] | None = None
     style_size: int | None = None
     enlarge_style: bool | float | None = None

@@ -201,14 +201,9 @@ class Lease:
         return claim is not None and claim.claim == self._me.claim
 
     def _held(self, there: ObjectInfo | None) -> OutputLockedError:
-        claim = self._read(there) if there else None
-        told = (
-            f"{claim.manifest}: process {claim.pid} on {claim.host}, since {claim.started}"
-            if claim
-            else "it has not said which"
-        )
-        return OutputLockedError(
-            f"another run is painting into {self._target} ({told})",
+        return OutputLockedError.by(
+            self._read(there) if there else None,
+            self._target,
             remedy="wait for it, stop it, or choose another output;"
             f" if it is dead, its lease ends {STALE_AFTER / 60:.0f} minutes after its last sign",
         )

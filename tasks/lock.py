@@ -13,7 +13,7 @@ import os
 import socket
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, PositiveInt
@@ -49,12 +49,22 @@ class Holder(BaseModel, frozen=True):
     started: str
     manifest: str
 
+    def __str__(self) -> str:
+        """Return it as messages name it."""
+        return f"{self.manifest}: process {self.pid} on {self.host}, since {self.started}"
+
 
 class OutputLockedError(OutputError):
     """Another run holds the output; the message names it."""
 
     code = "E-OUT-LOCKED"
     kind: FailureKind = "environment"
+
+    @classmethod
+    def by(cls, holder: Holder | None, output: object, *, remedy: str) -> Self:
+        """Return the error that names the run; None has not signed yet."""
+        who = holder or "it has not said which"
+        return cls(f"another run is painting into {output} ({who})", remedy=remedy)
 
 
 @contextmanager
@@ -97,15 +107,8 @@ def _locked(output: Path, info: Path) -> OutputLockedError:
     patience = time.monotonic() + PATIENCE_SECONDS
     while not (holder := _read(info)) and time.monotonic() < patience:
         time.sleep(0.02)
-    told = (
-        f"{holder.manifest}: process {holder.pid} on {holder.host}, since {holder.started}"
-        if holder
-        else "it has not said which"
-    )
-    return OutputLockedError(
-        f"another run is painting into {output} ({told})",
-        remedy="wait for it, stop it, or choose another output",
-    )
+    remedy = "wait for it, stop it, or choose another output"
+    return OutputLockedError.by(holder, output, remedy=remedy)
 
 
 def _read(info: Path) -> Holder | None:
