@@ -38,7 +38,7 @@ _WIDEST = len("4096×4096 px  loss 1.23e+04")
 
 
 @dataclass
-class _Easel:
+class _UnderWay:
     """A pair that is being painted."""
 
     began: float
@@ -53,35 +53,32 @@ class Tally:
     """How the night stands, from events; both displays read it."""
 
     def __init__(self) -> None:
-        self.easels: dict[str, tuple[Planned, _Easel]] = {}
+        self.under_way: dict[str, tuple[Planned, _UnderWay]] = {}
         self.counts = dict.fromkeys(_MARKS, 0)
         self.planned = 0
         self._began = time.monotonic()
-        self._work = 0.0
-        self._slots = 1
 
     def open(self, night: Night) -> None:
         """Take over the plan."""
         self.planned = len(night.planned)
-        self._slots = night.renderer.slots
         self._began = time.monotonic()
 
-    def event(self, planned: Planned, event: dict[str, Any]) -> _Easel:
+    def event(self, planned: Planned, event: dict[str, Any]) -> _UnderWay:
         """Take over a painter's event."""
-        _, easel = self.easels.setdefault(planned.pair_id, (planned, _Easel(time.monotonic())))
+        _, pair = self.under_way.setdefault(planned.pair_id, (planned, _UnderWay(time.monotonic())))
         if event["kind"] == "progress":
-            easel.stage = "{1}×{0} px".format(*event["size"])
-            easel.done, easel.planned = event["done"], event["planned"]
-            easel.total = event["total"]
+            pair.stage = "{1}×{0} px".format(*event["size"])
+            pair.done, pair.planned = event["done"], event["planned"]
+            pair.total = event["total"]
         elif event["kind"] == "stage":
-            easel.stage, easel.planned = event["stage"], 0
+            pair.stage, pair.planned = event["stage"], 0
         elif event["kind"] == "retry":
-            easel.stage = f"attempt {event['attempt']}"
-        return easel
+            pair.stage = f"attempt {event['attempt']}"
+        return pair
 
     def end(self, outcome: Outcome) -> None:
         """Take over a pair's end."""
-        self.easels.pop(outcome.planned.pair_id, None)
+        self.under_way.pop(outcome.planned.pair_id, None)
         self.counts[outcome.state] += 1
 
     @property
@@ -92,13 +89,11 @@ class Tally:
     @property
     def seconds_left(self) -> float:
         """Estimate for the whole night, from the pairs painted so far; NaN while unknown."""
-        under_way = sum(
-            easel.done / easel.planned for _, easel in self.easels.values() if easel.planned
-        )
-        painted = self.counts["complete"] + under_way
+        shares = sum(one.done / one.planned for _, one in self.under_way.values() if one.planned)
+        painted = self.counts["complete"] + shares
         if painted < 0.2:  # noqa: PLR2004 # before that, start-up is most of what was measured
             return math.nan
-        left = self.planned - self.ended - under_way
+        left = self.planned - self.ended - shares
         return (time.monotonic() - self._began) / painted * left
 
 
@@ -110,7 +105,6 @@ class LiveDisplay(Watcher):
     """
 
     def __init__(self, console: Console) -> None:
-        self._console = console
         self._tally = Tally()
         self._title = ""
         self._guard = Lock()
@@ -156,27 +150,21 @@ class LiveDisplay(Watcher):
 
     def _rows(self) -> Iterator[RenderableType]:
         tally = self._tally
-        table = Table.grid(padding=(0, 1), expand=True)
-        table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        table.add_column(width=20)
-        table.add_column(width=_WIDEST, no_wrap=True, justify="right")
-        for planned, easel in tally.easels.values():
-            shown = easel.stage
-            if not math.isnan(easel.total):
-                shown = f"{shown}  loss {easel.total:.3g}"
+        table = _grid()
+        for planned, pair in tally.under_way.values():
+            shown = pair.stage
+            if not math.isnan(pair.total):
+                shown = f"{shown}  loss {pair.total:.3g}"
             table.add_row(
                 Text(f"  {printable(title(planned))}"),
-                ProgressBar(total=max(1, easel.planned), completed=easel.done, width=20),
+                ProgressBar(total=max(1, pair.planned), completed=pair.done, width=20),
                 Text(shown, style="dim"),
             )
         yield table
         if not tally.planned:
             yield Text("  setting up: slots, Prefect, pictures", style="dim")
             return
-        overall = Table.grid(padding=(0, 1), expand=True)
-        overall.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        overall.add_column(width=20)
-        overall.add_column(width=_WIDEST, no_wrap=True, justify="right")
+        overall = _grid()
         left = tally.seconds_left
         overall.add_row(
             Text(
@@ -188,6 +176,15 @@ class LiveDisplay(Watcher):
             Text("" if math.isnan(left) else f"{span(left)} left", style="bold"),
         )
         yield overall
+
+
+def _grid() -> Table:
+    """Return an empty table: a name, a bar, and what is left or reached."""
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column(width=20)
+    table.add_column(width=_WIDEST, no_wrap=True, justify="right")
+    return table
 
 
 class LineDisplay(Watcher):
@@ -225,20 +222,20 @@ class LineDisplay(Watcher):
     def event(self, planned: Planned, event: dict[str, Any]) -> None:
         """A pair under way reported something."""
         with self._guard:
-            easel = self._tally.event(planned, event)
+            pair = self._tally.event(planned, event)
             now = time.monotonic()
-            if event["kind"] == "progress" and now - easel.told < _SECONDS_BETWEEN_LINES:
+            if event["kind"] == "progress" and now - pair.told < _SECONDS_BETWEEN_LINES:
                 return
-            easel.told = now
+            pair.told = now
         if event["kind"] == "retry":
             self._say(f"{title(planned)}: {event['why']}; attempt {event['attempt']} begins")
-        elif easel.planned:
+        elif pair.planned:
             self._say(
-                f"{title(planned)}: {easel.stage}, step {easel.done} of {easel.planned},"
-                f" loss {easel.total:.4g}"
+                f"{title(planned)}: {pair.stage}, step {pair.done} of {pair.planned},"
+                f" loss {pair.total:.4g}"
             )
         else:
-            self._say(f"{title(planned)}: {easel.stage}")
+            self._say(f"{title(planned)}: {pair.stage}")
 
     def ended(self, outcome: Outcome) -> None:
         """A pair came to its end."""

@@ -13,7 +13,7 @@ import re
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import safetensors
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
+
+    from nst_core.synthesis import Snapshot
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -38,25 +40,9 @@ _PAIR_ID = re.compile(r"[0-9a-f]{64}")
 _METADATA = "checkpoint"
 
 
-class Snapshot(Protocol):
-    """What is kept of a synthesis: `nst_core.synthesis.Snapshot`."""
-
-    @property
-    def octave(self) -> int:
-        """Index of the octave."""
-
-    @property
-    def step(self) -> int:
-        """Steps already made in it."""
-
-    @property
-    def tensors(self) -> Mapping[str, torch.Tensor]:
-        """The canvas, the optimiser's state, the random generator's, by name."""
-
-
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A verified checkpoint; structurally a `Snapshot`, with what the worker added.
+    """A verified checkpoint: a synthesis's snapshot, with what the worker added.
 
     Args:
         octave: Index of the octave.
