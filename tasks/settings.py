@@ -28,9 +28,9 @@ class SettingsError(NSTError):
     kind: FailureKind = "environment"
 
 
-def _fact(variable: str, parse: Callable[[str], object], meaning: str) -> dict[str, Any]:
-    """Describe a setting: the variable that carries it, how to read it, what it means."""
-    return {"variable": variable, "parse": parse, "meaning": meaning}
+def _fact(variable: str, parse: Callable[[str], object], meaning: str, **default: Any) -> Any:
+    """Return a field: the variable that carries it, how to read it, what it means, its default."""
+    return field(metadata={"variable": variable, "parse": parse, "meaning": meaning}, **default)
 
 
 def _device(text: str) -> str:
@@ -39,16 +39,13 @@ def _device(text: str) -> str:
     return text
 
 
-def _engine(text: str) -> str:
-    if text not in {"local", "ray"}:
-        raise ValueError("local or ray")
-    return text
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(" or ".join(words))
+        return text
 
-
-def _log_format(text: str) -> str:
-    if text not in {"text", "json"}:
-        raise ValueError("text or json")
-    return text
+    return parse
 
 
 def _folder(text: str) -> Path:
@@ -128,171 +125,131 @@ class Settings:
     Every field carries its environment variable and its meaning; `Settings.explain` lists them.
     """
 
-    device: str = field(
+    device: str = _fact(
+        "NST_DEVICE",
+        _device,
+        "Where to paint: auto, cpu, mps, cuda, cuda:0 or cuda:0,cuda:1.",
         default="auto",
-        metadata=_fact(
-            "NST_DEVICE",
-            _device,
-            "Where to paint: auto, cpu, mps, cuda, cuda:0 or cuda:0,cuda:1.",
-        ),
     )
-    engine: str = field(
+    engine: str = _fact(
+        "NST_ENGINE",
+        _one_of("local", "ray"),
+        "Who lends the slots: local, this machine; or ray, the cluster at RAY_ADDRESS.",
         default="local",
-        metadata=_fact(
-            "NST_ENGINE",
-            _engine,
-            "Who lends the slots: local, this machine; or ray, the cluster at RAY_ADDRESS.",
-        ),
     )
-    ray_address: str = field(
+    ray_address: str = _fact(
+        "RAY_ADDRESS",
+        str,  # Ray's own, so it may say what concerns other programs only
+        "Where the Ray cluster's head is, such as 10.0.0.1:6379; as Ray itself reads it. Unset:"
+        " the cluster that this machine belongs to.",
         default="auto",
-        metadata=_fact(
-            "RAY_ADDRESS",
-            str,  # Ray's own, so it may say what concerns other programs only
-            "Where the Ray cluster's head is, such as 10.0.0.1:6379; as Ray itself reads it. Unset:"
-            " the cluster that this machine belongs to.",
-        ),
     )
-    scratch: Path = field(
+    scratch: Path = _fact(
+        "NST_SCRATCH",
+        _folder,
+        "Folder for what can be fetched again, and for pictures on their way to a bucket: on a"
+        " disk that survives a reboot. Unset: nst-gallery in XDG_CACHE_HOME or ~/.cache.",
         default_factory=_default_scratch,
-        metadata=_fact(
-            "NST_SCRATCH",
-            _folder,
-            "Folder for what can be fetched again, and for pictures on their way to a bucket: on a"
-            " disk that survives a reboot. Unset: nst-gallery in XDG_CACHE_HOME or ~/.cache.",
-        ),
     )
-    weights: Path | None = field(
+    weights: Path | None = _fact(
+        "NST_WEIGHTS",
+        _folder,
+        "Folder of downloaded network weights. Unset: weights in the cache of nst-gallery.",
         default=None,
-        metadata=_fact(
-            "NST_WEIGHTS",
-            _folder,
-            "Folder of downloaded network weights. Unset: weights in the cache of nst-gallery.",
-        ),
     )
-    input_roots: tuple[Path, ...] = field(
+    input_roots: tuple[Path, ...] = _fact(
+        "NST_INPUT_ROOTS",
+        _folders,
+        f"Folders ('{os.pathsep}' between them) outside which no input is read, whatever a"
+        " manifest says. Unset: any named file, but no link that leads out of its folder.",
         default=(),
-        metadata=_fact(
-            "NST_INPUT_ROOTS",
-            _folders,
-            f"Folders ('{os.pathsep}' between them) outside which no input is read, whatever a"
-            " manifest says. Unset: any named file, but no link that leads out of its folder.",
-        ),
     )
-    max_pixels: int = field(
+    max_pixels: int = _fact(
+        "NST_MAX_PIXELS",
+        _count,
+        "Largest input picture in pixels; more is refused unread.",
         default=50_000_000,
-        metadata=_fact(
-            "NST_MAX_PIXELS",
-            _count,
-            "Largest input picture in pixels; more is refused unread.",
-        ),
     )
-    max_input_bytes: int = field(
+    max_input_bytes: int = _fact(
+        "NST_MAX_INPUT",
+        parse_size,
+        "Largest input file, such as 512M; more is refused unread.",
         default=512 << 20,
-        metadata=_fact(
-            "NST_MAX_INPUT",
-            parse_size,
-            "Largest input file, such as 512M; more is refused unread.",
-        ),
     )
-    memory_limit: int | None = field(
+    memory_limit: int | None = _fact(
+        "NST_MEMORY_LIMIT",
+        parse_size,
+        "Memory that one painting process may take, such as 6GB. Larger pictures are painted in"
+        " tiles, and if need be with a shorter history. Unset: what the device has free.",
         default=None,
-        metadata=_fact(
-            "NST_MEMORY_LIMIT",
-            parse_size,
-            "Memory that one painting process may take, such as 6GB. Larger pictures are painted in"
-            " tiles, and if need be with a shorter history. Unset: what the device has free.",
-        ),
     )
-    slots: int | None = field(
+    slots: int | None = _fact(
+        "NST_SLOTS",
+        _count,
+        "Painting processes. Unset: one for each card, or as many as pay on a CPU.",
         default=None,
-        metadata=_fact(
-            "NST_SLOTS",
-            _count,
-            "Painting processes. Unset: one for each card, or as many as pay on a CPU.",
-        ),
     )
-    torch_threads: int | None = field(
+    torch_threads: int | None = _fact(
+        "NST_TORCH_THREADS",
+        _count,
+        "Threads in each painting process. Unset: what suits the slots.",
         default=None,
-        metadata=_fact(
-            "NST_TORCH_THREADS",
-            _count,
-            "Threads in each painting process. Unset: what suits the slots.",
-        ),
     )
-    notify_url: str | None = field(
+    notify_url: str | None = _fact(
+        "NST_NOTIFY_URL",
+        _webhook,
+        "Webhook that is told how a run ended, as JSON. Never shown, never recorded.",
         default=None,
-        metadata=_fact(
-            "NST_NOTIFY_URL",
-            _webhook,
-            "Webhook that is told how a run ended, as JSON. Never shown, never recorded.",
-        ),
     )
-    notify_command: str | None = field(
+    notify_command: str | None = _fact(
+        "NST_NOTIFY_COMMAND",
+        _command,
+        "Command that is told the same on its standard input; it is run without a shell.",
         default=None,
-        metadata=_fact(
-            "NST_NOTIFY_COMMAND",
-            _command,
-            "Command that is told the same on its standard input; it is run without a shell.",
-        ),
     )
-    log: str = field(
+    log: str = _fact(
+        "NST_LOG",
+        _one_of("text", "json"),
+        "How to log on standard error: text for people, json for machines.",
         default="text",
-        metadata=_fact(
-            "NST_LOG",
-            _log_format,
-            "How to log on standard error: text for people, json for machines.",
-        ),
     )
-    metrics: Path | None = field(
+    metrics: Path | None = _fact(
+        "NST_METRICS",
+        _folder,
+        "Folder for a copy of each collection's metrics.prom, such as node_exporter's textfile"
+        " folder.",
         default=None,
-        metadata=_fact(
-            "NST_METRICS",
-            _folder,
-            "Folder for a copy of each collection's metrics.prom, such as node_exporter's textfile"
-            " folder.",
-        ),
     )
-    s3_endpoint: str | None = field(
+    s3_endpoint: str | None = _fact(
+        "AWS_ENDPOINT_URL",
+        _endpoint,
+        "Address of an S3-compatible store; AWS_ENDPOINT_URL_S3 goes before. Unset: as boto3"
+        " is configured.",
         default=None,
-        metadata=_fact(
-            "AWS_ENDPOINT_URL",
-            _endpoint,
-            "Address of an S3-compatible store; AWS_ENDPOINT_URL_S3 goes before. Unset: as boto3"
-            " is configured.",
-        ),
     )
-    s3_path_style: bool = field(
+    s3_path_style: bool = _fact(
+        "NST_S3_PATH_STYLE",
+        _switch,
+        "Whether buckets stand in the path (yes), as many own stores want it.",
         default=False,
-        metadata=_fact(
-            "NST_S3_PATH_STYLE",
-            _switch,
-            "Whether buckets stand in the path (yes), as many own stores want it.",
-        ),
     )
-    s3_connect_timeout: float = field(
+    s3_connect_timeout: float = _fact(
+        "NST_S3_CONNECT_TIMEOUT",
+        _seconds,
+        "Seconds to wait for a store to answer the call.",
         default=5.0,
-        metadata=_fact(
-            "NST_S3_CONNECT_TIMEOUT",
-            _seconds,
-            "Seconds to wait for a store to answer the call.",
-        ),
     )
-    s3_read_timeout: float = field(
+    s3_read_timeout: float = _fact(
+        "NST_S3_READ_TIMEOUT",
+        _seconds,
+        "Seconds to wait for the next bytes of a store.",
         default=30.0,
-        metadata=_fact(
-            "NST_S3_READ_TIMEOUT",
-            _seconds,
-            "Seconds to wait for the next bytes of a store.",
-        ),
     )
-    s3_attempts: int = field(
+    s3_attempts: int = _fact(
+        "NST_S3_ATTEMPTS",
+        _count,
+        "Tries of boto3 per request, before our own patience takes over.",
         default=4,
-        metadata=_fact(
-            "NST_S3_ATTEMPTS",
-            _count,
-            "Tries of boto3 per request, before our own patience takes over.",
-        ),
     )
 
     @property
