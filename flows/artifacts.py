@@ -53,7 +53,7 @@ class Artifacts:
     def __init__(self, night: Night, *, page: str, command: str) -> None:
         self._night = night
         self._command = command
-        self._page = join(page, "index.html") if is_remote(page) else f"{page}/index.html"
+        self._page = join(page, "index.html")
         self._key = slug(night.manifest.collection)
         self._progress: UUID | None = None
         self._told = -_SECONDS_BETWEEN

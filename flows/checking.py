@@ -91,7 +91,7 @@ def _look(location: str, inputs: Inputs, settings: Settings) -> Header:
     try:
         return inspect(fetched.read(), max_pixels=settings.max_pixels)
     except NSTError as error:
-        raise _of(location, error) from error
+        raise error.about(location) from error
 
 
 def _hold(mask: str, picture: str, inputs: Inputs, settings: Settings) -> None:
@@ -103,12 +103,7 @@ def _hold(mask: str, picture: str, inputs: Inputs, settings: Settings) -> None:
     try:
         require_fit(*((header.height, header.width) for header in headers))
     except NSTError as error:
-        raise _of(mask, error) from error
-
-
-def _of(location: str, error: NSTError) -> NSTError:
-    """Return the error that tells which picture is meant."""
-    return type(error)(f"{location}: {error.message}", code=error.code, remedy=error.remedy)
+        raise error.about(mask) from error
 
 
 def _probe_folder(root: Path, needed: int) -> None:

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 _UNKNOWN_SIZE: Size = (3, 4)
 
 
-class _Estimate(NamedTuple):
+class Estimate(NamedTuple):
+    """What one pair takes.
+
+    Args:
+        seconds: That one slot paints.
+        memory: A slot's peak, in bytes.
+        output_bytes: Of the pair's files.
+    """
+
     seconds: float
     memory: float
     output_bytes: float
@@ -48,34 +56,21 @@ class Estimates:
         self._speeds = speeds
         self._limit = limit
         self._sizes: dict[str | None, Size] = {None: (1, 1)}
-        self._known: dict[tuple[str, Size], _Estimate] = {}
-
-    def seconds(self, pair: Pair) -> float:
-        """Return how long one slot paints."""
-        return self._of(pair).seconds
-
-    def memory(self, pair: Pair) -> float:
-        """Return a slot's peak memory, in bytes."""
-        return self._of(pair).memory
-
-    def output_bytes(self, pair: Pair) -> float:
-        """Return how large the pair's files will be."""
-        return self._of(pair).output_bytes
+        self._known: dict[tuple[str, Size], Estimate] = {}
 
     def job(self, pair: Pair) -> Job:
         """Return the pair as a simulation sees it."""
-        return Job(
-            self.seconds(pair),
-            tuple((where, self._bytes(where)) for where in pair.locations),
-            self.output_bytes(pair),
-        )
+        estimate = self.of(pair)
+        inputs = tuple((where, self._bytes(where)) for where in pair.locations)
+        return Job(estimate.seconds, inputs, estimate.output_bytes)
 
-    def _of(self, pair: Pair) -> _Estimate:
+    def of(self, pair: Pair) -> Estimate:
+        """Return what a pair takes."""
         size = self._size(pair.content)
         # By its name, which is one recipe's in a manifest: a recipe takes long to hash.
         key = pair.recipe_name, size
         if key not in self._known:
-            self._known[key] = _Estimate(
+            self._known[key] = Estimate(
                 self._speeds.of(pair.recipe).seconds(pair.recipe, size, self._limit),
                 memory(pair.recipe, size, self._limit),
                 file_bytes(pair.recipe, size),

@@ -113,7 +113,8 @@ def forecast_pairs(
         speeds(specs, settings.scratch, [pair.recipe for pair in to_paint]),
         limit=memory_of_slot(specs, limit=settings.memory_limit),
     )
-    seconds = plan.seconds(estimates.seconds, slots=len(specs))
+    each = [estimates.of(pair) for pair in to_paint]
+    seconds = plan.seconds(lambda pair: estimates.of(pair).seconds, slots=len(specs))
     told: dict[str, Any] = {
         "collection": manifest.collection,
         "output": target,
@@ -125,8 +126,8 @@ def forecast_pairs(
         },
         "slots": len(specs),
         "seconds": seconds,
-        "memory_bytes": max(map(estimates.memory, to_paint), default=0.0),
-        "output_bytes": sum(map(estimates.output_bytes, to_paint)),
+        "memory_bytes": max((one.memory for one in each), default=0.0),
+        "output_bytes": sum(one.output_bytes for one in each),
         "pairs": _rows(plan),
     }
     if workers is not None:

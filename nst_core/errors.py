@@ -14,7 +14,7 @@ does about it, and, where there is one, a ``remedy`` for the person who reads th
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +43,10 @@ class NSTError(Exception):
     def __str__(self) -> str:
         """Return the message, followed by the remedy where there is one."""
         return f"{self.message}; {self.remedy}" if self.remedy else self.message
+
+    def about(self, what: str) -> Self:
+        """Return the same error, said of something: a picture by its name, for example."""
+        return type(self)(f"{what}: {self.message}", code=self.code, remedy=self.remedy)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep code and remedy when the error crosses a process boundary."""

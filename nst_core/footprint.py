@@ -10,6 +10,7 @@ The figures are measured in fp32 on a CPU (`benchmarks/tiles.py`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -96,19 +97,15 @@ def working(recipe: Recipe, octave: Octave, memory: Memory = UNLIMITED) -> Worki
         memory: What there is.
     """
     need = _Need.of(recipe, octave)
-    pairs = need.pairs
-    limit = float("inf") if memory.limit is None else memory.limit
+    limit = math.inf if memory.limit is None else memory.limit
     sides = need.sides()
     if memory.frugal and sides:
         least = need.window(sides[0])
         sides = [side for side in sides if need.window(side) <= max(least, need.pixels / 4)]
-    elif need.bytes(None, pairs) <= limit or not sides:
-        while need.bytes(None, pairs) > limit and pairs > min(_FEWEST_PAIRS, need.pairs):
-            pairs -= 1
-        return need.working(None, pairs)
+    elif need.bytes(None, need.pairs) <= limit or not sides:
+        return need.working(None, need.pairs_within(limit, None))
     good = min(sides, key=lambda side: abs(side - _GOOD_TILE))
-    while need.bytes(good, pairs) > limit and pairs > min(_FEWEST_PAIRS, need.pairs):
-        pairs -= 1
+    pairs = need.pairs_within(limit, good)
     fitting = [side for side in sides if need.bytes(side, pairs) <= limit]
     return need.working(max(fitting, default=sides[0]), pairs)
 
@@ -130,10 +127,9 @@ def operations(recipe: Recipe) -> float:
         recipe: Of a VGG.
     """
     row = network(recipe.network)
-    known = row.layers
-    layers = {term.layer for term in recipe.terms if term.weight} - {IMAGE}
+    layers = frozenset(term.layer for term in recipe.terms if term.weight) - {IMAGE}
     total, before = 0.0, 3
-    for layer in known[: 1 + max(known.index(layer) for layer in layers)]:
+    for layer in row.down_to(layers):
         if layer.startswith("conv"):
             channels = row.channels(layer)
             total += 2 * 9 * before * channels / scale_of(row, layer) ** 2
@@ -193,6 +189,12 @@ class _Need:
         maps = self.window(side) * self._per_pixel() + self.pixels * _CANVAS
         return base + standing + max(maps, self.pixels * _PASSING)
 
+    def pairs_within(self, limit: float, side: int | None) -> int:
+        """Return how many pairs of vectors fit beside tiles of a side, the fewest if none do."""
+        fewest = min(_FEWEST_PAIRS, self.pairs)
+        counts = range(self.pairs, fewest, -1)
+        return next((pairs for pairs in counts if self.bytes(side, pairs) <= limit), fewest)
+
     def working(self, tile: int | None, pairs: int) -> Working:
         work = 1.0
         if tile is not None:
@@ -211,10 +213,8 @@ class _Need:
 
     def _per_pixel(self) -> float:
         """Return what an evaluation keeps of a pixel for the way back, and handles beside it."""
-        known = self.network.layers
-        deepest = max((known.index(layer) for layer in self.layers), default=-1)
         kept = 0.0
-        for layer in known[: deepest + 1]:
+        for layer in self.network.down_to(self.layers):
             if layer.startswith("conv"):
                 kept += self._of_layer(layer)
             elif layer.startswith("pool"):

@@ -177,6 +177,11 @@ class Network:
                     remedy=f"leave {dial} at {own}",
                 )
 
+    def down_to(self, layers: frozenset[str]) -> tuple[str, ...]:
+        """Return the layers that are computed to reach the deepest of ``layers``, in order."""
+        known = self.layers
+        return known[: 1 + max((known.index(layer) for layer in layers), default=-1)]
+
     def smallest_side(self, layers: frozenset[str]) -> int:
         """Return the smallest canvas side, in pixels, that reaches the deepest of ``layers``."""
         known = self.architecture.layers

@@ -139,8 +139,7 @@ def reach(network: Network, layers: frozenset[str]) -> int:
         layers: The deepest of them counts.
     """
     pixels, cell = 0, 1
-    deepest = max((network.layers.index(layer) for layer in layers), default=-1)
-    for name in network.layers[: deepest + 1]:
+    for name in network.down_to(layers):
         if name.startswith("conv"):
             pixels += cell
         elif name.startswith("pool"):

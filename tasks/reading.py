@@ -72,7 +72,7 @@ class Reading:
             require_fit(size_of(pixels), size_of(picture.pixels))
             return mask_of(pixels, color=mask.color, feather=mask.feather)
         except ImageError as error:
-            raise _named(error, mask.source) from error
+            raise error.about(mask.source.path.name) from error
 
     def _picture(self, source: Fetched, *, background: str | None = None) -> Picture:
         job = self._job
@@ -81,12 +81,6 @@ class Reading:
                 source.read(), background=background or job.background, max_pixels=job.max_pixels
             )
         except ImageError as error:
-            raise _named(error, source) from error
+            raise error.about(source.path.name) from error
         self.warnings += [f"{source.path.name}: {warning}" for warning in picture.warnings]
         return picture
-
-
-def _named(error: ImageError, source: Fetched) -> ImageError:
-    """Return the error that tells which picture is meant."""
-    message = f"{source.path.name}: {error.message}"
-    return ImageError(message, code=error.code, remedy=error.remedy)

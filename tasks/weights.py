@@ -95,11 +95,10 @@ def fetch_weights(
         WeightsError: They come with a package, cannot be had, or have another hash.
         StorageError: The bucket refuses, or does not answer for a minute.
     """
+    path = weights_path(network)
     if not isinstance(network.source, Download):
-        path = weights_path(network)
         check(network, path.read_bytes(), path)
         return path
-    path = weights_path(network)
     try:
         data = (
             _read(str(source), network.source)
