@@ -16,7 +16,7 @@ from manifests.sweeps import variants
 from nst_core.masks import REST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from manifests.problems import Path, Problem
     from manifests.recipe_entry import RecipeEntry
@@ -147,26 +147,17 @@ class _Expansion:
                     problem = self._manifest.problem("E-MANIFEST-REGION", (*path, "style"), said)
                     self._problems.append(problem)
                     continue
-                # Of a family, some may read the content alone and others the style.
-                reads = plain.recipe.reads
-                for style in styles if "style" in reads else [NOTHING]:
+                for style, content, sheets in _shown(contents, styles, plain):
                     variant = self._variants(name, style)[place]
-                    common: dict[str, Any] = {
-                        "recipe_name": variant.name,
-                        "recipe": variant.recipe,
-                        "start": self._start(name, variant.entry),
-                        "output": _output(variant.entry, self._manifest.background),
-                        "priority": pairing.priority,
-                        "manner": variant.manner,
-                    }
-                    for content in contents if "content" in reads else [NOTHING]:
-                        shown = tuple(
-                            (_sheet(name, c, s), variant.axes)
-                            for s in ([style] if "style" in reads else styles)
-                            for c in ([content] if "content" in reads else contents)
-                            if variant.axes
-                        )
-                        yield _pair(content, style, **common, sheets=shown)
+                    yield _pair(
+                        content,
+                        style,
+                        variant,
+                        start=self._start(name, variant.entry),
+                        output=_output(variant.entry, self._manifest.background),
+                        priority=pairing.priority,
+                        sheets=tuple((_sheet(name, *sides), variant.axes) for sides in sheets),
+                    )
 
     def _variants(self, name: str, style: Subject) -> tuple[Variant, ...]:
         """Return the variants of a recipe, in the manner that a side's styles share."""
@@ -198,8 +189,25 @@ class _Expansion:
         self._warnings.append(self._manifest.problem(code, path, message))
 
 
-def _pair(content: Subject, style: Subject, manner: str | None, **common: Any) -> Pair:
+def _shown(
+    contents: Sequence[Subject], styles: Sequence[Subject], variant: Variant
+) -> Iterator[tuple[Subject, Subject, list[tuple[Subject, Subject]]]]:
+    """Yield each style and content that a variant paints, and the sides of the sheets it is on.
+
+    Of a family, some may read the content alone and others the style; those are on the sheets of
+    all that they do not read.
+    """
+    reads = variant.recipe.reads
+    for style in styles if "style" in reads else [NOTHING]:
+        for content in contents if "content" in reads else [NOTHING]:
+            beside = [style] if "style" in reads else styles
+            below = [content] if "content" in reads else contents
+            yield style, content, [(c, s) for s in beside for c in below if variant.axes]
+
+
+def _pair(content: Subject, style: Subject, variant: Variant, **rest: Any) -> Pair:
     painted = {one.region for one in style.pictures if one.region}
+    manner = {"manner": variant.manner} if variant.manner else {}
     return Pair(
         content=content.pictures[0].location if content.pictures else None,
         styles=tuple(
@@ -212,11 +220,13 @@ def _pair(content: Subject, style: Subject, manner: str | None, **common: Any) -
             for name, mask in sorted(picture.regions.items())
             if name in painted or REST in painted
         ),
+        recipe_name=variant.name,
+        recipe=variant.recipe,
         content_name=content.name,
         style_name=style.name,
-        labels=content.labels | style.labels | ({"manner": manner} if manner else {}),
+        labels=content.labels | style.labels | manner,
         credits=tuple(dict.fromkeys(content.credits + style.credits)),
-        **common,
+        **rest,
     )
 
 
