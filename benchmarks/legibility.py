@@ -24,8 +24,8 @@ from nst_core.objective import Style
 from nst_core.sketches import sketch_of
 from nst_core.studio import Studio
 from nst_core.synthesis import Pictures, synthesize
-from tasks.entries import recipe_in
 from tasks.output import Output
+from tasks.recorded_recipes import recipe_in
 
 if TYPE_CHECKING:
     from tasks.records import Record

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flows.watching import Watcher
 from tasks.locations import is_remote, join
-from tasks.luggage import Keep
+from tasks.pair_files import Keep
 from tasks.storage import store_for
 from tasks.storage_errors import StorageError
 

@@ -159,7 +159,7 @@ def paint_pairs(
         if command is None:
             LastRun(absolute(source), target, tuple(options.overrides)).remember(night.output.root)
             command = _command(source, options)
-        refresh = partial(_hang, night, command)
+        refresh = partial(_write_pages, night, command)
         with Signals(leave=night.renderer.stop, kill=night.renderer.stop) as signals:
             told = {"manifest": name, "page": target, "command": command}
             _paint(night, told, signals, refresh)
@@ -216,7 +216,7 @@ def _warn(problem: Problem) -> None:
     _log.warning("%s", problem)
 
 
-def _hang(night: Night, command: str, *, waiting: int = 0) -> dict[str, Any]:
+def _write_pages(night: Night, command: str, *, waiting: int = 0) -> dict[str, Any]:
     """Write the reports and the page as the night stands, and return the summary."""
     report = reported(night, command=command, waiting=waiting)
     summary = write_report(night.output, report)

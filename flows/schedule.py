@@ -20,7 +20,7 @@ from flows import logs
 from flows.console import counts
 from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from flows.lateness import is_missed
-from flows.orphans import answer_to_parent_alone
+from flows.parent_process import answer_to_parent_alone
 from flows.run import RunOptions, run
 from nst_core.errors import NSTError
 

@@ -19,7 +19,7 @@ import yaml
 from manifests.locations import escaped
 from manifests.naming import PRINTS, in_words
 from tasks.curves import curves
-from tasks.entries import entry_of
+from tasks.recorded_recipes import entry_of
 from tasks.thumbnails import Thumbnails
 
 if TYPE_CHECKING:

@@ -79,7 +79,7 @@ def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> dict[str, Any]:
         DivergedError: The optimisation failed, or ended in no painting.
         Stopped: It was asked to stop, and saved what it had.
     """
-    return _Sitting(job["pair"], job["device"], emit, stop).paint()
+    return _PaintingPair(job["pair"], job["device"], emit, stop).paint()
 
 
 _STUDIOS: dict[str, Studio] = {}
@@ -92,8 +92,8 @@ def _studio(device: str) -> Studio:
     return _STUDIOS[device]
 
 
-class _Sitting:
-    """One pair in front of the easel."""
+class _PaintingPair:
+    """One pair under way: what is painted, logged, kept and told of it."""
 
     def __init__(self, job: PaintJob, device: str, emit: Emit, stop: StopFlag) -> None:
         self._job = job

@@ -15,7 +15,7 @@ from manifests.pairs import Mask, Origin, OutputFormat, Pair, StylePicture
 from nst_core.errors import RecipeError
 from nst_core.octaves import Octaves
 from nst_core.sketches import weighted
-from tasks.entries import recipe_in
+from tasks.recorded_recipes import recipe_in
 
 if TYPE_CHECKING:
     from pathlib import Path

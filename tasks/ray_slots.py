@@ -1,4 +1,4 @@
-"""The slots of a Ray cluster: each is an actor that holds an outpost, on a card or on cores.
+"""The slots of a Ray cluster: each is an actor that holds a remote slot, on a card or on cores.
 
 Ray is asked for two things only: a place with a free card, and whether it is still there. How a
 pair is painted, watched, resumed and given up is the business of the slots, as on one machine. So
@@ -20,11 +20,11 @@ import ray
 from ray.exceptions import GetTimeoutError, RayTaskError
 
 from nst_core.errors import NSTError
-from tasks import luggage
+from tasks import pair_files
 from tasks.durable import OutputError
 from tasks.jobs import SlotDied, SlotError, SlotUnusable, Stopped, explain
-from tasks.outpost import Outpost
 from tasks.ray_cluster import GONE, SECONDS_TO_CALL, require_head
+from tasks.remote_slot import RemoteSlot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,11 +52,11 @@ def hiring(
         head: What `joined` gave.
         keep: ``s3://bucket/prefix`` for files of pairs under way, or None to have them sent here.
     """
-    outpost: Any = ray.remote(Outpost)
+    remote: Any = ray.remote(RemoteSlot)
 
     def begin(spec: SlotSpec) -> tuple[Any, Any]:
         is_card = spec.device.startswith("cuda")
-        actor = outpost.options(
+        actor = remote.options(
             num_gpus=1 / spec.sharers if is_card else 0,
             num_cpus=0 if is_card else spec.threads,
             max_concurrency=4,  # it hears, is asked whether it is there, and told to leave
@@ -97,11 +97,11 @@ def hiring(
 
 
 class RayWorker:
-    """An outpost in the cluster, as a slot's worker; see `tasks.slots.Worker`.
+    """A remote slot of the cluster, as a slot's worker; see `tasks.slots.Worker`.
 
     Args:
         spec: The slot.
-        actor: The outpost's handle, warm.
+        actor: The remote slot's handle, warm.
         head: Where the cluster answers.
         host: Its machine.
         pid: Its process there.
@@ -150,11 +150,11 @@ class RayWorker:
         self._quiet.clear()
         progress: dict[str, Any] | None = None
         pair: PaintJob = job["pair"]
-        found = luggage.places(pair)
+        found = pair_files.places(pair)
         try:
             self._bring(pair)
             left = deadline - time.monotonic()
-            self._call("begin", pair, list(luggage.contents(found)), left, stall_seconds)
+            self._call("begin", pair, list(pair_files.contents(found)), left, stall_seconds)
             while True:
                 if time.monotonic() >= deadline + grace + _LAST_WORDS_SECONDS:
                     self.kill()
@@ -165,7 +165,7 @@ class RayWorker:
                             on_event(event)
                         case ("done", result):
                             self.is_fit = True
-                            return luggage.home(result, pair.folder)
+                            return pair_files.home(result, pair.folder)
                         case ("stopped", text):
                             raise Stopped(text)
                         case ("failed", SlotError() as error):
@@ -204,7 +204,7 @@ class RayWorker:
 
     def _bring(self, pair: PaintJob) -> None:
         """Send the pictures that are not on its machine yet."""
-        pictures = {picture.sha256: picture for picture in luggage.pictures(pair)}
+        pictures = {picture.sha256: picture for picture in pair_files.pictures(pair)}
         for sha256 in self._call("lacks", list(pictures.values())):
             try:
                 data = pictures[sha256].read()
@@ -258,13 +258,13 @@ def _answer(asked: Any) -> Any:
         raise _LostError(str(error)) from error
 
 
-def _take_home(message: tuple[Any, ...], found: luggage.Places) -> None:
+def _take_home(message: tuple[Any, ...], found: pair_files.Places) -> None:
     try:
         match message:
             case ("keep", name, data):
-                luggage.put(found, name, data)
+                pair_files.put(found, name, data)
             case ("drop", name):
-                luggage.drop(found, name)
+                pair_files.drop(found, name)
             case ("log", name, level, text):
                 logging.getLogger(name).log(level, "%s", text)
     except OutputError as error:

@@ -129,9 +129,9 @@ class SlotPool:
         self._is_stopping = False
         self._has_stopped = threading.Event()
         # One thread starts all workers and lives until they are gone; see WorkerProcess.
-        self._nursery = ThreadPoolExecutor(
+        self._starters = ThreadPoolExecutor(
             len(specs) if hire else 1,
-            "slot-nursery",
+            "slot-starter",
             signal.pthread_sigmask,
             (signal.SIG_BLOCK, HELD_SIGNALS),
         )
@@ -140,7 +140,7 @@ class SlotPool:
             # Where the folder is not to be written to, the start of a worker says so.
             with suppress(OSError):
                 self._log(spec).unlink()
-        self._slots = [_Slot(spec, self._hatch(spec)) for spec in specs]
+        self._slots = [_Slot(spec, self._start_soon(spec)) for spec in specs]
         self._idle = deque(self._slots)
 
     def __enter__(self) -> Self:
@@ -245,7 +245,7 @@ class SlotPool:
         finally:
             self._kill_all()
             self._await_threads()
-            self._nursery.shutdown()
+            self._starters.shutdown()
             self._has_stopped.set()
 
     @contextmanager
@@ -306,18 +306,18 @@ class SlotPool:
         try:
             return slot.worker.result()
         except SlotUnusable:
-            slot.worker = self._hatch(slot.spec)
+            slot.worker = self._start_soon(slot.spec)
             raise
         except OSError as error:
-            slot.worker = self._hatch(slot.spec)
+            slot.worker = self._start_soon(slot.spec)
             raise SlotUnusable(f"no process for slot {slot.spec.name}: {error}") from error
 
     def _replace(self, slot: _Slot, worker: Worker) -> None:
         worker.discard()
-        slot.worker = self._hatch(slot.spec)
+        slot.worker = self._start_soon(slot.spec)
 
-    def _hatch(self, spec: SlotSpec) -> Future[Worker]:
-        worker = self._nursery.submit(self._start, spec)
+    def _start_soon(self, spec: SlotSpec) -> Future[Worker]:
+        worker = self._starters.submit(self._start, spec)
         worker.add_done_callback(self._tell_of)
         return worker
 

@@ -57,13 +57,13 @@ class RayMachines:
             if "gcs_server" in (said := _said_of(process)) and str(self._folder) in said:
                 process.kill()
 
-    def outposts(self):
+    def remote_slots(self):
         """Return the processes that hold a slot on one of the machines."""
-        return [process for process in self._ours() if "ray::Outpost" in _said_of(process)]
+        return [process for process in self._ours() if "ray::RemoteSlot" in _said_of(process)]
 
     def painters(self):
         """Return the processes that hold a slot on one of the machines, or paint in it."""
-        words = ("ray::Outpost", "nst-slot-")
+        words = ("ray::RemoteSlot", "nst-slot-")
         return [one for one in self._ours() if any(word in _said_of(one) for word in words)]
 
     def end(self):

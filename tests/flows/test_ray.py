@@ -14,7 +14,7 @@ import pytest
 from flows import threads
 from flows.exit_codes import ExitCode
 from flows.keeping import Keeping
-from tasks.luggage import Keep
+from tasks.pair_files import Keep
 from tasks.storage import store_for
 from tests.flows.command import Nst
 from tests.flows.ray_machines import RayMachines
@@ -141,14 +141,14 @@ def test_a_pair_that_kills_its_painter_fails_alone(toy, engine):
     assert outcomes["faints"].record.resumed_at == (1,)
 
 
-def test_a_killed_outpost_is_replaced_and_its_pair_resumed(toy, engine, machines):
+def test_a_killed_remote_slot_is_replaced_and_its_pair_resumed(toy, engine, machines):
     """The actor is killed in the middle of a pair, which goes on from its checkpoint."""
     collection = toy(contents=("tarries",))
     with collection.night(engine=engine) as night, ThreadPoolExecutor(1) as thread:
         painting = thread.submit(threads.paint, night)
         collection.await_tarrying()
-        [outpost] = machines.outposts()
-        outpost.kill()
+        [remote_slot] = machines.remote_slots()
+        remote_slot.kill()
         painting.result()
 
         [outcome] = night.outcomes
@@ -193,7 +193,7 @@ def test_a_stopped_run_leaves_nothing_behind(toy, machines, environ, number):
 
 
 def test_a_killed_run_leaves_nothing_behind(toy, machines, environ):
-    """With the run, its outposts end too."""
+    """With the run, its remote slots end too."""
     _, command = endless(toy, machines, environ)
 
     command.process.kill()

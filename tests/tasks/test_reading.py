@@ -13,7 +13,7 @@ from PIL import Image
 from nst_core.errors import ImageError
 from nst_core.presets import preset
 from tasks.fetching import Fetched
-from tasks.luggage import input_path, moved, pictures
+from tasks.pair_files import input_path, moved, pictures
 from tasks.reading import Reading
 from tasks.render import FetchedMask, PaintJob
 from tests.tasks.toy_gallery import gradient

@@ -1,8 +1,8 @@
-"""An outpost: one slot on another machine, as that machine sees it.
+"""A remote slot: one slot on another machine, as that machine sees it.
 
 It holds a pool of that one slot, so a pair is painted, watched and replaced there exactly as at
 home. What it adds is the way there and back: pictures come by their content, files of the pair are
-fetched and kept (`tasks.luggage`), and what happens is told in messages, each a tuple:
+fetched and kept (`tasks.pair_files`), and what happens is told in messages, each a tuple:
 
     ("event", event)                progress
     ("log", name, level, text)      a warning that the person at the terminal should see
@@ -33,12 +33,12 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from tasks import luggage
+from tasks import pair_files
 from tasks.devices import count_cores
 from tasks.durable import write_atomic
 from tasks.jobs import SlotError, SlotUnusable, Stopped, explain
-from tasks.luggage import Keep, Mirror
 from tasks.memory import memory_of_slot
+from tasks.pair_files import Keep, Mirror
 from tasks.redaction import RedactingFilter
 from tasks.settings import Settings
 from tasks.slots import SlotPool
@@ -57,7 +57,7 @@ _FOLLOW_SECONDS = 0.5
 _ANY_SIZE = 1 << 50
 
 
-class Outpost:
+class RemoteSlot:
     """One slot on this machine, for a run on another one.
 
     Args:
@@ -112,7 +112,9 @@ class Outpost:
 
     def lacks(self, wanted: Sequence[Fetched]) -> list[str]:
         """Return the SHA-256 of the pictures that are not on this machine."""
-        paths = {one.sha256: (luggage.input_path(self._inputs, one), one.bytes) for one in wanted}
+        paths = {
+            one.sha256: (pair_files.input_path(self._inputs, one), one.bytes) for one in wanted
+        }
         return [sha for sha, (path, size) in paths.items() if not _has(path, size)]
 
     def take(self, picture: Fetched, data: bytes) -> None:
@@ -121,7 +123,7 @@ class Outpost:
         Raises:
             OutputError: It cannot be written.
         """
-        write_atomic(luggage.input_path(self._inputs, picture), data)
+        write_atomic(pair_files.input_path(self._inputs, picture), data)
 
     def begin(
         self,
@@ -138,7 +140,7 @@ class Outpost:
             seconds_left: Until it must be saved.
             stall_seconds: Silence from which on it is stuck.
         """
-        moved = luggage.moved(job, root=self._folder / job.pair_id, inputs=self._inputs)
+        moved = pair_files.moved(job, root=self._folder / job.pair_id, inputs=self._inputs)
         if moved.memory is None:
             moved = replace(moved, memory=self._memory)
         deadline = time.monotonic() + seconds_left
@@ -189,10 +191,10 @@ class Outpost:
         deadline: float,
         stall_seconds: float,
     ) -> tuple[Any, ...]:
-        found = luggage.places(job)
+        found = pair_files.places(job)
         kept = self._keep.fetch(job.pair_id) if self._keep else []
         for name, data in (*files, *kept):
-            luggage.put(found, name, data)
+            pair_files.put(found, name, data)
         mirror = Mirror(found)
         over = threading.Event()
 
@@ -217,7 +219,7 @@ class Outpost:
         else:
             over.set()
             following.join()
-            for path in luggage.made(result):
+            for path in pair_files.made(result):
                 with suppress(FileNotFoundError):  # then publishing says what is missing
                     self._news.put(("keep", f"painting/{path.name}", path.read_bytes()))
             return "done", result
@@ -261,7 +263,7 @@ def _has(path: Path, size: int) -> bool:
 
 
 def _own_folder(away: Path) -> tuple[Path, FileLock]:
-    """Return a new folder and its lock; folders of outposts that were killed are removed."""
+    """Return a new folder and its lock; folders of slots that were killed are removed."""
     away.mkdir(parents=True, exist_ok=True)
     with FileLock(away / "lock"):
         for old in away.glob("slot-*"):

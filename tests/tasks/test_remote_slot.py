@@ -1,4 +1,4 @@
-"""An outpost needs no cluster to be tested: its messages are heard here."""
+"""A remote slot needs no cluster to be tested: its messages are heard here."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 
 from nst_core.octaves import Octaves
 from nst_core.presets import preset
-from tasks import luggage
+from tasks import pair_files
 from tasks.devices import SlotSpec
 from tasks.fetching import Fetched
 from tasks.jobs import SlotUnusable
-from tasks.luggage import Keep
-from tasks.outpost import Outpost
+from tasks.pair_files import Keep
+from tasks.remote_slot import RemoteSlot
 from tasks.render import PaintJob
 from tasks.storage import store_for
 from tests.flows.toy_collection import draw
@@ -50,46 +50,46 @@ def job(tmp_path):
 
 
 @pytest.fixture
-def outpost(tmp_path, monkeypatch):
-    """Make outposts of this machine, whose own folder is ``there``."""
+def remote_slot(tmp_path, monkeypatch):
+    """Make remote slots of this machine, whose own folder is ``there``."""
     made = []
 
     def make(keep=None):
         monkeypatch.setenv("NST_SCRATCH", str(tmp_path / "there"))
-        outpost = Outpost(SlotSpec("ray0", "cpu", 1), "tests.flows.toy_painter:main", keep)
-        outpost.warm(version("nst-gallery"))
-        made.append(outpost)
-        return outpost
+        remote_slot = RemoteSlot(SlotSpec("ray0", "cpu", 1), "tests.flows.toy_painter:main", keep)
+        remote_slot.warm(version("nst-gallery"))
+        made.append(remote_slot)
+        return remote_slot
 
     yield make
-    for outpost in made:
-        outpost.leave()
+    for remote_slot in made:
+        remote_slot.leave()
 
 
-def bring(outpost, job):
+def bring(remote_slot, job):
     """Bring the pictures of a job that are missing; return how many were."""
-    pictures = {picture.sha256: picture for picture in luggage.pictures(job)}
-    lacking = outpost.lacks(list(pictures.values()))
+    pictures = {picture.sha256: picture for picture in pair_files.pictures(job)}
+    lacking = remote_slot.lacks(list(pictures.values()))
     for sha256 in lacking:
-        outpost.take(pictures[sha256], pictures[sha256].read())
+        remote_slot.take(pictures[sha256], pictures[sha256].read())
     return len(lacking)
 
 
-def heard(outpost, *ends):
+def heard(remote_slot, *ends):
     """Return all messages up to the end of a job."""
     messages = []
 
     def is_over():
-        messages.extend(outpost.hear(0.1))
+        messages.extend(remote_slot.hear(0.1))
         return messages and messages[-1][0] in {"done", "stopped", "failed"}
 
     until(is_over)
     return messages
 
 
-def test_what_it_paints_comes_home(outpost, job):
+def test_what_it_paints_comes_home(remote_slot, job):
     """The finished files are sent, and told of as they lie on its own machine."""
-    there, wanted = outpost(), job()
+    there, wanted = remote_slot(), job()
     assert bring(there, wanted) == 2
 
     there.begin(wanted, [], math.inf, 60.0)
@@ -99,22 +99,22 @@ def test_what_it_paints_comes_home(outpost, job):
     assert word == "done"
     sent = {message[1] for message in messages if message[0] == "keep"}
     assert {"painting/picture.png", "painting/losses.csv"} <= sent
-    at_home = luggage.home(result, wanted.folder)
+    at_home = pair_files.home(result, wanted.folder)
     assert at_home["picture"] == wanted.folder / "picture.png"
     assert not wanted.folder.exists()
 
 
-def test_a_picture_travels_once(outpost, job):
+def test_a_picture_travels_once(remote_slot, job):
     """The next pair of the same pictures finds them there."""
-    there = outpost()
+    there = remote_slot()
     bring(there, job())
 
     assert bring(there, job()) == 0
 
 
-def test_a_pair_goes_on_from_what_was_brought(outpost, job):
+def test_a_pair_goes_on_from_what_was_brought(remote_slot, job):
     """A checkpoint that is at home is continued there."""
-    there, wanted = outpost(), job("tarries")
+    there, wanted = remote_slot(), job("tarries")
     bring(there, wanted)
     there.begin(wanted, [], math.inf, 60.0)
     sent = {}
@@ -125,7 +125,7 @@ def test_a_pair_goes_on_from_what_was_brought(outpost, job):
 
     until(has_sent_both)
     there.leave()
-    other = outpost()
+    other = remote_slot()
 
     other.begin(wanted, list(sent.items()), math.inf, 60.0)
 
@@ -133,16 +133,16 @@ def test_a_pair_goes_on_from_what_was_brought(outpost, job):
     assert result["resumed_at"] == [1]
 
 
-def test_a_bucket_keeps_what_is_under_way(outpost, job, bucket):
-    """Another outpost continues from the bucket alone, and nothing but the picture comes home."""
+def test_a_bucket_keeps_what_is_under_way(remote_slot, job, bucket):
+    """Another slot continues from the bucket alone, and nothing but the picture comes home."""
     keep = f"{bucket}/out/.work/pairs"
     kept = Keep(store_for(keep), keep)
-    there, wanted = outpost(keep), job("tarries")
+    there, wanted = remote_slot(keep), job("tarries")
     bring(there, wanted)
     there.begin(wanted, [], math.inf, 60.0)
     until(lambda: "painting/mark" in dict(kept.fetch(PAIR_ID)))
     there.leave()
-    other = outpost(keep)
+    other = remote_slot(keep)
 
     other.begin(wanted, [], math.inf, 60.0)
 
@@ -154,20 +154,20 @@ def test_a_bucket_keeps_what_is_under_way(outpost, job, bucket):
     assert kept.pairs() == set()
 
 
-def test_a_checkpoint_may_be_larger_than_any_picture(outpost, job, bucket, monkeypatch):
+def test_a_checkpoint_may_be_larger_than_any_picture(remote_slot, job, bucket, monkeypatch):
     """The limit on inputs is meant for what strangers bring."""
     keep = f"{bucket}/out/.work/pairs"
     Keep(store_for(keep), keep).put(PAIR_ID, "painting/frame_000001.webp", b"0" * 100_000)
     monkeypatch.setenv("NST_MAX_INPUT", "64K")
-    there, wanted = outpost(keep), job()
+    there, wanted = remote_slot(keep), job()
     bring(there, wanted)
 
     assert dict(there._keep.fetch(PAIR_ID)) == {"painting/frame_000001.webp": b"0" * 100_000}
 
 
-def test_a_bucket_that_does_not_answer_ends_no_pair(outpost, job, bucket, line, caplog):
+def test_a_bucket_that_does_not_answer_ends_no_pair(remote_slot, job, bucket, line, caplog):
     """Without it the pair only stands to lose more time."""
-    there, wanted = outpost(f"{bucket}-missing/out"), job()
+    there, wanted = remote_slot(f"{bucket}-missing/out"), job()
     bring(there, wanted)
 
     there.begin(wanted, [], math.inf, 60.0)
@@ -176,9 +176,9 @@ def test_a_bucket_that_does_not_answer_ends_no_pair(outpost, job, bucket, line, 
     assert "nothing is taken from" in caplog.text
 
 
-def test_a_failure_is_told_as_it_is_at_home(outpost, job):
+def test_a_failure_is_told_as_it_is_at_home(remote_slot, job):
     """With its kind, which decides what is done about the pair."""
-    there, wanted = outpost(), job("dies")
+    there, wanted = remote_slot(), job("dies")
     bring(there, wanted)
 
     there.begin(wanted, [], math.inf, 60.0)
@@ -190,22 +190,22 @@ def test_a_failure_is_told_as_it_is_at_home(outpost, job):
 def test_another_version_is_refused(tmp_path, monkeypatch):
     """Two versions of a cluster would paint two kinds of pictures."""
     monkeypatch.setenv("NST_SCRATCH", str(tmp_path))
-    outpost = Outpost(SlotSpec("ray0", "cpu", 1), "tests.flows.toy_painter:main", None)
+    remote_slot = RemoteSlot(SlotSpec("ray0", "cpu", 1), "tests.flows.toy_painter:main", None)
 
     with pytest.raises(SlotUnusable, match=r"and 0\.0\.1 asks") as caught:
-        outpost.warm("0.0.1")
+        remote_slot.warm("0.0.1")
 
     assert "same version" in str(caught.value.remedy)
 
 
-def test_folders_of_killed_outposts_are_removed(outpost, tmp_path):
-    """Those of outposts that are still there stay."""
+def test_folders_of_killed_slots_are_removed(remote_slot, tmp_path):
+    """Those of slots that are still there stay."""
     dead = tmp_path / "there" / "away" / "slot-dead"
     dead.mkdir(parents=True)
     (dead / "lock").touch()
-    first = outpost()
+    first = remote_slot()
 
-    second = outpost()
+    second = remote_slot()
 
     folders = set((tmp_path / "there" / "away").glob("slot-*"))
     assert folders == {first._folder, second._folder}
@@ -215,4 +215,4 @@ def test_folders_of_killed_outposts_are_removed(outpost, tmp_path):
 def test_no_file_leaves_its_folder(name):
     """A name is a file of the pair or refused."""
     with pytest.raises(ValueError, match="no file of a pair"):
-        luggage.path_of({"painting": Path("/nowhere")}, name)
+        pair_files.path_of({"painting": Path("/nowhere")}, name)

@@ -14,7 +14,7 @@ from tests.flows.waiting import until
 _CHILD = """
 import signal, sys, time
 from pathlib import Path
-from flows.orphans import answer_to_parent_alone
+from flows.parent_process import answer_to_parent_alone
 asked = []
 signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
 answer_to_parent_alone()
