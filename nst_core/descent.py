@@ -6,6 +6,7 @@ state is tensors, so that a snapshot of them is enough to continue exactly.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 import torch
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
     from nst_core.optimizers import LBFGS, Adam
     from nst_core.views import Evaluate, View
+
+
+_ALIGNMENT = 64
+"""In bytes, of every tensor that torch allocates on a CPU."""
 
 
 class Descent(Protocol):
@@ -44,8 +49,26 @@ class Descent(Protocol):
         """Take over what the method at the coarser octave learnt, where it can be carried."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """A move, the change of gradient that it brought, and what the two loops want of them.
+
+    Args:
+        moved: In the descent's variables.
+        change: Likewise.
+        inverse: 1 / ⟨moved, change⟩, or 0 if the pair is to count for nothing.
+    """
+
+    moved: Tensor
+    change: Tensor
+    inverse: Tensor
+
+
 class LBFGSDescent:
-    """The two-loop recursion with bounds on the step; see :class:`nst_core.optimizers.LBFGS`."""
+    """The two-loop recursion with bounds on the step; see :class:`nst_core.optimizers.LBFGS`.
+
+    What it decides it decides on the device: a host that asked would wait there in every step.
+    """
 
     def __init__(self, method: LBFGS, picture: Tensor, view: View) -> None:
         self.canvas = view.variables(picture).clone()
@@ -53,8 +76,9 @@ class LBFGSDescent:
         self._view = view
         self._gradient: Tensor | None = None
         self._moved: Tensor | None = None
-        self._steps: list[Tensor] = []
-        self._changes: list[Tensor] = []
+        self._pairs: list[_Pair] = []
+        # The first guess of the inverse Hessian is so many times the identity; 0 is none yet.
+        self._scale = torch.zeros((), dtype=self.canvas.dtype, device=self.canvas.device)
 
     @property
     def picture(self) -> Tensor:
@@ -64,76 +88,78 @@ class LBFGSDescent:
     def step(self, evaluate: Evaluate) -> Tensor:
         """Evaluate a picture once and move the canvas; return the objective before the move."""
         loss, in_pixels = self._view.pulled_back(evaluate)(self.canvas)
-        gradient = self._view.filtered(in_pixels)
-        self._remember(gradient)
+        gradient = self._view.filtered(in_pixels).contiguous()
+        if self._gradient is not None and self._moved is not None:
+            self._remember(self._moved, gradient - self._gradient)
         direction = self._direction(gradient)
         in_pixels = self._view.filtered(direction)
-        if not self._steps:
-            scale = self._method.first_step / in_pixels.abs().mean().clamp_min(1e-20)
-        else:
-            scale = torch.ones((), device=direction.device)
+        first = self._method.first_step / in_pixels.abs().mean().clamp_min(1e-20)
+        scale = torch.where(self._scale > 0, 1, first)
         furthest = (in_pixels.abs().amax() * scale).clamp_min(1e-20)
         scale = scale * (self._method.largest_step / furthest).clamp_max(1)
         self._gradient, self._moved = gradient, direction * scale
         self.canvas = self.canvas + in_pixels * scale
         return loss
 
-    def _remember(self, gradient: Tensor) -> None:
-        """Keep the last move and the change of gradient it brought, if curvature is positive."""
-        if self._gradient is None or self._moved is None:
-            return
-        change = gradient - self._gradient
-        # A pair without positive curvature would make the direction climb. The bound has no unit:
-        # an objective means the same whatever its weights are multiplied by.
-        if (change * self._moved).sum() > 1e-8 * change.norm() * self._moved.norm():
-            self._steps.append(self._moved)
-            self._changes.append(change)
-            if len(self._steps) > self._method.history:
-                del self._steps[0], self._changes[0]
+    def _remember(self, moved: Tensor, change: Tensor) -> None:
+        """Keep a pair, to count if its curvature is positive: else the direction would climb."""
+        curvature = _dot(moved, change)
+        # The bound has no unit: an objective means the same whatever its weights are multiplied by.
+        counts = curvature > 1e-8 * change.norm() * moved.norm()
+        self._pairs.append(_Pair(moved, change, torch.where(counts, 1 / curvature, 0)))
+        self._scale = torch.where(counts, curvature / _dot(change, change), self._scale)
+        del self._pairs[: -self._method.history]
 
     def _direction(self, gradient: Tensor) -> Tensor:
         """Return -H·gradient; Nocedal & Wright 2006, algorithm 7.4."""
         direction = -gradient
-        factors: list[tuple[Tensor, Tensor]] = []
-        for moved, change in zip(reversed(self._steps), reversed(self._changes), strict=True):
-            inverse = 1 / (moved * change).sum()
-            factor = inverse * (moved * direction).sum()
-            factors.append((inverse, factor))
-            direction = direction - factor * change
-        if self._steps:
-            moved, change = self._steps[-1], self._changes[-1]
-            direction = direction * ((moved * change).sum() / change.square().sum())
-        for moved, change, (inverse, factor) in zip(
-            self._steps, self._changes, reversed(factors), strict=True
-        ):
-            direction = direction + moved * (factor - inverse * (change * direction).sum())
+        factors: list[Tensor] = []
+        for pair in reversed(self._pairs):
+            factors.append(pair.inverse * _dot(pair.moved, direction))
+            direction.addcmul_(pair.change, factors[-1], value=-1)
+        direction *= torch.where(self._scale > 0, self._scale, 1)
+        for pair, factor in zip(self._pairs, reversed(factors), strict=True):
+            rest = factor - pair.inverse * _dot(pair.change, direction)
+            direction.addcmul_(pair.moved, rest)
         return direction
 
     def state(self) -> dict[str, Tensor]:
         """Return canvas, last gradient and move, and the history."""
         state = {"canvas": self.canvas}
         if self._gradient is not None and self._moved is not None:
-            state |= {"gradient": self._gradient, "moved": self._moved}
+            state |= {"gradient": self._gradient, "moved": self._moved, "scale": self._scale}
         # One by one: a stack would double the largest thing there is in memory.
-        for index, (moved, change) in enumerate(zip(self._steps, self._changes, strict=True)):
-            state |= {f"step{index}": moved, f"change{index}": change}
+        for index, pair in enumerate(self._pairs):
+            state |= {f"step{index}": pair.moved, f"change{index}": pair.change}
         return state
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Continue from a state of the same method at the same size."""
         self.canvas = state["canvas"]
         self._gradient, self._moved = state.get("gradient"), state.get("moved")
+        if self._moved is not None:
+            self._moved = _aligned(self._moved)
         count = sum(name.startswith("change") for name in state)
-        kept = range(max(0, count - self._method.history), count)
-        self._steps = [state[f"step{index}"] for index in kept]
-        self._changes = [state[f"change{index}"] for index in kept]
+        self._pairs = []
+        for index in range(max(0, count - self._method.history), count):
+            self._remember(_aligned(state[f"step{index}"]), _aligned(state[f"change{index}"]))
+        self._scale = state.get("scale", self._scale)
 
     def warm(self, before: Self) -> None:
         """Start afresh: curvature at one size says little about another.
 
         What the coarser octave kept is let go of, half of what this one will keep.
         """
-        before._steps, before._changes = [], []
+        before._pairs = []
+
+
+def _dot(one: Tensor, other: Tensor) -> Tensor:
+    return torch.dot(one.view(-1), other.view(-1))
+
+
+def _aligned(values: Tensor) -> Tensor:
+    """Return them where a tensor of torch's own would lie: a sum's last bits depend on that."""
+    return values if values.data_ptr() % _ALIGNMENT == 0 else values.clone()
 
 
 class AdamDescent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,34 +19,53 @@ _EXPLODED = 1000.0
 _STEPS_IN_A_ROW = 10
 
 
-def require_sound(
-    history: Sequence[Tensor], canvas: Tensor, parts: Mapping[str, Tensor], place: str
-) -> None:
-    """Raise before anyone could keep a canvas from which no picture can come any more.
+@dataclass(frozen=True, eq=False)
+class Traces:
+    """What a step leaves to be judged by, on the device.
 
     Args:
-        history: The octave's objectives so far, the latest last; one at least.
-        canvas: After the step.
-        parts: The latest objective by terms.
-        place: Which step that was, for people.
+        parts: The objective by terms, before the move.
+        total: Sum of the canvas after the move.
+    """
+
+    parts: Mapping[str, Tensor]
+    total: Tensor
+
+
+def require_sound(history: Sequence[Tensor], latest: Sequence[Traces], octave: int) -> None:
+    """Raise before anyone could keep a canvas from which no picture can come any more.
+
+    It looks at the device once for all steps since it was last asked: a host that looked after
+    every step would leave the device without work meanwhile.
+
+    Args:
+        history: The octave's objectives so far, the latest last.
+        latest: Of the steps that were not looked at before, one at least.
+        octave: Index, to say where.
 
     Raises:
         DivergedError: An objective or a canvas that is not finite, or an objective that has been a
             thousand times the octave's first for ten steps.
     """
-    loss, exploded = history[-1], _exploded(history)
-    # One look at the device for all that may be wrong.
-    if torch.isfinite(loss + canvas.sum()) & ~exploded:
+    losses, totals = history[-len(latest) :], [traces.total for traces in latest]
+    exploded = _exploded(history)
+    if torch.isfinite(torch.stack([*losses, *totals])).all() & ~exploded:
         return
-    wrong = [name for name, part in parts.items() if not torch.isfinite(part)]
-    if not math.isfinite(loss.item()):
-        what = f"loss became {loss.item()}"
-    elif exploded:
-        what = f"loss exploded from {history[0].item():.3g} to {loss.item():.3g}"
-    else:
-        what = "canvas left the finite numbers"
-    raise DivergedError(
-        f"{what} in {place}" + (f", term {wrong[0]}" if wrong else ""),
+    first = len(history) - len(latest) + 1
+    for step, (loss, traces) in enumerate(zip(losses, latest, strict=True), start=first):
+        if not torch.isfinite(loss):
+            wrong = [name for name, part in traces.parts.items() if not torch.isfinite(part)]
+            named = f", term {wrong[0]}" if wrong else ""
+            raise _diverged(f"loss became {loss.item()}", octave, step, named)
+        if not torch.isfinite(traces.total):
+            raise _diverged("canvas left the finite numbers", octave, step)
+    what = f"loss exploded from {history[0].item():.3g} to {losses[-1].item():.3g}"
+    raise _diverged(what, octave, len(history))
+
+
+def _diverged(what: str, octave: int, step: int, term: str = "") -> DivergedError:
+    return DivergedError(
+        f"{what} in octave {octave + 1}, step {step}{term}",
         remedy="lower that term's weight or the optimiser's step",
     )
 

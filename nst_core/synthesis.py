@@ -9,7 +9,7 @@ import torch
 
 from nst_core.beginnings import carried, first_picture
 from nst_core.colorings import Coloring
-from nst_core.divergence import require_sound
+from nst_core.divergence import Traces, require_sound
 from nst_core.errors import RecipeError
 from nst_core.footprint import UNLIMITED, Memory, shortened, working
 from nst_core.images import resize
@@ -97,7 +97,12 @@ class Step:
     _content_factor: float = 1.0
 
     def picture(self) -> Tensor:
-        """Return the picture as it would be delivered now, (1, 3, H, W) in [0, 1]."""
+        """Return the picture as it would be delivered now, (1, 3, H, W) in [0, 1].
+
+        Raises:
+            DivergedError: There is none to deliver.
+        """
+        self._scene.require_sound()
         return self._scene.picture()
 
     def synthesis(self) -> Synthesis:
@@ -105,7 +110,12 @@ class Step:
         return Synthesis(self.picture(), self.losses, self.done, self._content_factor)
 
     def snapshot(self) -> Snapshot:
-        """Return what continuing from here needs."""
+        """Return what continuing from here needs.
+
+        Raises:
+            DivergedError: There is nothing to continue.
+        """
+        self._scene.require_sound()
         state = self._scene.state() | {
             "done": torch.tensor(self.done),
             "content_factor": torch.tensor(self._content_factor, dtype=torch.float64),
@@ -191,11 +201,11 @@ def synthesize(
             on_start(Step(0, 0, 0, later + octave.steps, octave.size, False, {}, scene, factor))  # noqa: FBT003
         while not scene.is_over:
             scene.step()
-            place = f"octave {index + 1}, step {scene.steps}"
-            require_sound(scene.history, scene.descent.canvas, scene.objective.latest, place)
             done += 1
             is_over = scene.is_over
             logged = is_over or scene.steps == 1 or scene.steps % recipe.log_every == 0
+            if logged:
+                scene.require_sound()
             losses = scene.losses() if logged else {}
             if on_step is not None:
                 planned = done + later + (0 if is_over else octave.steps - scene.steps)
@@ -244,6 +254,7 @@ class _Scene:
     layout: Layout | None
     steps: int = 0
     history: list[Tensor] = field(default_factory=list)
+    unchecked: list[Traces] = field(default_factory=list)
 
     @classmethod
     def set(
@@ -290,14 +301,24 @@ class _Scene:
             scene.restore(resumed)
         return scene
 
-    def step(self) -> Tensor:
-        """Evaluate once and move the canvas; return the objective before the move."""
+    def step(self) -> None:
+        """Evaluate once and move the canvas."""
         recipe = self.recipe
         self.steps += 1
         seen = seen_in(recipe.transforms, seed=recipe.seed, octave=self.index, step=self.steps)
         loss = self.descent.step(lambda picture: self._judged(picture, seen))
         self.history.append(loss)
-        return loss
+        self.unchecked.append(Traces(self.objective.latest, self.descent.canvas.sum()))
+
+    def require_sound(self) -> None:
+        """Raise if a step since this was last asked went astray.
+
+        Raises:
+            DivergedError: See :func:`nst_core.divergence.require_sound`.
+        """
+        if self.unchecked:
+            require_sound(self.history, self.unchecked, self.index)
+            self.unchecked.clear()
 
     def _judged(self, picture: Tensor, seen: Seen) -> tuple[Tensor, Tensor]:
         """Return the objective and its gradient to the picture, judged with the photo around it."""
@@ -345,7 +366,8 @@ class _Scene:
         """Return every term's weighted loss of the picture in 8 bits."""
         with torch.no_grad():
             delivered = (self.picture() * 255).round() / 255
-            return {name: part.item() for name, part in self.objective.parts(delivered).items()}
+            parts = self.objective.parts(delivered)
+            return dict(zip(parts, torch.stack(list(parts.values())).tolist(), strict=True))
 
 
 def _require_pictures(recipe: Recipe, pictures: Pictures) -> None:

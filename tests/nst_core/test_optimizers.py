@@ -82,8 +82,8 @@ def test_lbfgs_direction_is_the_textbooks():
     descent = LBFGS(history=3).start(start(), Pixels())
     walk(descent, problem, 6)
     gradient = noise(*SIZE)
-    moves = [move.flatten() for move in descent._steps]
-    changes = [change.flatten() for change in descent._changes]
+    moves = [pair.moved.flatten() for pair in descent._pairs]
+    changes = [pair.change.flatten() for pair in descent._pairs]
 
     identity = torch.eye(60, dtype=torch.float64)
     inverse = identity * (moves[-1] @ changes[-1]) / (changes[-1] @ changes[-1])
@@ -108,27 +108,29 @@ def test_lbfgs_does_not_care_for_the_objectives_unit(factor: float):
     assert torch.equal(small.picture, large.picture)
 
 
-def test_lbfgs_forgets_what_would_make_it_climb():
-    """A pair without positive curvature is not kept."""
+def test_lbfgs_heeds_nothing_that_would_make_it_climb():
+    """Pairs without positive curvature leave the direction that of steepest descent."""
 
     def hill(canvas):
         return -canvas.square().sum(), -2 * canvas
 
     descent = LBFGS().start(start(), Pixels())
     walk(descent, hill, 4)
+    gradient = noise(*SIZE)
 
-    assert not descent._steps
+    assert descent._pairs
+    assert torch.equal(descent._direction(gradient), -gradient)
 
 
 def test_lbfgs_keeps_no_more_than_its_history():
     """The oldest pairs go first."""
     descent = LBFGS(history=2).start(start(), Pixels())
     walk(descent, Quadratic(), 4)
-    (second,) = descent._steps[1:]
+    (second,) = descent._pairs[1:]
     descent.step(Quadratic())
 
-    assert len(descent._steps) == 2
-    assert torch.equal(descent._steps[0], second)
+    assert len(descent._pairs) == 2
+    assert descent._pairs[0] is second
 
 
 def test_lbfgs_restores_into_a_shorter_history():
@@ -138,7 +140,8 @@ def test_lbfgs_restores_into_a_shorter_history():
     short = LBFGS(history=2).start(start(), Pixels())
     short.restore(long.state())
 
-    assert all(torch.equal(*pair) for pair in zip(short._steps, long._steps[-2:], strict=True))
+    kept = zip(short._pairs, long._pairs[-2:], strict=True)
+    assert all(torch.equal(pair.moved, other.moved) for pair, other in kept)
 
 
 def test_lbfgs_starts_each_octave_afresh():
@@ -236,6 +239,31 @@ def test_state_continues_exactly(optimizer: LBFGS | Adam, canvas: Pixels, interr
     restored.restore({name: value.clone() for name, value in whole.state().items()})
     walk(whole, Quadratic(), 3)
     walk(restored, Quadratic(), 3)
+
+    assert torch.equal(restored.picture, whole.picture)
+
+
+@pytest.mark.parametrize("offset", [1, 3, 8])
+def test_state_continues_exactly_wherever_it_lies(offset: int):
+    """Products are summed in an order that hangs on where the values lie, as in a mapped file."""
+
+    def elsewhere(values):
+        room = torch.empty(values.numel() + offset)[offset:]
+        return room.copy_(values.flatten()).view(values.shape)
+
+    size = (1, 3, 50, 61)
+    slopes = 0.5 + noise(*size).abs()
+
+    def problem(canvas):
+        return (slopes * canvas.square()).sum() / 2, slopes * canvas
+
+    slopes = slopes.float()
+    whole = LBFGS().start(noise(*size).float(), Pixels())
+    walk(whole, problem, 5)
+    restored = LBFGS().start(torch.zeros(size), Pixels())
+    restored.restore({name: elsewhere(value) for name, value in whole.state().items()})
+    walk(whole, problem, 3)
+    walk(restored, problem, 3)
 
     assert torch.equal(restored.picture, whole.picture)
 

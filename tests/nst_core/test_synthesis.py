@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nst_core.activations import Activation, Guide, Unit
 from nst_core.canvases import Fourier, Pixels
@@ -26,7 +27,7 @@ from nst_core.optimizers import LBFGS, Adam, NormalizedGradient
 from nst_core.presets import preset
 from nst_core.recipe import ALGORITHM_VERSION
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, synthesize
+from nst_core.synthesis import Pictures, Step, synthesize
 from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein
 from nst_core.transforms import Jitter, RandomRotate
 from nst_core.weights import load_weights
@@ -604,31 +605,68 @@ class Poison:
 
 @pytest.mark.parametrize("log_every", [1, 100])
 def test_divergence_names_octave_step_and_term(log_every: int):
-    """A loss that is no number ends the painting at that step, logged or not."""
+    """A loss that is no number is told of the step where it was found, logged or not."""
     terms = (Content(layer="relu2_1"), Poison([], deadly=5, what="loss"))
-    seen = []
     with pytest.raises(DivergedError) as diverged:
-        watch(
-            toy_recipe(terms=terms, octaves=TWO_OCTAVES, log_every=log_every), on_step=seen.append
-        )
+        watch(toy_recipe(terms=terms, octaves=TWO_OCTAVES, log_every=log_every))
 
     assert str(diverged.value) == (
         "loss became nan in octave 2, step 2, term poison;"
         " lower that term's weight or the optimiser's step"
     )
     assert diverged.value.kind == "diverged"
-    assert len(seen) == 4
 
 
 @pytest.mark.parametrize("optimizer", [LBFGS(), Adam()], ids=str)
-def test_broken_canvas_is_never_shown(optimizer):
+@pytest.mark.parametrize("keep", [Step.picture, Step.snapshot, Step.synthesis])
+def test_broken_canvas_is_never_kept(optimizer, keep):
     """A gradient that is no number ends the painting before an observer could keep the canvas."""
     terms = (Content(layer="relu2_1"), Poison([], deadly=2, what="gradient"))
-    seen = []
+    kept = []
     with pytest.raises(DivergedError, match="canvas left the finite numbers in octave 1, step 2;"):
-        watch(toy_recipe(terms=terms, optimizer=optimizer, log_every=100), on_step=seen.append)
+        watch(
+            toy_recipe(terms=terms, optimizer=optimizer, log_every=100),
+            on_step=lambda step: kept.append(keep(step)),
+        )
 
-    assert len(seen) == 1
+    assert len(kept) == 1
+
+
+def test_broken_canvas_is_found_where_nobody_looks():
+    """It is told of the step that broke it, not of the one at which it was noticed."""
+    terms = (Content(layer="relu2_1"), Poison([], deadly=2, what="gradient"))
+    octaves = Octaves(size=16, steps=(9,))
+    with pytest.raises(DivergedError, match="canvas left the finite numbers in octave 1, step 2;"):
+        watch(toy_recipe(terms=terms, octaves=octaves, log_every=100))
+
+
+class Questions(TorchDispatchMode):
+    """Counts how often the host asked the device for a value, which makes it wait there."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        """Run it, and count it if it is a question."""
+        del types
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("optimizer", [LBFGS(), Adam()], ids=str)
+def test_the_host_asks_nothing_between_logged_steps(optimizer):
+    """So that a device always has its next step before it has finished this one."""
+    asked = []
+    recipe = toy_recipe(
+        terms=(Content(layer="relu2_1"), Gram(layer="relu1_1", weight=100.0), Gamut()),
+        optimizer=optimizer,
+        octaves=Octaves(size=16, steps=(12,)),
+        log_every=100,
+    )
+    with Questions() as questions:
+        watch(recipe, on_step=lambda step: asked.append(questions.count))
+
+    assert len(set(asked[:-1])) == 1
+    assert asked[-1] > asked[0]
 
 
 @pytest.mark.parametrize(("last", "steps"), [(2, 15), (1000, 10)])
@@ -636,7 +674,7 @@ def test_a_loss_that_explodes_for_good_ends_the_painting(last: int, steps: int):
     """Ten steps in a row are no accident; one is, and the painting goes on."""
     poison = Poison([], deadly=2, what="explosion", last=last)
     recipe = toy_recipe(
-        terms=(Gram(layer="relu1_1"), poison), octaves=Octaves(size=16, steps=(15,))
+        terms=(Gram(layer="relu1_1"), poison), octaves=Octaves(size=16, steps=(15,)), log_every=1
     )
     seen = []
     if last < steps:
