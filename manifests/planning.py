@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from manifests.sets import Find, Subject
     from manifests.sweeps import Variant
 
-__all__ = ["MAX_PAIRS", "Pair", "expand", "only"]
-
 MAX_PAIRS = 100_000
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from manifests.recipe_entry import (
@@ -34,16 +34,13 @@ if TYPE_CHECKING:
 TELLING = ("material", "technique", "movement")
 """Labels of a style that may name its manner, the most telling first."""
 
-DIALS = (
-    *("size", "steps", "legibility", "content_weight", "style_weight", "tv_weight", "style_scale"),
-    *("color", "seed", "statistic", "unit", "network", "pooling", "precision"),
-)
+_FIELDS = frozenset(RecipeEntry.model_fields)
+_TURNED = frozenset(field.name for field in fields(Dials))
+
+DIALS = _FIELDS & _TURNED - {"optimizer"}
 """Fields of an entry that are dials of the same name; init, optimizer and layers are others'."""
 
-PARTS = (
-    *("terms", "noise", "transforms", "canvas", "octaves", "border", "style_fit", "style_size"),
-    *("enlarge_style", "resampling", "log_every"),
-)
+PARTS = _FIELDS & {field.name for field in fields(Recipe)} - _TURNED
 """Fields of an entry that take the place of the recipe's own."""
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from nst_core.synthesis import Snapshot
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _KEPT = 2
 # A checkpoint is made when so many times the last one's cost has passed.
@@ -119,7 +119,7 @@ class CheckpointFolder:
             for old in [other for other in self._files() if other != path][_KEPT - 1 :]:
                 remove(old)
         except (OSError, OutputError) as error:
-            _LOGGER.warning("no checkpoint at %s: %s", place, error)
+            _log.warning("no checkpoint at %s: %s", place, error)
             return False
         return True
 
@@ -139,9 +139,9 @@ class CheckpointFolder:
             try:
                 return self._read(path)
             except OSError as error:
-                _LOGGER.warning("checkpoint %s is passed over: %s", path.name, error)
+                _log.warning("checkpoint %s is passed over: %s", path.name, error)
             except _UnusableError as error:
-                _LOGGER.warning("checkpoint %s is removed: %s", path.name, error)
+                _log.warning("checkpoint %s is removed: %s", path.name, error)
                 with suppress(OutputError):
                     remove(path)
         return None

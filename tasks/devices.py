@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nst_core.errors import FailureKind, NSTError, did_you_mean
+from nst_core.errors import NSTError, did_you_mean
 from tasks import cgroups
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class DeviceError(NSTError):
     """A device that was asked for and that torch cannot use on this machine."""
 
     code = "E-DEVICE"
-    kind: FailureKind = "environment"
+    kind = "environment"
 
 
 def detect_slots(

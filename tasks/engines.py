@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nst_core.errors import FailureKind, NSTError
+from nst_core.errors import NSTError
 from tasks.devices import detect_slots
 from tasks.memory import memory_of_slot
 from tasks.slots import SlotPool
@@ -23,7 +23,7 @@ class EngineError(NSTError):
     """An engine that is not installed here."""
 
     code = "E-ENGINE"
-    kind: FailureKind = "environment"
+    kind = "environment"
 
 
 @contextmanager

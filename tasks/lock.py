@@ -25,13 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from nst_core.errors import FailureKind
 
 # How long a refused run waits for a holder that has locked but not yet said who it is.
 PATIENCE_SECONDS = 1.0
 _CANNOT_LOCK = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Holder(BaseModel, frozen=True):
@@ -58,7 +57,7 @@ class OutputLockedError(OutputError):
     """Another run holds the output; the message names it."""
 
     code = "E-OUT-LOCKED"
-    kind: FailureKind = "environment"
+    kind = "environment"
 
     @classmethod
     def by(cls, holder: Holder | None, output: object, *, remedy: str) -> Self:
@@ -91,7 +90,7 @@ def hold(work: Path, *, manifest: str, disk: Disk = DISK) -> Iterator[Holder]:
         except OSError as error:
             if error.errno not in _CANNOT_LOCK:
                 raise
-            log.warning("%s cannot be locked: do not start a second run on it", work.parent)
+            _log.warning("%s cannot be locked: do not start a second run on it", work.parent)
     holder = Holder(host=socket.gethostname(), pid=os.getpid(), started=now(), manifest=manifest)
     try:
         write_atomic(info, holder.model_dump_json().encode(), disk=disk)

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from nst_core.errors import FailureKind
     from tasks.records import Failure
 
 _ENDINGS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "TIFF": "tif"}
@@ -57,7 +56,7 @@ class PictureError(OutputError):
     """What was to be published as a picture is none."""
 
     code = "E-PICTURE"
-    kind: FailureKind = "bug"
+    kind = "bug"
 
 
 class Output:

@@ -22,7 +22,7 @@ os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "3600")
 import ray
 from ray.exceptions import RayError
 
-from nst_core.errors import FailureKind, NSTError
+from nst_core.errors import NSTError
 from tasks.devices import DeviceError, SlotSpec
 from tasks.jobs import SlotUnusable
 
@@ -45,7 +45,7 @@ class ClusterError(NSTError):
     """The Ray cluster is not to be had."""
 
     code = "E-RAY"
-    kind: FailureKind = "environment"
+    kind = "environment"
 
 
 @contextmanager

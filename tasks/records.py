@@ -64,7 +64,7 @@ class NewerRecordError(OutputError):
     """A record was written by a later version of this product than the one that reads it."""
 
     code = "E-RECORD-NEWER"
-    kind: FailureKind = "environment"
+    kind = "environment"
 
 
 class GrownFrom(Frozen):

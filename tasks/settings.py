@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nst_core.errors import FailureKind, NSTError, did_you_mean
+from nst_core.errors import NSTError, did_you_mean
 from tasks.redaction import redact
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class SettingsError(NSTError):
     """An environment variable of ours that says nothing sensible."""
 
     code = "E-SETTINGS"
-    kind: FailureKind = "environment"
+    kind = "environment"
 
 
 def _fact(variable: str, parse: Callable[[str], object], meaning: str, **default: Any) -> Any:

@@ -19,7 +19,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from tasks.devices import SlotSpec
 from tasks.jobs import SlotUnusable, Stopped
 from tasks.supervision import WorkerProcess
 from tasks.worker import HELD_SIGNALS
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-__all__ = ["SlotPool", "SlotSpec", "Worker"]
+    from tasks.devices import SlotSpec
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 # Seconds after which a waiting job looks whether there are slots at all.
 _LOOK_AROUND = 1.0
@@ -292,7 +291,7 @@ class SlotPool:
         """
         worker = self._worker(slot)
         if worker.is_fit and not worker.is_alive:
-            _LOGGER.warning("the idle worker of slot %s died and is replaced", slot.spec.name)
+            _log.warning("the idle worker of slot %s died and is replaced", slot.spec.name)
             self._replace(slot, worker)
             return None
         try:

@@ -25,7 +25,7 @@ class InputError(StorageError):
     """An input that cannot be read as asked."""
 
     code = "E-INPUT-MISSING"
-    kind: FailureKind = "input"
+    kind = "input"
 
 
 class BusyError(StorageError):
@@ -44,7 +44,7 @@ class RefusedError(StorageError):
     """A lasting refusal: wrong bucket, no permission, no credentials."""
 
     code = "E-S3-ACCESS"
-    kind: FailureKind = "environment"
+    kind = "environment"
 
 
 class TakenError(StorageError):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nst_core.errors import FailureKind
     from tasks.devices import SlotSpec
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _TICK = 0.25
 _LONGEST_DETAILS = 8_000
@@ -218,7 +218,7 @@ class WorkerProcess:
         self._log.close()
         self._process.kill()
         if not self.wait(_SECONDS_FOR_A_DEATH):
-            _LOGGER.warning("slot %s: process %d cannot be killed", self.spec.name, self.pid)
+            _log.warning("slot %s: process %d cannot be killed", self.spec.name, self.pid)
 
     def _enforce(self, deadline: float, grace: float) -> None:
         late = time.monotonic() - deadline

@@ -26,7 +26,7 @@ from tasks.durable import OutputError, explained, write_atomic
 from tasks.locations import S3Location, is_remote, join
 from tasks.lock import OutputLockedError
 from tasks.patience import Patience, insist
-from tasks.records import NewerRecordError, Record, RecordError
+from tasks.records import Record, RecordError
 from tasks.storage_errors import (
     BusyError,
     ConflictError,
@@ -232,8 +232,6 @@ class Spool:
             return None
         try:
             return Record.decode(self._store.read(location, etag=there.etag), name=location)
-        except NewerRecordError:
-            raise
         except RecordError as error:
             raise ConflictError(
                 f"{location!r} is there and cannot be read: {error.message}",
@@ -329,8 +327,6 @@ def remote_records(store: Store, target: str) -> list[Record]:
     def read(name: str) -> Record | None:
         try:
             record = Record.decode(store.read(root + name), name=root + name)
-        except NewerRecordError:
-            raise
         except (RecordError, InputError) as error:
             _log.warning("%s does not count: %s", root + name, error)
             return None

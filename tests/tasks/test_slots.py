@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tasks.devices import SlotSpec
 from tasks.jobs import JobError, SlotDied, SlotStalled, SlotUnusable, Stopped
-from tasks.slots import SlotPool, SlotSpec
+from tasks.slots import SlotPool
 
 TOYS = Path(__file__).parent
 
@@ -661,7 +662,8 @@ def test_a_job_that_would_start_after_its_deadline_does_not(make_pool, threads):
 ORPHANS = """
 import json, sys, threading, time
 from pathlib import Path
-from tasks.slots import SlotPool, SlotSpec
+from tasks.devices import SlotSpec
+from tasks.slots import SlotPool
 
 toys, logs = map(Path, sys.argv[1:])
 jobs = ["paint", "sleep_for_ever", "hold_the_interpreter"]
