@@ -115,13 +115,13 @@ class Artifacts:
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
-    pair, record, failure = outcome.planned.pair, outcome.record, outcome.failure
+    pair, finished, failure = outcome.planned.pair, outcome.finished, outcome.failure
     return {
         "state": outcome.state,
         "pair": printable(called(pair)),
         "recipe": printable(pair.recipe_name),
         "why": printable(f"{failure.code}: {failure.message}") if failure else None,
         "seconds": round(outcome.seconds, 1) or None,
-        "loss": float(f"{record.objective.last:.4g}") if record else None,
-        "picture": record.files["picture"].file if record else None,
+        "loss": float(f"{finished.last_loss:.4g}") if finished else None,
+        "picture": finished.picture.file if finished else None,
     }

@@ -94,17 +94,18 @@ def collection(name: str, manifest: str, output: str) -> State[None]:  # noqa: A
         future.wait()
     if more := len(places[ONE_BY_ONE:]):
         fetch_others.submit(more).wait()
-    under_way: list[PrefectFuture[None]] = []
+    under_way: set[PrefectFuture[None]] = set()
     for planned in islice(night.queue(), ONE_BY_ONE):
         name = title(planned)
         rendered = render.submit(name, planned.pair_id)
-        under_way = [future for future in under_way if not future.state.is_final()]
         published = publish.submit(  # type: ignore[call-overload] # wait_for is not a parameter
             name=name, pair_id=planned.pair_id, wait_for=[rendered]
         )
-        under_way.append(published)
+        # To ask a future for its state would be a request to the server, for each, each time.
+        under_way.add(published)
+        published.add_done_callback(under_way.discard)
         shown.progress()
-    for future in under_way:
+    for future in tuple(under_way):
         future.wait()
         shown.progress()
     if not night.is_over and (more := len(night.left)):

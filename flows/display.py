@@ -266,12 +266,12 @@ def display(*, quiet: bool = False) -> LiveDisplay | LineDisplay:
 def describe(outcome: Outcome) -> str:
     """Return one line on a pair's end."""
     name = printable(title(outcome.planned))
-    if outcome.record is not None:
-        files = outcome.record.files["picture"]
-        degraded = f", {', '.join(outcome.record.degraded)}" if outcome.record.degraded else ""
+    if (finished := outcome.finished) is not None:
+        picture = finished.picture
+        degraded = f", {', '.join(finished.degraded)}" if finished.degraded else ""
         return (
-            f"{name}  {files.width}×{files.height} px in {span(outcome.record.seconds)},"
-            f" loss {outcome.record.objective.last:.3g}{degraded}"
+            f"{name}  {picture.width}×{picture.height} px in {span(finished.seconds)},"
+            f" loss {finished.last_loss:.3g}{degraded}"
         )
     if outcome.failure is not None:
         failure = outcome.failure

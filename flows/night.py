@@ -26,11 +26,12 @@ from nst_core.errors import NSTError
 from tasks.attempts import CircuitBreaker, patiently
 from tasks.durable import explained
 from tasks.engines import lent
+from tasks.finished import Finished
 from tasks.jobs import SlotError, Stopped
 from tasks.lock import hold
 from tasks.output import Output
 from tasks.patience import Patience
-from tasks.records import PRODUCT_VERSION, Failure, Record
+from tasks.records import PRODUCT_VERSION, Failure
 from tasks.render import Renderer
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Night:
             self.manifest.collection, self.inputs, self.output.work, self.settings.max_pixels
         )
         self._rendered: dict[str, Rendered] = {}
-        self._drafts: dict[str, Record] = {}
+        self._drafts: dict[str, Finished] = {}
         self._drafting = False
         self._planned: dict[str, Planned] = {}
         self._is_planned = False
@@ -121,7 +122,7 @@ class Night:
             return [
                 self._outcomes.get(
                     planned.pair_id,
-                    Outcome(planned, "left", record=self._drafts.get(planned.pair_id)),
+                    Outcome(planned, "left", finished=self._drafts.get(planned.pair_id)),
                 )
                 for planned in self._planned.values()
             ]
@@ -203,7 +204,7 @@ class Night:
     def _promise(self, planned: Planned) -> float:
         """Sort pairs by how much of its first objective a draft still has; the least first."""
         draft = self._drafts.get(planned.pair_id)
-        return draft.objective.last / max(draft.objective.first, 1e-12) if draft else 0.0
+        return draft.last_loss / max(draft.first_loss, 1e-12) if draft else 0.0
 
     def render(self, pair_id: str) -> None:
         """Paint a pair that the queue gave.
@@ -243,18 +244,18 @@ class Night:
                 extras={name: _bytes(path) for name, path in result["extras"].items()},
             )
             stopping = self.renderer.stopping
-            record = patiently(publish, deadline=self.deadline, stopping=stopping)
+            finished = Finished.of(patiently(publish, deadline=self.deadline, stopping=stopping))
         except Exception as error:
             self._fail(planned, "publish", error)
             raise
         else:
             self.breaker.succeeded()
-            if record.draft:
-                self._drafts[pair_id] = record
+            if finished.draft:
+                self._drafts[pair_id] = finished
                 self._tell(planned, {"kind": "stage", "stage": "draft is published"})
             else:
-                self._end(Outcome(planned, "complete", record=record, seconds=record.seconds))
-            self._clear(planned, keep_checkpoints=record.draft)
+                self._end(Outcome(planned, "complete", finished=finished, seconds=finished.seconds))
+            self._clear(planned, keep_checkpoints=finished.draft)
         finally:
             self._room.release()
 
@@ -267,11 +268,11 @@ class Night:
                 twin, **self._briefs.names(planned), labels=dict(planned.pair.labels)
             )
         if record is not None and record.draft:
-            self._drafts[planned.pair_id] = record
+            self._drafts[planned.pair_id] = Finished.of(record)
         elif record is not None:
             # A run that was killed between publishing and tidying up has left something.
             self._clear(planned, keep_checkpoints=False)
-            self._end(Outcome(planned, "kept", record=record))
+            self._end(Outcome(planned, "kept", finished=Finished.of(record)))
             return
         failure = self.output.quarantined(planned.pair_id)
         if failure is not None and not self.retry_failed:

@@ -32,7 +32,7 @@ def reported(night: Night, *, command: str, waiting: int = 0, notes: Sequence[st
                 **_names(outcome.planned.pair),
                 pair_id=outcome.planned.pair_id,
                 state=outcome.state,
-                record=outcome.record,
+                finished=outcome.finished,
                 failure=outcome.failure,
                 seconds=outcome.seconds,
             )

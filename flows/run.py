@@ -41,13 +41,14 @@ from tasks.upload import local_folder
 from tasks.weights import require_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from flows.night import Night
     from manifests.pairs import Pair
     from manifests.problems import Problem
     from manifests.schema import Manifest
+    from tasks.records import Record
     from tasks.upload import Drained
 
 _log = logging.getLogger(__name__)
@@ -170,11 +171,7 @@ def paint_pairs(
             summary = write_report(night.output, report, hasty=True)
         else:
             write_contact_sheets(night.output)
-            write_comparisons(
-                night.output,
-                manifest.collection,
-                [(outcome.planned.pair, outcome.record) for outcome in night.outcomes],
-            )
+            write_comparisons(night.output, manifest.collection, _compared(night))
             summary = refresh(waiting=waiting)
             uploading.pages()
         return gravest(codes(night, signals.code, drained)), summary
@@ -210,6 +207,15 @@ def _command(source: str, options: RunOptions) -> str:
         words += ["--set", setting]
     words += ["--retry-failed"] if options.retry_failed else []
     return shlex.join([*words, *(["--draft"] if options.draft else [])])
+
+
+def _compared(night: Night) -> Iterator[tuple[Pair, Record | None]]:
+    """Yield the pairs that some sheet compares, with the records of those that are painted."""
+    for outcome in night.outcomes:
+        planned = outcome.planned
+        if planned.pair.sheets:
+            collection = night.manifest.collection
+            yield planned.pair, night.output.record_of(planned.pair_id, collection=collection)
 
 
 def _warn(problem: Problem) -> None:

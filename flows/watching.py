@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from flows.night import Night
     from manifests.comparing import Planned
     from manifests.pairs import Pair
-    from tasks.records import Failure, Record
+    from tasks.finished import Finished
+    from tasks.records import Failure
     from tasks.report import State
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a pair.
 
@@ -23,14 +24,14 @@ class Outcome:
         planned: The pair.
         state: ``complete``: painted in this run; ``kept``: it was finished already; ``failed``;
             ``left`` for the next run.
-        record: Of a finished pair.
+        finished: What is remembered of a pair that has a picture, be it a draft.
         failure: Of a failed one.
         seconds: Painted in this run.
     """
 
     planned: Planned
     state: State
-    record: Record | None = None
+    finished: Finished | None = None
     failure: Failure | None = None
     seconds: float = 0.0
 

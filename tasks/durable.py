@@ -52,7 +52,7 @@ class NotWritableError(OutputError):
     kind = "environment"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileEntry:
     """A published file, as its writer and its record know it.
 

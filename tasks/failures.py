@@ -38,6 +38,8 @@ class Failures:
         self._disk = disk
         self._guard = Lock()
         self._known: dict[Path, Failure] | None = None
+        # Thousands may have failed, and every pair asks: by identity, and by pictures and recipe.
+        self._about: dict[object, set[Path]] = {}
 
     def all(self) -> list[Failure]:
         """Return every failure, by file name.
@@ -51,8 +53,9 @@ class Failures:
     def quarantined(self, pair_id: str) -> Failure | None:
         """Return why this version of the program need not try a pair again, or None."""
         with self._guard:
-            for failure in self._read().values():
-                if (failure.pair_id, failure.product_version) == (pair_id, PRODUCT_VERSION):
+            known = self._read()
+            for failure in (known[path] for path in sorted(self._about.get(pair_id, ()))):
+                if failure.product_version == PRODUCT_VERSION:
                     return failure if failure.kind in QUARANTINED else None
         return None
 
@@ -64,9 +67,10 @@ class Failures:
         """
         path = self._folder / f"{failure.stem}.json"
         with self._guard:
-            known = self._read()
+            self._read()
             write_atomic(path, failure.encode(), disk=self._disk)
-            known[path] = failure
+            self._forget(path)
+            self._remember(path, failure)
 
     def forget(self, record: Record) -> None:
         """Remove what was said of a pair that is now finished, with these inputs or older ones.
@@ -79,29 +83,38 @@ class Failures:
         if record.draft:
             return
         with self._guard:
-            known = self._read()
-            for path in [path for path, failure in known.items() if _is_about(failure, record)]:
+            self._read()
+            found = {path for key in _keys(record) for path in self._about.get(key, ())}
+            for path in sorted(found):
                 remove(path, disk=self._disk)
-                del known[path]
+                self._forget(path)
 
     def _read(self) -> dict[Path, Failure]:
         if self._known is None:
-            known = {}
+            found = {}
             for path in self._folder.glob("*.json"):
                 try:
-                    known[path] = Failure.decode(path.read_bytes(), name=str(path))
+                    found[path] = Failure.decode(path.read_bytes(), name=str(path))
                 except (OSError, RecordError):
                     continue  # Only advice is lost: should the pair fail again, it is written anew.
-            self._known = known
+            self._known = {}
+            for path, failure in found.items():
+                self._remember(path, failure)
         return self._known
 
+    def _remember(self, path: Path, failure: Failure) -> None:
+        assert self._known is not None
+        self._known[path] = failure
+        for key in _keys(failure):
+            self._about.setdefault(key, set()).add(path)
 
-def _is_about(failure: Failure, record: Record) -> bool:
-    if failure.pair_id == record.pair_id:
-        return True
-    # The same pictures by name: their bytes were mended since, or never seen.
-    return (failure.collection, failure.recipe_name, failure.locations) == (
-        record.collection,
-        record.recipe_name,
-        record.locations,
-    )
+    def _forget(self, path: Path) -> None:
+        assert self._known is not None
+        if (failure := self._known.pop(path, None)) is not None:
+            for key in _keys(failure):
+                self._about[key].discard(path)
+
+
+def _keys(told: Failure | Record) -> tuple[object, object]:
+    """Return a pair's identity, and the same pictures by name: their bytes may be mended since."""
+    return told.pair_id, (told.collection, told.recipe_name, told.locations)

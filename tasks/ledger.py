@@ -52,6 +52,9 @@ class Ledger:
         self.path = path
         self._disk = disk
         self._one_writer = Lock()
+        self._guard = Lock()
+        self._published: set[tuple[str, str]] = set()
+        self._read_up_to = 0
 
     def note(self, event: Event, **facts: JsonValue) -> None:
         """Append an event, durably.
@@ -72,18 +75,24 @@ class Ledger:
         Raises:
             OutputError: The file is there but cannot be read.
         """
+        return (event for _, event in self._events(0))
+
+    def _events(self, start: int) -> Iterator[tuple[int, dict[str, JsonValue]]]:
+        """Yield every event from a byte on, each with where its line ends."""
         with explained(self.path):
             try:
-                lines = self.path.read_bytes().split(b"\n")
+                with self.path.open("rb") as file:
+                    file.seek(start)
+                    for line in file:
+                        start += len(line)
+                        try:
+                            event = from_json(line)
+                        except ValueError:
+                            continue
+                        if isinstance(event, dict):
+                            yield start, event
             except FileNotFoundError:
                 return
-        for line in lines:
-            try:
-                event = from_json(line)
-            except ValueError:
-                continue
-            if isinstance(event, dict):
-                yield event
 
     def ended_cleanly(self) -> bool:
         """Return whether the last run, if there was one, came to its own end."""
@@ -93,16 +102,24 @@ class Ledger:
                 last = event["event"]
         return last != "run_start"
 
-    def hashes_of(self, file: str) -> set[str]:
-        """Return the SHA-256 of all that this product ever published under a name.
+    def has_published(self, file: str, sha256: str) -> bool:
+        """Return whether this product ever published such bytes under a name.
 
         Args:
             file: Name relative to the output.
+            sha256: Of the bytes.
+
+        Raises:
+            OutputError: The file is there but cannot be read.
         """
-        published = (event.get("files") for event in self.events())
-        return {
-            str(files[file]) for files in published if isinstance(files, dict) and file in files
-        }
+        with self._guard:
+            # Only what is new since the last question: a night of drafts asks for every picture.
+            for end, event in self._events(self._read_up_to):
+                self._read_up_to = end
+                files = event.get("files")
+                if isinstance(files, dict):
+                    self._published |= {(name, str(digest)) for name, digest in files.items()}
+            return (file, sha256) in self._published
 
     def rebuild(self, records: Iterable[Record]) -> None:
         """Write the ledger anew as far as the records know the story.
@@ -117,6 +134,8 @@ class Ledger:
         text = "".join(f"{line}\n" for line in lines)
         with self._one_writer:
             write_atomic(self.path, text.encode(), disk=self._disk)
+        with self._guard:
+            self._read_up_to = 0
 
 
 def hashes(files: Iterable[FileEntry]) -> JsonValue:

@@ -73,7 +73,7 @@ class Output:
         self.ledger = Ledger(root / "ledger.jsonl", disk=disk)
         self._disk = disk
         self._guard = Lock()
-        self._places: dict[str, set[Path]] | None = None
+        self._places: dict[str, tuple[str, ...]] | None = None
         self._failures = Failures(root / "failed", disk=disk)
 
     def probe(self, *, needed: int = 0) -> None:
@@ -126,9 +126,9 @@ class Output:
         Raises:
             NewerRecordError: The record was written by a later version of this product.
         """
-        for path in self._places_of(pair_id):
-            if collection in {None, path.parent.name}:
-                record = self._read(path)
+        for file in self._places_of(pair_id):
+            if collection in {None, file.partition("/")[0]}:
+                record = self._read(self.root / file)
                 if record and record.pair_id == pair_id and self.is_finished(record, rehash=rehash):
                     return record
         return None
@@ -290,15 +290,22 @@ class Output:
             return None
         return record if self.root / record.file == path else None
 
-    def _places_of(self, pair_id: str) -> list[Path]:
+    def _places_of(self, pair_id: str) -> list[str]:
         """Return where records of the pair may lie; the folders are listed once."""
         with self._guard:
             if self._places is None:
                 self._places = {}
                 for folder in self.collections():
                     for path in folder.glob("*--*.json"):
-                        self._places.setdefault(_key(path.stem), set()).add(path)
+                        self._note_place(path.stem, f"{folder.name}/{path.name}")
             return sorted(self._places.get(pair_id[:10], ()))
+
+    def _note_place(self, stem: str, file: str) -> None:
+        assert self._places is not None
+        key = stem.rpartition("--")[2][:10]
+        known = self._places.get(key, ())
+        if file not in known:
+            self._places[key] = (*known, file)
 
     def _make_way(self, record: Record) -> None:
         """Clear what lies where the record and its files will."""
@@ -321,7 +328,7 @@ class Output:
             return False
         with explained(path):
             found = sha256_file(path)
-        return found == entry.sha256 or found in self.ledger.hashes_of(entry.file)
+        return found == entry.sha256 or self.ledger.has_published(entry.file, found)
 
     def _write_record(self, record: Record) -> None:
         path = self.root / record.file
@@ -331,11 +338,7 @@ class Output:
             raise OutputError(f"{path.with_suffix('')}: another run is publishing the same pair")
         with self._guard:
             if self._places is not None:
-                self._places.setdefault(_key(record.stem), set()).add(path)
-
-
-def _key(stem: str) -> str:
-    return stem.rpartition("--")[2][:10]
+                self._note_place(record.stem, record.file)
 
 
 def _entry(file: str, data: bytes) -> FileEntry:

@@ -46,6 +46,7 @@ Folder = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f/\\.][^\x00-\x1f
 Stage = Literal["fetch", "render", "publish"]
 
 _NO_SEAL = b"0" * 64
+_ENDING = re.compile(r"[\w.]+")
 _SEAL = re.compile(rb'"seal": "([0-9a-f]{64})"\n}\n\Z')
 
 
@@ -256,11 +257,10 @@ class Record(Painting):
 
     @model_validator(mode="after")
     def _files_are_its_own(self) -> Self:
+        own = f"{self.collection}/{self.stem}."
         for role, entry in self.files.items():
             # Also keeps a tampered record from naming a file outside the output.
-            if not re.fullmatch(
-                re.escape(f"{self.collection}/{self.stem}.") + r"[\w.]+", entry.file
-            ):
+            if not (entry.file.startswith(own) and _ENDING.fullmatch(entry.file, len(own))):
                 raise ValueError(f"files.{role}: {entry.file!r} is no file of this pair")
         return self
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
-from manifests import naming
 from tasks.durable import write_atomic
 from tasks.printable import printable
 from tasks.suspects import near_duplicates, outliers
@@ -23,6 +22,7 @@ from tasks.suspects import near_duplicates, outliers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tasks.finished import Finished
     from tasks.output import Output
     from tasks.records import Failure, Record
 
@@ -44,7 +44,7 @@ class ReportedPair:
         style: Locations of its style pictures.
         recipe: The recipe's name.
         state: What became of it.
-        record: Of a complete or kept pair.
+        finished: What is remembered of a pair that has a picture.
         failure: Of a failed one.
         seconds: Spent painting it in this run.
     """
@@ -55,22 +55,22 @@ class ReportedPair:
     style: tuple[str, ...]
     recipe: str
     state: State
-    record: Record | None = None
+    finished: Finished | None = None
     failure: Failure | None = None
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Return the pair as `summary.json` tells it; files are relative to the output."""
-        files = self.record.files if self.record else {}
+        finished = self.finished
         return {
             "pair_id": self.pair_id,
             "content": self.content,
             "style": list(self.style),
             "recipe": self.recipe,
             "state": self.state,
-            "picture": files["picture"].file if "picture" in files else None,
-            "losses": files["losses"].file if "losses" in files else None,
-            "record": self.record.file if self.record else None,
+            "picture": finished.picture.file if finished else None,
+            "losses": finished.losses if finished else None,
+            "record": finished.file if finished else None,
             "seconds": round(self.seconds, 3),
             "error": f"{self.failure.code}: {self.failure.message}" if self.failure else None,
         }
@@ -135,30 +135,31 @@ def write_report(output: Output, report: Report, *, hasty: bool = False) -> dict
 
 def markdown(output: Output, report: Report, *, hasty: bool = False) -> str:
     """Return the report for people, at most 40 lines of Markdown; see `write_report`."""
-    records = [pair.record for pair in report.pairs if pair.record]
-    twins = [] if hasty else near_duplicates(output.root, records)
+    painted = [(_text(pair.name), pair.finished) for pair in report.pairs if pair.finished]
+    names, finished = [name for name, _ in painted], [one for _, one in painted]
+    twins = [] if hasty else near_duplicates(output.root, [one.picture for one in finished])
     counts = report.counts
     lines = [
         f"# {_text(report.collection)}",
         "",
         f"{len(report.pairs)} planned = " + " + ".join(f"{counts[s]} {s}" for s in STATES) + ".",
         *_pace(report),
-        *_held(records),
+        *_held(finished),
         *_upload(report),
         *(_text(note) for note in report.notes[:_NAMES_SHOWN]),
     ]
     marks = [
-        ("Degraded", [f"{_called(r)}: {', '.join(r.degraded)}" for r in records if r.degraded]),
-        ("Drafts, to be refined by the next run", [_called(r) for r in records if r.draft]),
-        ("Near-duplicates", [" = ".join(map(_called, group)) for group in twins]),
+        ("Degraded", [f"{name}: {', '.join(f.degraded)}" for name, f in painted if f.degraded]),
+        ("Drafts, to be refined by the next run", [name for name, f in painted if f.draft]),
+        ("Near-duplicates", [" = ".join(names[number] for number in group) for group in twins]),
         (
             "Loss out of line with its style set",
-            [f"{_called(r)} ({times:.1f} × the median)" for r, times in outliers(records)],
+            [f"{names[n]} ({times:.1f} × the median)" for n, times in outliers(finished)],
         ),
     ]
-    for title, names in marks:
-        if names:
-            lines += ["", f"**{title}** ({len(names)}): {_few(names)}"]
+    for title, marked in marks:
+        if marked:
+            lines += ["", f"**{title}** ({len(marked)}): {_few(marked)}"]
     lines += _failures([pair for pair in report.pairs if pair.failure])
     if counts["left"] or counts["failed"] or report.waiting:
         lines += ["", "To continue:", "", f"    {printable(report.command)}"]
@@ -170,7 +171,7 @@ def _pace(report: Report) -> list[str]:
     """Return time per pair and throughput, where something was painted."""
     times = sorted(pair.seconds for pair in report.pairs if pair.state == "complete")
     if not times:
-        drafts = sum(pair.record.draft for pair in report.pairs if pair.record)
+        drafts = sum(pair.finished.draft for pair in report.pairs if pair.finished)
         done = "No picture was finished" if drafts else "Nothing new was painted"
         return [f"{done} in {_duration(report.seconds)}."]
     rate = 3600 * len(times) / max(report.seconds, 1e-9)
@@ -179,14 +180,14 @@ def _pace(report: Report) -> list[str]:
     return [f"{_duration(report.seconds)} in all; {within}; {rate:.0f} pairs an hour."]
 
 
-def _held(records: Sequence[Record]) -> list[str]:
+def _held(finished: Sequence[Finished]) -> list[str]:
     """Return the room the pictures take, and how many an interruption could not harm."""
-    if not records:
+    if not finished:
         return []
-    size = sum(entry.bytes for record in records for entry in record.files.values())
-    resumed = sum(bool(record.resumed_at) for record in records)
+    size = sum(one.bytes for one in finished)
+    resumed = sum(bool(one.resumed_at) for one in finished)
     return [
-        f"{len(records)} pictures with their logs take {size / 1e6:.1f} MB"
+        f"{len(finished)} pictures with their logs take {size / 1e6:.1f} MB"
         + (f"; {resumed} were resumed from a checkpoint." if resumed else ".")
     ]
 
@@ -222,10 +223,6 @@ def _failures(failed: Sequence[ReportedPair]) -> list[str]:
 def _few(names: Sequence[str]) -> str:
     more = len(names) - _NAMES_SHOWN
     return "; ".join(names[:_NAMES_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-
-
-def _called(record: Record) -> str:
-    return _text(naming.title(record.content_name, record.style_name, record.recipe_name))
 
 
 def _text(text: str) -> str:

@@ -179,7 +179,7 @@ def test_a_night_that_cannot_be_planned_ends_with_its_reason(paint, toy):
     """An error that is no pair's own does not drown in Prefect: whoever paints hears of it."""
     made = toy("newer")
     made.write(collection="newer")
-    record = made.output / made.paint()["cat"].record.file
+    record = made.output / made.paint()["cat"].finished.file
     record.write_text(record.read_text().replace('"schema_version": 1', '"schema_version": 99'))
 
     with pytest.raises(OutputError, match="schema 99"):

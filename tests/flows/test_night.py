@@ -64,9 +64,10 @@ def test_a_complete_pair_has_its_three_files(toy):
 
 def test_a_record_tells_what_was_painted_from_what(toy):
     """Location and hash of every picture, recipe and weights are in the record."""
-    outcome = toy().paint()["cat"]
+    collection = toy()
+    outcome = collection.paint()["cat"]
 
-    record = outcome.record
+    record = collection.record(outcome)
     pair = outcome.planned.pair
     assert (record.content, record.styles[0].location) == pair.locations
     assert record.recipe == pair.recipe.parameters()
@@ -145,8 +146,8 @@ def test_a_pair_of_another_collection_is_copied(toy):
     outcome = collection.paint(guest=guest)["cat"]
 
     assert guest.events == []
-    assert (outcome.state, outcome.record.collection) == ("kept", "summer")
-    assert (collection.output / outcome.record.files["picture"].file).is_file()
+    assert (outcome.state, outcome.finished.file.partition("/")[0]) == ("kept", "summer")
+    assert (collection.output / outcome.finished.picture.file).is_file()
 
 
 # What goes wrong with a pair
@@ -196,7 +197,7 @@ def test_a_diverging_pair_is_tried_twice(toy):
 
 def test_a_pair_that_diverged_once_is_painted_more_gently(toy):
     """And its record tells."""
-    record = toy(contents=("overshoots",)).paint()["overshoots"].record
+    record = toy(contents=("overshoots",)).paint()["overshoots"].finished
 
     assert (record.attempts, record.degraded) == (2, ("steps gentler by 2",))
 
@@ -205,9 +206,9 @@ def test_what_fits_into_memory_is_remembered_for_the_night(toy):
     """The first picture goes down the ladder; those of its size begin where that one stands."""
     outcomes = toy(contents=[f"bulges-{number}" for number in range(5)]).paint()
 
-    attempts = [one.record.attempts for one in outcomes.values()]
+    attempts = [one.finished.attempts for one in outcomes.values()]
     assert (max(attempts), attempts[-1]) == (3, 1)
-    assert {one.record.degraded for one in outcomes.values()} == {("short history", "tiles")}
+    assert {one.finished.degraded for one in outcomes.values()} == {("short history", "tiles")}
 
 
 def test_a_pair_whose_worker_always_dies_is_given_up(toy):
@@ -225,8 +226,8 @@ def test_a_pair_whose_worker_dies_once_goes_on_from_its_checkpoint(toy):
 
     fainted, undisturbed = faints.paint()["faints"], cat.paint()["cat"]
 
-    assert (fainted.record.attempts, fainted.record.resumed_at) == (2, (1,))
-    assert fainted.record.files["picture"].sha256 == undisturbed.record.files["picture"].sha256
+    assert (fainted.finished.attempts, fainted.finished.resumed_at) == (2, (1,))
+    assert fainted.finished.picture.sha256 == undisturbed.finished.picture.sha256
 
 
 def test_a_bug_is_recorded_with_its_traceback(toy):
@@ -271,7 +272,7 @@ def test_a_disk_that_fails_once_costs_no_painting(toy):
         threads.paint(night)
 
     (outcome,) = night.outcomes
-    assert (outcome.state, outcome.record.attempts) == ("complete", 1)
+    assert (outcome.state, outcome.finished.attempts) == ("complete", 1)
 
 
 def test_a_disk_that_fails_to_the_deadline_fails_the_pair_for_this_night_only(toy):
@@ -541,11 +542,11 @@ def test_the_next_night_goes_on_where_a_stopped_one_left_off(toy):
         night.renderer.stop()
         painting.result()
 
-    continued = stopped.paint()["tarries"].record
+    continued = stopped.paint()["tarries"].finished
 
     assert continued.resumed_at == (2,)
-    picture = undisturbed.paint()["cat"].record.files["picture"]
-    assert continued.files["picture"].sha256 == picture.sha256
+    picture = undisturbed.paint()["cat"].finished.picture
+    assert continued.picture.sha256 == picture.sha256
 
 
 def test_at_the_deadline_pairs_under_way_are_saved_and_the_others_left(toy):
@@ -597,7 +598,7 @@ def test_after_the_deadline_nothing_is_painted_but_all_is_known(toy):
 def test_after_an_unclean_stop_finished_files_are_read_again(toy):
     """A picture with a flipped bit is painted anew when the run before did not end by itself."""
     collection = toy()
-    picture = collection.output / collection.paint()["cat"].record.files["picture"].file
+    picture = collection.output / collection.paint()["cat"].finished.picture.file
     good = picture.read_bytes()
     picture.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     Output(collection.output).ledger.note("run_start")
@@ -620,7 +621,7 @@ def test_after_a_clean_stop_sizes_suffice(toy):
 def test_a_picture_that_was_deleted_is_painted_again(toy):
     """A record without its files proves nothing."""
     collection = toy()
-    picture = collection.output / collection.paint()["cat"].record.files["picture"].file
+    picture = collection.output / collection.paint()["cat"].finished.picture.file
     good = picture.read_bytes()
     picture.unlink()
 
@@ -640,8 +641,7 @@ def test_a_second_night_on_the_same_output_is_refused(toy):
 def test_records_of_a_newer_version_end_the_night(toy):
     """What a later version has painted is neither repainted nor ignored."""
     collection = toy()
-    record = collection.paint()["cat"].record
-    path = collection.output / record.file
+    path = collection.output / collection.paint()["cat"].finished.file
     path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
 
     with pytest.raises(OutputError, match="schema 99"):
@@ -663,7 +663,7 @@ def test_drafts_of_all_pairs_come_before_any_picture(toy):
     ]
     assert len(stages) == 2
     assert states(outcomes) == {"cat": "complete", "dog": "complete"}
-    assert not any(outcome.record.draft for outcome in outcomes.values())
+    assert not any(outcome.finished.draft for outcome in outcomes.values())
 
 
 def test_drafts_are_refined_best_first(toy):
@@ -678,7 +678,7 @@ def test_drafts_are_refined_best_first(toy):
             night.render(planned.pair_id)
             night.publish(planned.pair_id)
         left = {
-            planned.pair.content_name: night._drafts[planned.pair_id].objective.last
+            planned.pair.content_name: night._drafts[planned.pair_id].last_loss
             for planned in night.planned
         }
 
@@ -699,9 +699,9 @@ def test_a_draft_counts_as_left(toy):
         night.renderer.stop()
         (outcome,) = night.outcomes
 
-    assert (outcome.state, outcome.record.draft) == ("left", True)
+    assert (outcome.state, outcome.finished.draft) == ("left", True)
     assert counts(reported(night, command="nst run").summary()) == "toy: left 1 (1 as drafts)"
     assert Record.decode(
-        (collection.output / outcome.record.file).read_bytes(), name="record"
+        (collection.output / outcome.finished.file).read_bytes(), name="record"
     ).draft
     assert states(collection.paint(guest=guest)) == {"cat": "complete"}

@@ -138,7 +138,7 @@ def test_a_pair_that_kills_its_painter_fails_alone(toy, engine):
         "faints": "complete",
     }
     assert outcomes["dies"].failure.code == "E-SLOT-DIED"
-    assert outcomes["faints"].record.resumed_at == (1,)
+    assert outcomes["faints"].finished.resumed_at == (1,)
 
 
 def test_a_killed_remote_slot_is_replaced_and_its_pair_resumed(toy, engine, machines):
@@ -154,8 +154,8 @@ def test_a_killed_remote_slot_is_replaced_and_its_pair_resumed(toy, engine, mach
         [outcome] = night.outcomes
 
     assert outcome.state == "complete"
-    assert outcome.record.attempts == 2
-    assert outcome.record.resumed_at == (1,)
+    assert outcome.finished.attempts == 2
+    assert outcome.finished.resumed_at == (1,)
 
 
 def test_the_pair_of_a_lost_machine_goes_on_elsewhere(toy, engine, machines, bucket, s3_server):
@@ -175,7 +175,7 @@ def test_the_pair_of_a_lost_machine_goes_on_elsewhere(toy, engine, machines, buc
         [outcome] = night.outcomes
 
     assert outcome.state == "complete"
-    assert outcome.record.resumed_at == (1,)
+    assert outcome.finished.resumed_at == (1,)
     assert kept.pairs() == set()
     assert not list(collection.output.glob(".work/checkpoints/*/*"))
 

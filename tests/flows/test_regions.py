@@ -50,7 +50,7 @@ def collection(tmp_path):
 def test_a_pair_of_regions_is_painted_and_recorded(collection):
     """With the masks' bytes, and which style painted where."""
     outcome = collection.paint()["cat"]
-    record = outcome.record
+    record = collection.record(outcome)
     sha = record.regions[0].mask.sha256
 
     assert outcome.state == "complete"

@@ -340,7 +340,7 @@ def test_pictures_come_from_a_bucket(remote, bucket):
         "cat": "complete",
         "dog": "complete",
     }
-    record = outcomes["cat"].record
+    record = remote.record(outcomes["cat"])
     assert (record.content, record.styles[0].location) == (
         f"{bucket}/photos/cat.png",
         f"{bucket}/paintings/monet.png",

@@ -16,6 +16,7 @@ from flows.night import opened
 from flows.watching import Watcher
 from manifests.planning import expand
 from manifests.reader import read
+from tasks.output import Output
 from tasks.settings import Settings
 from tasks.storage import find
 from tests.flows.waiting import until
@@ -158,3 +159,9 @@ class ToyCollection:
         with self.night(**options) as night:
             threads.paint(night)
             return {outcome.planned.pair.content_name: outcome for outcome in night.outcomes}
+
+    def record(self, outcome):
+        """Return the whole record of a pair that was painted."""
+        found = Output(self.output).record_of(outcome.planned.pair_id)
+        assert found is not None
+        return found

@@ -61,6 +61,18 @@ def test_a_run_without_an_end_ended_uncleanly(ledger):
     assert not ledger.ended_cleanly()
 
 
+def test_what_was_published_is_known_at_once(ledger):
+    """By name and bytes, whoever of this product wrote it, however often one asks."""
+    assert not ledger.has_published("spring/a.png", "1" * 64)
+    ledger.note("pair_publish", files={"spring/a.png": "1" * 64})
+    assert ledger.has_published("spring/a.png", "1" * 64)
+    Ledger(ledger.path).note("pair_publish", files={"spring/a.png": "2" * 64})
+
+    assert ledger.has_published("spring/a.png", "1" * 64)
+    assert ledger.has_published("spring/a.png", "2" * 64)
+    assert not ledger.has_published("spring/b.png", "2" * 64)
+
+
 def test_foreign_lines_are_passed_over(ledger):
     """A torn line in the middle, rubbish and bare values are no events."""
     ledger.note("run_start")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.finished import Finished
 from tasks.output import Output
 from tasks.records import Objective
 from tasks.report import (
@@ -41,7 +42,7 @@ def reported(output, *, state="complete", left=0, **changes):
             style=tuple(style.location for style in record.styles),
             recipe=record.recipe_name,
             state=state,
-            record=record,
+            finished=Finished.of(record),
             seconds=record.seconds,
         )
         for record in output.records()
