@@ -13,8 +13,12 @@ from pathlib import Path
 
 _S3 = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9.-]{1,61}[A-Za-z0-9](/.*)?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-_SIGNATURE = re.compile(r"[?&](X-Amz-|AWSAccessKeyId=|Signature=)", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:/")
+
+SIGNATURE = re.compile(r"[?&](X-Amz-|AWSAccessKeyId=|Signature=)", re.IGNORECASE)
+"""What makes an address that is as good as a password."""
+WILDCARD = re.compile(r"[*?\[]")
+"""What makes a text a pattern: ``*``, ``?``, ``[abc]``, ``**``."""
 
 
 def reason_against(text: str) -> str | None:
@@ -30,7 +34,7 @@ def _against_address(text: str) -> str | None:
         return "neither a path nor s3://bucket/key; copy the pictures to one of these"
     if not _S3.fullmatch(text):
         return "s3:// is followed by the name of a bucket; access keys belong in a profile"
-    if _SIGNATURE.search(text):
+    if SIGNATURE.search(text):
         return "carries a signature; give the plain s3://bucket/key"
     if {".", ".."} & set(text.split("/")):
         return "a key has no '.' or '..' in it"
@@ -62,8 +66,8 @@ def written_out(text: str) -> str:
 
 
 def is_pattern(text: str) -> bool:
-    """Tell whether a text asks for several names: ``*``, ``?``, ``[abc]``, ``**``."""
-    return re.search(r"[*?\[]", text) is not None
+    """Tell whether a text asks for several names."""
+    return WILDCARD.search(text) is not None
 
 
 def means_one(text: str) -> bool:

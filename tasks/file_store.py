@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from manifests.locations import is_pattern
 from nst_core.errors import did_you_mean
 from tasks import durable
-from tasks.locations import fits, fixed_head, in_natural_order, is_pattern, is_picture
+from tasks.locations import fits, fixed_head, in_natural_order, is_picture
 from tasks.storage import ObjectInfo, nothing_found
 from tasks.storage_errors import InputError, TakenError
 

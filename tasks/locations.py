@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Self
 
+from manifests.locations import SIGNATURE, WILDCARD
 from tasks.storage_errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
-_MAGIC = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class S3Location:
                 code="E-S3-URL",
                 remedy="write s3://bucket/key; access keys belong in a profile, not in an address",
             )
-        if re.search(r"[?&](X-Amz-|AWSAccessKeyId=|Signature=)", key, re.IGNORECASE):
+        if SIGNATURE.search(key):
             raise InputError(
                 f"an address in s3://{bucket} carries a signature",
                 code="E-S3-URL",
@@ -84,15 +84,10 @@ def join(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}"
 
 
-def is_pattern(text: str) -> bool:
-    """Tell whether the text asks for several names."""
-    return _MAGIC.search(text) is not None
-
-
 def fixed_head(pattern: str) -> str:
     """Return the folders of a pattern that are written out, with their last slash."""
-    before_magic = _MAGIC.split(pattern, maxsplit=1)[0]
-    return before_magic[: before_magic.rfind("/") + 1]
+    before = WILDCARD.split(pattern, maxsplit=1)[0]
+    return before[: before.rfind("/") + 1]
 
 
 def is_picture(name: str) -> bool:

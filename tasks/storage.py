@@ -14,13 +14,13 @@ from functools import lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
+from manifests.locations import is_pattern
 from nst_core.errors import did_you_mean
 from tasks.locations import (
     PICTURE_SUFFIXES,
     S3Location,
     fixed_head,
     in_natural_order,
-    is_pattern,
     is_picture,
     is_remote,
     matches,
