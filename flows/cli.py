@@ -17,7 +17,8 @@ from flows import cli_machine as machine
 from flows import cli_outputs as outputs
 from flows import cli_schedules as schedules
 from flows import logs
-from flows.console import AsJson, complain, print_error, print_json, tell_counts
+from flows import options as opt
+from flows.console import complain, print_error, print_json, tell_counts
 from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from manifests.problems import ManifestError
 from nst_core.errors import NSTError
@@ -45,14 +46,6 @@ app.add_typer(schedules.app)
 _ROWS = 200
 
 Manifests = Annotated[list[str], typer.Argument(help="One manifest or several; paths or s3://.")]
-OneManifest = Annotated[str, typer.Argument(help="The manifest, a path or s3:// address.")]
-OutputOption = Annotated[
-    str | None, typer.Option("--output", help="In place of the manifest's output.")
-]
-Only = Annotated[str | None, typer.Option(help="Glob over pairs, such as 'dog--*'.")]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", help="recipe.NAME.field=value; may be repeated.")
-]
 Memory = Annotated[
     int | None,
     typer.Option(
@@ -62,7 +55,6 @@ Memory = Annotated[
         help="Memory of each painting process, such as 6GB; by default what the device has free.",
     ),
 ]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, mps, cuda, cuda:0 or cuda:0,cuda:1.")]
 
 
 class EngineName(StrEnum):
@@ -121,23 +113,17 @@ def nst(
 @app.command()
 def run(
     manifests: Manifests,
-    output: OutputOption = None,
-    only: Only = None,
-    device: Device = None,
+    output: opt.Output = None,
+    only: opt.Only = None,
+    device: opt.Device = None,
     engine: Engine = None,
-    stop_at: Annotated[
-        str | None, typer.Option(help="Time of day to have everything saved: 07:00.")
-    ] = None,
-    max_hours: Annotated[float | None, typer.Option(min=0, help="The same as a duration.")] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try again what failed in earlier runs.")
-    ] = False,
-    draft: Annotated[
-        bool, typer.Option("--draft", help="Paint every pair small first, then refine.")
-    ] = False,
+    stop_at: opt.StopAt = None,
+    max_hours: opt.MaxHours = None,
+    retry_failed: opt.RetryFailed = False,
+    draft: opt.Draft = False,
     memory_limit: Memory = None,
-    set_: Set = None,
-    as_json: AsJson = False,
+    set_: opt.Set = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Paint what is missing, publish it, report. The same command again continues.
 
@@ -175,7 +161,9 @@ def run(
 
 
 @app.command()
-def check(manifest: OneManifest, output: OutputOption = None, as_json: AsJson = False) -> None:
+def check(
+    manifest: opt.OneManifest, output: opt.Output = None, as_json: opt.AsJson = False
+) -> None:
     """Tell all that is wrong before anything starts: manifest, inputs, weights, disk, bucket."""
     from flows.checking import check as examine  # noqa: PLC0415
 
@@ -193,24 +181,24 @@ def check(manifest: OneManifest, output: OutputOption = None, as_json: AsJson = 
 
 @app.command()
 def plan(
-    manifest: OneManifest,
+    manifest: opt.OneManifest,
     output: Annotated[
         str | None,
         typer.Option(
             "--output", "--against", help="An output to compare with, not the manifest's."
         ),
     ] = None,
-    only: Only = None,
-    device: Device = None,
+    only: opt.Only = None,
+    device: opt.Device = None,
     memory_limit: Memory = None,
-    set_: Set = None,
+    set_: opt.Set = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=100_000, help="Slots of a cluster to simulate.")
     ] = None,
     cost_per_hour: Annotated[
         float | None, typer.Option(min=0, help="Of this machine, or of one worker.")
     ] = None,
-    as_json: AsJson = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Tell which pairs are new, kept, changed or orphaned, and what painting them takes."""
     from flows.forecast import forecast  # noqa: PLC0415
@@ -248,7 +236,7 @@ def new(
         "manifest.yaml"
     ),
     force: Annotated[bool, typer.Option("--force", help="Overwrite a manifest.")] = False,
-    as_json: AsJson = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Write a commented manifest from folders of photos and of paintings."""
     from flows.new import write_new  # noqa: PLC0415
@@ -263,7 +251,7 @@ def new(
 
 @app.command()
 def restyle(
-    manifest: OneManifest,
+    manifest: opt.OneManifest,
     style: Annotated[
         list[str], typer.Option("--style", help="NAME=PATH of the new set; repeat for more paths.")
     ],
@@ -277,8 +265,8 @@ def restyle(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write and paint nothing, tell the plan.")
     ] = False,
-    device: Device = None,
-    as_json: AsJson = False,
+    device: opt.Device = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Add a style set to a manifest, keeping its comments, and paint only the new pairs."""
     from flows.restyling import chosen, restyled  # noqa: PLC0415
@@ -311,11 +299,11 @@ def paint(
     picture: Annotated[Path, typer.Option("-o", "--picture", help="Where the picture goes.")],
     preset: Annotated[str, typer.Option(help="`nst presets` lists them.")] = "gallery",
     size: Annotated[int | None, typer.Option(help="Of the picture, in pixels.")] = None,
-    device: Device = None,
+    device: opt.Device = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="field=value of the recipe.")
     ] = None,
-    as_json: AsJson = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Paint one picture, without a manifest."""
     from flows.single import paint_one  # noqa: PLC0415

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from flows.console import AsJson, print_json
+from flows import options as opt
+from flows.console import print_json
 from flows.exit_codes import ExitCode
 from nst_core.networks import NETWORKS, network
 from nst_core.presets import PRESETS
@@ -22,7 +23,7 @@ app.add_typer(weights_app, name="weights")
 
 
 @app.command()
-def presets(as_json: AsJson = False) -> None:
+def presets(as_json: opt.AsJson = False) -> None:
     """List the recipes by name, what each is good for, and where its numbers come from."""
     if as_json:
         print_json(
@@ -43,7 +44,7 @@ def presets(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def schema(as_json: AsJson = False) -> None:
+def schema(as_json: opt.AsJson = False) -> None:
     """Print the manifest's JSON schema, from which editors complete and check."""
     del as_json  # it is JSON in any case
     from manifests.json_schema import text  # noqa: PLC0415
@@ -57,7 +58,7 @@ def doctor(
     tune: Annotated[
         bool, typer.Option("--tune", help="Find out how many slots pay, and remember it.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Tell what this machine has: devices, speeds, weights, stores."""
     from flows.doctor import examine  # noqa: PLC0415
@@ -74,7 +75,7 @@ def doctor(
 
 
 @weights_app.command("list")
-def weights_list(as_json: AsJson = False) -> None:
+def weights_list(as_json: opt.AsJson = False) -> None:
     """List the networks and whether their weights are here."""
     from tasks.weights import weights_state  # noqa: PLC0415
 
@@ -95,7 +96,7 @@ def weights_fetch(
         str | None,
         typer.Option("--from", help="A file, a folder or s3:// address that holds them already."),
     ] = None,
-    as_json: AsJson = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Bring a network's weights here, checked against the published hash."""
     from tasks.weights import fetch_weights  # noqa: PLC0415
@@ -108,7 +109,7 @@ def weights_fetch(
 
 
 @weights_app.command("verify")
-def weights_verify(as_json: AsJson = False) -> None:
+def weights_verify(as_json: opt.AsJson = False) -> None:
     """Read all weights that are here and compare them with the published hashes."""
     from tasks.weights import weights_state  # noqa: PLC0415
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.console import AsJson, announce, complain, print_json, tell_counts
+from flows import options as opt
+from flows.console import announce, complain, print_json, tell_counts
 from flows.exit_codes import ExitCode
 from tasks.printable import printable
 from tasks.settings import Settings
@@ -22,7 +23,7 @@ OutputFolder = Annotated[str, typer.Argument(help="Output folder or s3://bucket/
 def verify(
     output: OutputFolder,
     repair: Annotated[bool, typer.Option("--repair", help="Paint again what is damaged.")] = False,
-    as_json: AsJson = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Read every file of an output again and compare it with its record."""
     from flows.repairing import repaired, verified  # noqa: PLC0415
@@ -49,7 +50,7 @@ def gallery(
     sheets: Annotated[
         bool, typer.Option("--sheets", help="Also contact sheets to print, PNG and PDF.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Rebuild the gallery page from the records."""
     from tasks.gallery import build  # noqa: PLC0415
@@ -81,14 +82,10 @@ def enlarge(
         str | None, typer.Option(help="Or the sheet to fit on: a3, letter, 300x400mm.")
     ] = None,
     dpi: Annotated[int, typer.Option(min=30, max=2400, help="Dots per inch on paper.")] = 300,
-    device: Annotated[str | None, typer.Option(help="As for nst run.")] = None,
-    stop_at: Annotated[
-        str | None, typer.Option(help="Time of day to have everything saved: 07:00.")
-    ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try again what failed before.")
-    ] = False,
-    as_json: AsJson = False,
+    device: opt.Device = None,
+    stop_at: opt.StopAt = None,
+    retry_failed: opt.RetryFailed = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Paint picks again at print size, from the finished pictures on: the paint gets finer."""
     from flows.enlarging import Order  # noqa: PLC0415
@@ -106,7 +103,7 @@ def enlarge(
 
 
 @app.command()
-def upload(output: OutputFolder, as_json: AsJson = False) -> None:
+def upload(output: OutputFolder, as_json: opt.AsJson = False) -> None:
     """Bring what is painted and still waits to its bucket."""
     from flows.uploading import drain  # noqa: PLC0415
 
@@ -125,7 +122,7 @@ def upload(output: OutputFolder, as_json: AsJson = False) -> None:
 def prune(
     output: Annotated[str, typer.Argument(help="Output folder, s3://bucket/prefix or manifest.")],
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it, only list.")] = False,
-    as_json: AsJson = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """List the pictures that the manifest does not ask for any more; remove them with --yes."""
     from flows.pruning import orphans  # noqa: PLC0415

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.console import AsJson, announce, complain, print_json
+from flows import options as opt
+from flows.console import announce, complain, print_json
 from flows.exit_codes import is_interruption
 from nst_core.errors import NSTError
 
@@ -33,23 +34,15 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Where Prefect's pages are shown.")
     ] = None,
-    output: Annotated[str | None, typer.Option(help="In place of the manifest's output.")] = None,
-    only: Annotated[str | None, typer.Option(help="Glob over pairs, such as 'dog--*'.")] = None,
-    device: Annotated[str | None, typer.Option(help="As for nst run.")] = None,
-    stop_at: Annotated[
-        str | None, typer.Option(help="Time of day to have everything saved: 07:00.")
-    ] = None,
-    max_hours: Annotated[float | None, typer.Option(min=0, help="The same as a duration.")] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try again what failed in earlier nights.")
-    ] = False,
-    draft: Annotated[
-        bool, typer.Option("--draft", help="Paint every pair small first, then refine.")
-    ] = False,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="recipe.NAME.field=value.")
-    ] = None,
-    as_json: AsJson = False,
+    output: opt.Output = None,
+    only: opt.Only = None,
+    device: opt.Device = None,
+    stop_at: opt.StopAt = None,
+    max_hours: opt.MaxHours = None,
+    retry_failed: opt.RetryFailed = False,
+    draft: opt.Draft = False,
+    set_: opt.Set = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Paint every night what is new: `nst run` on a schedule, from this one process."""
     from flows.serving import Serving, When, named  # noqa: PLC0415
@@ -85,7 +78,7 @@ def serve(
 
 @app.command()
 def watch(
-    manifest: Annotated[str, typer.Argument(help="The manifest, a path or s3:// address.")],
+    manifest: opt.OneManifest,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 60.0,
     settle: Annotated[
         float, typer.Option(min=0, help="Seconds without a change before anything is painted.")
@@ -96,9 +89,9 @@ def watch(
     paint: Annotated[
         bool, typer.Option(help="Paint; or only tell a Prefect server, whose trigger paints.")
     ] = True,
-    output: Annotated[str | None, typer.Option(help="In place of the manifest's output.")] = None,
-    device: Annotated[str | None, typer.Option(help="As for nst run.")] = None,
-    as_json: AsJson = False,
+    output: opt.Output = None,
+    device: opt.Device = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Notice new and changed pictures in the manifest's folders and prefixes, and paint them."""
     from flows.noticing import Lookout, tend  # noqa: PLC0415

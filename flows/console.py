@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 
 from manifests.locations import written_out
 from tasks.printable import printable
 from tasks.redaction import redact
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
 def complain(line: str) -> None:
