@@ -52,7 +52,8 @@ from nst_core.weights import load_weights
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nst_core.recipe import Precision, Recipe
+    from nst_core.networks import Precision
+    from nst_core.recipe import Recipe
     from nst_core.synthesis import Step
     from nst_core.weights import Weights
 

@@ -23,7 +23,7 @@ from manifests.fields import (
 from manifests.pairs import FormatName, FrameSteps
 from nst_core import recipe as core
 from nst_core.canvases import Canvas
-from nst_core.networks import Border, Pooling
+from nst_core.networks import Border, Pooling, Precision
 from nst_core.octaves import Octaves
 from nst_core.optimizers import Optimizer
 from nst_core.style_statistics import Statistic
@@ -225,7 +225,7 @@ class RecipeEntry(StrictModel):
     network: NetworkName | None = None
     pooling: Pooling | None = None
     optimizer: OptimizerChoice | None = None
-    precision: core.Precision | None = None
+    precision: Precision | None = None
     frames: Frames | None = None
     format: Annotated[
         Format, BeforeValidator(_short_format, json_schema_input_type=FormatName | Format)

@@ -10,12 +10,15 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nst_core.stages import Built
+    from torch.nn import Module
+
+IMAGE = "image"
+"""The layer that is the canvas itself: (B, 3, H, W), RGB in [0, 1]."""
 
 LOGITS = "logits"
 """The layer of class scores before the softmax: (B, K), fp32."""
@@ -104,6 +107,22 @@ class Stage:
         """Return how many positions along a side it gives, 0 or less where there are none."""
         room = before + self.padding - self.window
         return (-(-room // self.stride) if self.ceil else room // self.stride) + 1
+
+
+class Built(NamedTuple):
+    """A network's modules as their authors wrote them.
+
+    Args:
+        model: All of them, to be given the weights.
+        stages: Those that are computed one after the other, by name.
+        scores: From the averaged maps of the last stage, (B, C), to (B, K).
+        unused: Beginnings of the names of weights that belong to heads for training.
+    """
+
+    model: Module
+    stages: Mapping[str, Module]
+    scores: Module
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from nst_core.activations import Activation, Guide, Unit
-from nst_core.architectures import LOGITS
+from nst_core.architectures import IMAGE, LOGITS
 from nst_core.errors import RecipeError
 from nst_core.networks import network
 from nst_core.optimizers import LBFGS, Adam
 from nst_core.style_statistics import Statistic, with_statistic
-from nst_core.terms import IMAGE, Term, TotalVariation
+from nst_core.terms import Term, TotalVariation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nst_core.networks import Pooling
-    from nst_core.recipe import Color, Precision, Recipe, Start
+    from nst_core.networks import Pooling, Precision
+    from nst_core.recipe import Color, Recipe, Start
 
 
 _GROUPS = ("content", "style", "dream")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nst_core.terms import Averages, Measurement, Reads
+    from nst_core.measurements import Averages, Measurement, Reads
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nst_core.architectures import Stage, Staged
+from nst_core.architectures import Built, Stage, Staged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from nst_core.stages import Built
 
 # Tan & Le 2019, table 1: of each group of blocks the number, window, stride of its first, channels.
 _GROUPS = (
@@ -48,8 +46,6 @@ def _stages() -> Iterator[Stage]:
 def _build() -> Built:
     from efficientnet_lite_pytorch import EfficientNet
     from torch.nn import Sequential
-
-    from nst_core.stages import Built
 
     model = EfficientNet.from_name("efficientnet-lite0")
     stages = {

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from nst_core.architectures import VGG
+from nst_core.architectures import IMAGE, VGG
 from nst_core.errors import RecipeError
 from nst_core.stages import Stages
-from nst_core.terms import IMAGE
 from nst_core.vgg import Convolutions
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from nst_core.architectures import IMAGE
 from nst_core.networks import network
 from nst_core.optimizers import LBFGS
-from nst_core.terms import IMAGE
 from nst_core.tiles import cut, scale_of, why_whole
 
 if TYPE_CHECKING:

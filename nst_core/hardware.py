@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from nst_core.recipe import Precision
+    from nst_core.networks import Precision
 
 
 # Channels that Winograd needs, in or out; of the others twice as many.

@@ -9,20 +9,13 @@ of them are maps behind their rectifier, as in Caffe, where it works in place.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from nst_core.architectures import Stage, Staged
-
-if TYPE_CHECKING:
-    from nst_core.stages import Built
+from nst_core.architectures import Built, Stage, Staged
 
 _CLASSES = 1000
 
 
 def _build_googlenet() -> Built:
     from torchvision.models import googlenet
-
-    from nst_core.stages import Built
 
     model = googlenet(weights=None, aux_logits=False, init_weights=False)
     stages = {stage.name: getattr(model, stage.name) for stage in GOOGLENET.stages}
@@ -31,8 +24,6 @@ def _build_googlenet() -> Built:
 
 def _build_inception_v3() -> Built:
     from torchvision.models import inception_v3
-
-    from nst_core.stages import Built
 
     model = inception_v3(weights=None, aux_logits=False, init_weights=False)
     stages = {stage.name: getattr(model, stage.name) for stage in INCEPTION_V3.stages}

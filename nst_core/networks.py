@@ -17,6 +17,7 @@ from nst_core.inception import GOOGLENET, INCEPTION_V3
 
 Pooling = Literal["max", "avg", "l2"]
 Border = Literal["zeros", "replicate"]
+Precision = Literal["auto", "fp32", "bf16"]
 Format = Literal["state-dict", "numbered", "codebooks", "keras"]
 
 # Mean activations of the Caffe VGG-19's 16 rectified convolutions over 42 photographs and

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from nst_core.activations import Guide
+from nst_core.architectures import IMAGE
 from nst_core.colorings import RECOLORED, recolored
 from nst_core.errors import RecipeError
 from nst_core.images import resize
 from nst_core.octaves import size_of
 from nst_core.regions import Within
-from nst_core.terms import IMAGE, StyleTerm, Wasserstein, term_names
+from nst_core.terms import StyleTerm, Wasserstein, term_names
 from nst_core.tiled_objective import TiledObjective
 from nst_core.tiles import measured, require_tileable, whole_maps
 
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
     from nst_core.features import Features
     from nst_core.images import Resampling
+    from nst_core.measurements import Measurement
     from nst_core.octaves import Octave, Size
     from nst_core.recipe import Recipe
     from nst_core.regions import Layout
     from nst_core.studio import Studio
-    from nst_core.terms import Measurement, Term
+    from nst_core.terms import Term
     from nst_core.transforms import Seen
 
 

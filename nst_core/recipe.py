@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from nst_core.architectures import LOGITS
+from nst_core.architectures import IMAGE, LOGITS
 from nst_core.canvases import Canvas, Pixels
 from nst_core.errors import RecipeError
-from nst_core.networks import Border, Pooling, network
+from nst_core.networks import Border, Pooling, Precision, network
 from nst_core.octaves import Octaves
 from nst_core.optimizers import LBFGS, Optimizer
-from nst_core.terms import IMAGE, StyleTerm, Term
+from nst_core.terms import StyleTerm, Term
 
 if TYPE_CHECKING:
     from nst_core.networks import Network
@@ -91,7 +91,6 @@ Color = Literal[
     "chroma-after",
     "palette",
 ]
-Precision = Literal["auto", "fp32", "bf16"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from nst_core.measurements import Averages, Measurement, Reads
     from nst_core.octaves import Size
     from nst_core.recipe import Recipe
     from nst_core.synthesis import Pictures
-    from nst_core.terms import Averages, Measurement, Reads, StyleTerm
+    from nst_core.terms import StyleTerm
 
 # Of the picture. Below, it is no region but rounding.
 _LEAST_SHARE = 1e-6

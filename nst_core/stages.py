@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import Conv2d, functional
@@ -18,22 +18,6 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from nst_core.architectures import Staged
-
-
-class Built(NamedTuple):
-    """A network's modules as their authors wrote them.
-
-    Args:
-        model: All of them, to be given the weights.
-        stages: Those that are computed one after the other, by name.
-        scores: From the averaged maps of the last stage, (B, C), to (B, K).
-        unused: Beginnings of the names of weights that belong to heads for training.
-    """
-
-    model: Module
-    stages: Mapping[str, Module]
-    scores: Module
-    unused: tuple[str, ...] = ()
 
 
 class Stages:

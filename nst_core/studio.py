@@ -16,9 +16,9 @@ from nst_core.weights import load_weights
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from nst_core.measurements import Measurement
     from nst_core.networks import Network
     from nst_core.recipe import Recipe
-    from nst_core.terms import Measurement
     from nst_core.weights import Weights
 
 

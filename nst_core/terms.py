@@ -20,22 +20,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from nst_core.activations import Activation, Guide, Unit
+from nst_core.architectures import IMAGE
 from nst_core.distributions import Histogram, MeanStd, SlicedWasserstein
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Measurement = tuple[Tensor, ...]
-
-Reads = Literal["content", "style", "nothing"]
-
-Averages = Literal["measurement", "loss"]
-"""What of a term is a mean over the positions of its layer: what it measures, or its loss.
-
-Such terms judge pictures of any size, tile by tile; one of which neither is sees whole pictures."""
-
-IMAGE = "image"
-"""The layer that is the canvas itself: (B, 3, H, W), RGB in [0, 1]."""
+    from nst_core.measurements import Averages, Measurement, Reads
 
 
 @dataclass(frozen=True, kw_only=True)

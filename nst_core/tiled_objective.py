@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from nst_core.architectures import IMAGE
 from nst_core.octaves import size_of
-from nst_core.terms import IMAGE
 from nst_core.tiles import add, cut, measured_in, require_tileable, scale_of
 
 if TYPE_CHECKING:
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nst_core.features import Features
+    from nst_core.measurements import Measurement
     from nst_core.regions import Within
-    from nst_core.terms import Measurement, Term
+    from nst_core.terms import Term
     from nst_core.tiles import Tile
     from nst_core.transforms import Seen
 

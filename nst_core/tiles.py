@@ -12,10 +12,9 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from nst_core.architectures import LOGITS, VGG
+from nst_core.architectures import IMAGE, LOGITS, VGG
 from nst_core.errors import RecipeError
 from nst_core.octaves import size_of
-from nst_core.terms import IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nst_core.features import Features
+    from nst_core.measurements import Measurement
     from nst_core.networks import Network
     from nst_core.octaves import Size
     from nst_core.regions import Within
-    from nst_core.terms import Measurement, Term
+    from nst_core.terms import Term
 
 Key = TypeVar("Key")
 

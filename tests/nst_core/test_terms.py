@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nst_core.architectures import IMAGE
 from nst_core.statistics import covariance, moments
-from nst_core.terms import IMAGE, Content, Gamut, Gram, TotalVariation, Wasserstein, term_names
+from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein, term_names
 from tests.nst_core.toy import noise
 
 # Two channels of 2×2 positions, on the canvas and in the picture it is compared with.
