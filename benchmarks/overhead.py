@@ -33,10 +33,11 @@ from nst_core.synthesis import Pictures, synthesize
 from tasks import painter
 from tasks.checkpoints import Pace
 from tasks.jobs import StopFlag
+from tasks.memory_store import MemoryStore
 from tasks.output import Output
 from tasks.render import Rendered
 from tasks.settings import Settings
-from tasks.storage import MemoryStore, find
+from tasks.storage import find
 from tasks.upload import Spool
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from tasks.upload import GRACE, Drained, Spool, remote_records, staging
 if TYPE_CHECKING:
     from flows.night import Night
     from flows.watching import Outcome
-    from tasks.storage import Store
+    from tasks.store import Store
 
 _log = logging.getLogger(__name__)
 

@@ -18,11 +18,13 @@ from tasks.file_store import FileStore
 from tasks.locations import is_remote
 from tasks.patience import Patience, insist
 from tasks.settings import Settings
-from tasks.storage import Store, store_for
+from tasks.storage import store_for
 from tasks.storage_errors import InputError
 
 if TYPE_CHECKING:
     import builtins
+
+    from tasks.store import Store
 
 
 @dataclass(frozen=True)

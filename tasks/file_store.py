@@ -19,8 +19,8 @@ from manifests.locations import is_pattern
 from nst_core.errors import did_you_mean
 from tasks import durable
 from tasks.locations import fits, fixed_head, in_natural_order, is_picture
-from tasks.storage import ObjectInfo, nothing_found
 from tasks.storage_errors import InputError, TakenError
+from tasks.store import ObjectInfo, nothing_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

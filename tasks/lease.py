@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tasks.storage import ObjectInfo, Store
+    from tasks.store import ObjectInfo, Store
 
 _log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tasks.fetching import Fetched
     from tasks.render import FetchedMask, PaintJob
-    from tasks.storage import Store
+    from tasks.store import Store
 
     # ``painting/frame_000010.webp`` and the like.
     Name = str

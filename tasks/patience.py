@@ -19,7 +19,7 @@ from tasks.storage_errors import BusyError, ExpiredError, StorageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tasks.storage import Store
+    from tasks.store import Store
 
 Answer = TypeVar("Answer")
 

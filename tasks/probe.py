@@ -13,7 +13,7 @@ from tasks.locations import join
 from tasks.storage_errors import RefusedError, TakenError
 
 if TYPE_CHECKING:
-    from tasks.storage import Store
+    from tasks.store import Store
 
 
 def probe(store: Store, target: str) -> bool:

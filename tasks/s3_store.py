@@ -23,8 +23,8 @@ from botocore.parsers import ResponseParserError
 
 from tasks.locations import S3Location
 from tasks.s3_errors import is_unsupported, translated
-from tasks.storage import ObjectInfo, find_in_bucket
 from tasks.storage_errors import BusyError, InputError
+from tasks.store import ObjectInfo, find_in_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

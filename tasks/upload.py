@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from tasks.durable import FileEntry
     from tasks.output import Output
-    from tasks.storage import Store
+    from tasks.store import Store
 
 _log = logging.getLogger(__name__)
 

@@ -10,8 +10,9 @@ import pytest
 from tasks import lease as leases
 from tasks.lease import LOCK, STALE_AFTER, Lease
 from tasks.lock import OutputLockedError
+from tasks.memory_store import MemoryStore
 from tasks.patience import Patience
-from tasks.storage import MemoryStore, store_for
+from tasks.storage import store_for
 from tasks.storage_errors import BusyError, StorageError
 from tests.tasks.fault_proxy import ALWAYS, Fault, FaultProxy
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tasks.storage import Store
+    from tasks.store import Store
     from tests.tasks.conftest import VirtualTime
 
 TARGET = "s3://memory/spring"

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from tasks.memory_store import MemoryStore
 from tasks.probe import probe
 from tasks.s3_store import S3Store
 from tasks.settings import Settings
-from tasks.storage import MemoryStore, Store, store_for
+from tasks.storage import store_for
 from tasks.storage_errors import RefusedError, StorageError
 from tests.tasks.fault_proxy import ALWAYS, Fault, FaultProxy
+
+if TYPE_CHECKING:
+    from tasks.store import Store
 
 
 @pytest.fixture

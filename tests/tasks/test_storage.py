@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 
 from tasks import storage
 from tasks.file_store import FileStore
-from tasks.storage import MemoryStore, Store, store_for
+from tasks.memory_store import MemoryStore
+from tasks.storage import store_for
 from tasks.storage_errors import InputError, TakenError
 from tests.tasks.fault_proxy import Fault, FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tasks.store import Store
 
     Place = Callable[[str], str]
 

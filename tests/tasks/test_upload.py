@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tasks.lock import OutputLockedError
+from tasks.memory_store import MemoryStore
 from tasks.output import Output
 from tasks.patience import Patience
 from tasks.records import NewerRecordError
 from tasks.s3_store import S3Store
 from tasks.settings import Settings
-from tasks.storage import MemoryStore, Store, store_for
+from tasks.storage import store_for
 from tasks.storage_errors import BusyError, ConflictError, RefusedError
 from tasks.upload import Spool, remote_records, staging
 from tests.tasks.fault_proxy import ALWAYS, Fault, FaultProxy
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tasks.records import Record
+    from tasks.store import Store
     from tests.tasks.conftest import VirtualTime
 
 TARGET = "s3://memory/spring"
