@@ -1,7 +1,9 @@
 """What a manifest says of a recipe: a preset, dials, parts of the core, and what to write.
 
 The core's parts (terms, canvas, optimiser, octaves) are taken in as they are, so that a manifest
-can say whatever the core can paint. :mod:`manifests.recipes` makes a recipe of it.
+can say whatever the core can paint. Pydantic reads these plain dataclasses by the rules of the
+model around them: without unknown keys, without guesses. :mod:`manifests.recipes` makes a recipe
+of it.
 """
 
 from typing import Annotated, Any, Literal, Self

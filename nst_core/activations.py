@@ -36,7 +36,6 @@ class Activation:
     margin: int = 0
 
     reads: ClassVar[Reads] = "nothing"
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     @property
     def averages(self) -> Averages | None:
@@ -90,7 +89,6 @@ class Guide:
 
     reads: ClassVar[Reads] = "style"
     averages: ClassVar[Averages | None] = None
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor) -> Measurement:
         """Return the feature vectors of all positions, (B, C, H·W)."""
@@ -137,7 +135,6 @@ class Unit:
     at: Literal["all", "center"] = "all"
 
     reads: ClassVar[Reads] = "nothing"
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     @property
     def averages(self) -> Averages | None:

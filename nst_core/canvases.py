@@ -6,7 +6,7 @@ A canvas is a value; ``view`` gives the two-way map between variables and pictur
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import torch
@@ -34,8 +34,6 @@ class Pixels:
 
     kind: Literal["pixels"] = "pixels"
     spectral: float = 0.0
-
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def view(self, size: Size, like: Tensor) -> View:
         """Return the map between variables and picture.
@@ -72,8 +70,6 @@ class Fourier:
 
     kind: Literal["fourier"] = "fourier"
     spectral: float = 1.0
-
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def view(self, size: Size, like: Tensor) -> View:
         """Return the map between variables and picture.

@@ -36,7 +36,6 @@ class MeanStd:
 
     reads: ClassVar[Reads] = "style"
     averages: ClassVar[Averages] = "measurement"
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:
         """Return mean and mean square, (B, C) each: both add up over pictures."""
@@ -81,7 +80,6 @@ class Histogram:
 
     reads: ClassVar[Reads] = "style"
     averages: ClassVar[Averages | None] = None
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:
         """Return the groups' means, (B, C, bins); of several pictures, they average well."""
@@ -126,7 +124,6 @@ class SlicedWasserstein:
 
     reads: ClassVar[Reads] = "style"
     averages: ClassVar[Averages | None] = None
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:
         """Return the groups' means along every direction, (B, directions, bins)."""

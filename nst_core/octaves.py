@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,8 +73,6 @@ class Octaves:
     patience: float | None = None
     zooms: int = 0
     zoom: float = 1.05
-
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def sides(self) -> tuple[int, ...]:
         """Return ``size`` at each octave, coarsest first."""

@@ -47,7 +47,6 @@ class Content:
 
     reads: ClassVar[Reads] = "content"
     averages: ClassVar[Averages] = "loss"
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor) -> Measurement:
         """Return the maps themselves, (B, C, H, W)."""
@@ -85,7 +84,6 @@ class Gram:
 
     reads: ClassVar[Reads] = "style"
     averages: ClassVar[Averages] = "measurement"
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:
         """Return the Gram matrix, (B, C, C)."""
@@ -133,7 +131,6 @@ class Wasserstein:
 
     reads: ClassVar[Reads] = "style"
     averages: ClassVar[Averages] = "measurement"
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:
         """Return mean (B, C) and second raw moment (B, C, C): both add up over pictures."""
@@ -205,7 +202,6 @@ class TotalVariation:
     layer: ClassVar[str] = IMAGE
     reads: ClassVar[Reads] = "nothing"
     averages: ClassVar[Averages | None] = None
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor) -> Measurement:
         """Return the canvas, (B, 3, H, W), RGB in [0, 1]."""
@@ -241,7 +237,6 @@ class Gamut:
     layer: ClassVar[str] = IMAGE
     reads: ClassVar[Reads] = "nothing"
     averages: ClassVar[Averages | None] = None
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def measure(self, maps: Tensor) -> Measurement:
         """Return the canvas, (B, 3, H, W), RGB."""

@@ -8,7 +8,7 @@ All randomness comes from the generator, so that a step can be repeated.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,8 +33,6 @@ class Jitter:
     kind: Literal["jitter"] = "jitter"
     pixels: int = 32
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
-
     def drawn(self, generator: torch.Generator) -> Seen:
         """Return the shift of one step."""
         import torch
@@ -56,8 +54,6 @@ class Pad:
     kind: Literal["pad"] = "pad"
     pixels: int = 12
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
-
     def drawn(self, generator: torch.Generator) -> Seen:
         """Return the framing."""
         from torch.nn import functional
@@ -78,8 +74,6 @@ class RandomScale:
     kind: Literal["random_scale"] = "random_scale"
     least: float = 0.9
     most: float = 1.1
-
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def drawn(self, generator: torch.Generator) -> Seen:
         """Return the scaling of one step."""
@@ -105,8 +99,6 @@ class RandomRotate:
     kind: Literal["random_rotate"] = "random_rotate"
     degrees: float = 10.0
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
-
     def drawn(self, generator: torch.Generator) -> Seen:
         """Return the turn of one step."""
         from torchvision.transforms.functional import InterpolationMode, rotate
@@ -131,8 +123,6 @@ class Resize:
 
     kind: Literal["resize"] = "resize"
     side: int = 224
-
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def drawn(self, generator: torch.Generator) -> Seen:
         """Return the resizing."""
