@@ -22,11 +22,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from manifests.pairs import OutputFormat
 from nst_core.presets import preset
 from tasks.durable import write_atomic
 from tasks.engines import lent
 from tasks.fetching import Fetched
-from tasks.render import PaintJob
+from tasks.render import FetchedStyle, PaintJob
 from tasks.settings import Settings
 
 _PICTURE_BYTES = 2_000_000
@@ -37,14 +38,14 @@ def paint(job: dict[str, Any], emit: Any, stop: Any) -> dict[str, Any]:
     """Read, tell, keep a checkpoint of so many megabytes, write a picture."""
     del stop
     pair: PaintJob = job["pair"]
-    for source in (pair.content, *(style for style, _ in pair.styles)):
+    for source in (pair.content, *(style.source for style in pair.styles)):
         if source:
             source.read()
     for done in range(_EVENTS):
         emit({"kind": "progress", "done": done})
-    if pair.quality > 1:
+    if pair.output.quality > 1:
         checkpoint = pair.checkpoints / pair.pair_id / "state"
-        write_atomic(checkpoint, os.urandom(1_000_000) * (pair.quality - 1))
+        write_atomic(checkpoint, os.urandom(1_000_000) * (pair.output.quality - 1))
     picture, losses = pair.folder / "picture.png", pair.folder / "losses.csv"
     write_atomic(picture, os.urandom(_PICTURE_BYTES))
     write_atomic(losses, b"step,total\n")
@@ -88,8 +89,9 @@ def _job(folder: Path, number: int, megabytes: int) -> PaintJob:
         pair_id=hashlib.sha256(str(number).encode()).hexdigest(),
         recipe=preset("gallery").recipe,
         content=_picture(folder / f"content-{number}.jpg"),
-        styles=((_picture(folder / "style.jpg"), 1.0),),
-        quality=1 + megabytes,  # the one number that the fake painter has to be told
+        styles=(FetchedStyle(_picture(folder / "style.jpg")),),
+        # The one number that the fake painter has to be told.
+        output=OutputFormat(quality=1 + megabytes),
         folder=folder / f"painting-{number}",
         checkpoints=folder / "checkpoints",
     )

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from manifests.picture_sources import MaskSource, RegionSource, StartSource, StyleSource
 from nst_core.recipe import ALGORITHM_VERSION
 from tasks.records import GrownFrom, Painting
-from tasks.render import FetchedMask, PaintJob
+from tasks.render import FetchedMask, FetchedStyle, PaintJob
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from flows.inputs import Inputs
     from manifests.comparing import Planned
-    from manifests.pairs import Mask, Pair
+    from manifests.pairs import Mask, Pair, StylePicture
     from tasks.render import Rendered
 
 
@@ -100,28 +100,20 @@ class Briefs:
             pair_id=planned.pair_id,
             recipe=pair.recipe,
             content=self.inputs.optional(pair.content),
-            styles=tuple((self.inputs.require(s.location), s.weight) for s in pair.styles),
-            painted=tuple(
-                (style.region, self._mask(style.mask) if style.mask else None)
-                for style in pair.styles
-            )
-            if any(style.region for style in pair.styles)
-            else (),
+            styles=tuple(map(self._style, pair.styles)),
             regions=tuple((name, self._mask(mask)) for name, mask in pair.regions),
             start=self.inputs.optional(pair.start),
-            background=pair.output.background,
             max_pixels=self.max_pixels,
-            format=pair.output.format,
-            bits=pair.output.bits,
-            quality=pair.output.quality,
+            output=pair.output,
             provenance=self._provenance(planned, draft=draft) if pair.output.provenance else None,
-            dpi=pair.output.dpi,
-            frames=pair.output.frames,
-            video=pair.output.video,
             folder=folder,
             checkpoints=self.work / "checkpoints",
             draft=draft,
         )
+
+    def _style(self, style: StylePicture) -> FetchedStyle:
+        mask = self._mask(style.mask) if style.mask else None
+        return FetchedStyle(self.inputs.require(style.location), style.weight, style.region, mask)
 
     def _mask(self, mask: Mask) -> FetchedMask:
         return FetchedMask(self.inputs.require(mask.location), mask.color, mask.feather)

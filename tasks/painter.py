@@ -177,7 +177,7 @@ class _PaintingPair:
         return Snapshot(checkpoint.octave, checkpoint.step, checkpoint.tensors)
 
     def _on_start(self, start: Step) -> None:
-        if isinstance(self._job.frames, tuple) and self._is_frame(0):
+        if isinstance(self._job.output.frames, tuple) and self._is_frame(0):
             self._keep_frame(start)
 
     def _on_sketch(self) -> None:
@@ -193,7 +193,7 @@ class _PaintingPair:
         if step.losses:
             self._log(step)
         self._tell(step)
-        if self._is_frame(step.done) or (self._job.frames and step.done == step.planned):
+        if self._is_frame(step.done) or (self._job.output.frames and step.done == step.planned):
             self._keep_frame(step)
         if self._job.draft and self._ends_the_draft(step):
             self._save(step)
@@ -205,7 +205,7 @@ class _PaintingPair:
             self._save(step)
 
     def _is_frame(self, done: int) -> bool:
-        frames = self._job.frames
+        frames = self._job.output.frames
         if isinstance(frames, tuple):
             return done in frames
         return frames is not None and done % frames == 0
@@ -273,19 +273,19 @@ class _PaintingPair:
         job = self._job
         data = encode(
             synthesis.image,
-            format=job.format,  # type: ignore[arg-type]  # the manifest's schema allows no other
-            bits=job.bits,  # type: ignore[arg-type]
-            quality=job.quality,
+            format=job.output.format,
+            bits=job.output.bits,
+            quality=job.output.quality,
             provenance=job.provenance,
-            dpi=job.dpi,
+            dpi=job.output.dpi,
         )
-        picture, losses = job.folder / f"picture.{job.format}", job.folder / "losses.csv"
+        picture, losses = job.folder / f"picture.{job.output.format}", job.folder / "losses.csv"
         write_atomic(picture, data)
         write_atomic(losses, _csv(self._rows))
         return {
             "picture": picture,
             "losses": losses,
-            "extras": self._frames(synthesis.image) if job.frames else {},
+            "extras": self._frames(synthesis.image) if job.output.frames else {},
             "objective": {
                 "first": self._rows[0]["total"],
                 "last": sum(synthesis.losses.values()),
@@ -323,7 +323,7 @@ class _PaintingPair:
         folder = self._job.folder
         kept = sorted(folder.glob("frame_*.webp"))
         made = [animation(kept, final, folder)]
-        if self._job.video:
+        if self._job.output.video:
             try:
                 made.append(video(kept, final, folder))
             except VideoError as error:  # the picture is worth more than its film

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tasks.fetching import Fetched
-    from tasks.render import FetchedMask, PaintJob
+    from tasks.render import FetchedMask, FetchedStyle, PaintJob
     from tasks.store import Store
 
     # ``painting/frame_000010.webp`` and the like.
@@ -33,9 +33,9 @@ _log = logging.getLogger(__name__)
 
 def pictures(job: PaintJob) -> list[Fetched]:
     """Return the pictures that a pair reads, masks included."""
-    read = [job.content, job.start, *(style for style, _ in job.styles)]
-    masks = [mask for _, mask in (*job.regions, *job.painted) if mask]
-    return [picture for picture in (*read, *(mask.source for mask in masks)) if picture]
+    read = [job.content, job.start, *(style.source for style in job.styles)]
+    masks = [*(mask for _, mask in job.regions), *(style.mask for style in job.styles)]
+    return [picture for picture in (*read, *(mask.source for mask in masks if mask)) if picture]
 
 
 def places(job: PaintJob) -> dict[str, Path]:
@@ -87,18 +87,21 @@ def moved(job: PaintJob, *, root: Path, inputs: Path) -> PaintJob:
         inputs: Where its pictures lie there; see `input_path`.
     """
 
-    def here(source: Fetched | None) -> Fetched | None:
-        return source and replace(source, path=input_path(inputs, source))
+    def here(source: Fetched) -> Fetched:
+        return replace(source, path=input_path(inputs, source))
 
     def mask_here(mask: FetchedMask) -> FetchedMask:
-        return replace(mask, source=here(mask.source) or mask.source)
+        return replace(mask, source=here(mask.source))
+
+    def style_here(style: FetchedStyle) -> FetchedStyle:
+        mask = style.mask and mask_here(style.mask)
+        return replace(style, source=here(style.source), mask=mask)
 
     return replace(
         job,
-        content=here(job.content),
-        start=here(job.start),
-        styles=tuple((here(style) or style, weight) for style, weight in job.styles),
-        painted=tuple((region, mask and mask_here(mask)) for region, mask in job.painted),
+        content=job.content and here(job.content),
+        start=job.start and here(job.start),
+        styles=tuple(map(style_here, job.styles)),
         regions=tuple((name, mask_here(mask)) for name, mask in job.regions),
         folder=root / "painting",
         checkpoints=root / "checkpoints",

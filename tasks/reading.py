@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nst_core.images import Picture
     from tasks.fetching import Fetched
-    from tasks.render import FetchedMask, PaintJob
+    from tasks.render import FetchedMask, FetchedStyle, PaintJob
 
 
 class Reading:
@@ -43,27 +43,24 @@ class Reading:
         job = self._job
         content = self._picture(job.content) if job.content else None
         start = self._picture(job.start) if job.start else None
-        painted = job.painted or (("", None),) * len(job.styles)
         return Pictures(
             content=content.pixels if content else None,
-            styles=[
-                self._style(source, weight, region, mask)
-                for (source, weight), (region, mask) in zip(job.styles, painted, strict=True)
-            ],
+            styles=[self._style(style) for style in job.styles],
             start=start.pixels if start else None,
             regions={name: self._mask(mask, content) for name, mask in job.regions if content},
         )
 
-    def _style(
-        self, source: Fetched, weight: float, region: str, mask: FetchedMask | None
-    ) -> Style:
-        picture = self._picture(source)
-        if mask is None:
-            return Style(picture.pixels, key=picture.sha256, weight=weight, region=region)
+    def _style(self, style: FetchedStyle) -> Style:
+        picture, mask = self._picture(style.source), style.mask
         # Under one key lies what is measured of these places of this picture.
-        key = f"{picture.sha256} {mask.source.sha256} {mask.color} {mask.feather}"
-        places = self._mask(mask, picture)
-        return Style(picture.pixels, key=key, weight=weight, region=region, mask=places)
+        places = f" {mask.source.sha256} {mask.color} {mask.feather}" if mask else ""
+        return Style(
+            picture.pixels,
+            key=picture.sha256 + places,
+            weight=style.weight,
+            region=style.region,
+            mask=self._mask(mask, picture) if mask else None,
+        )
 
     def _mask(self, mask: FetchedMask, picture: Picture) -> Tensor:
         """Return the places of a picture that a mask selects, (1, 1, H, W) in [0, 1]."""
@@ -78,7 +75,9 @@ class Reading:
         job = self._job
         try:
             picture = decode(
-                source.read(), background=background or job.background, max_pixels=job.max_pixels
+                source.read(),
+                background=background or job.output.background,
+                max_pixels=job.max_pixels,
             )
         except ImageError as error:
             raise error.about(source.path.name) from error

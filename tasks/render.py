@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from manifests.pairs import OutputFormat
 from nst_core.optimizers import LBFGS
 from tasks.attempts import MEMORY_LADDER, decide
 from tasks.jobs import SlotError, Stopped
@@ -42,6 +43,23 @@ class FetchedMask:
     feather: float = 0.0
 
 
+@dataclass(frozen=True)
+class FetchedStyle:
+    """A style picture on this machine.
+
+    Args:
+        source: The picture.
+        weight: Its share, among the pair's styles or those of its region.
+        region: Of the content, the one that it paints; empty for all of it.
+        mask: Which of its own places count; None for all.
+    """
+
+    source: Fetched
+    weight: float = 1.0
+    region: str = ""
+    mask: FetchedMask | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class PaintJob:
     """One pair, as a slot's process is told of it.
@@ -50,19 +68,12 @@ class PaintJob:
         pair_id: 64 hex digits; names the checkpoints.
         recipe: How to paint.
         content: The content picture, on this machine.
-        styles: The style pictures and their weights.
-        painted: Of each style, the content's region that it paints and its own mask, if it has
-            one; empty where styles paint all of the content.
+        styles: The style pictures.
         regions: The content's, by name.
         start: The first canvas, for recipes that read one.
-        background: What shows through transparent inputs: a colour name or ``#rrggbb``.
         max_pixels: Larger inputs are refused.
-        format: Of the picture file, with ``bits`` per channel and ``quality``, 1 to 100.
+        output: What is written.
         provenance: What to embed in the file, or None for nothing.
-        dpi: Dots per inch that the file claims, or None.
-        frames: Steps between two intermediate pictures that are kept, the steps after which one
-            is (0 is the start), or None.
-        video: What else is made of these: ``mp4``, or None.
         folder: Where the finished files wait to be published.
         checkpoints: The output's folder of checkpoints.
         draft: Stop after the coarse octaves; see :mod:`tasks.painter`.
@@ -74,19 +85,12 @@ class PaintJob:
     pair_id: str
     recipe: Recipe
     content: Fetched | None
-    styles: tuple[tuple[Fetched, float], ...]
-    painted: tuple[tuple[str, FetchedMask | None], ...] = ()
+    styles: tuple[FetchedStyle, ...]
     regions: tuple[tuple[str, FetchedMask], ...] = ()
     start: Fetched | None = None
-    background: str = "white"
     max_pixels: int = 50_000_000
-    format: str = "png"
-    bits: int = 8
-    quality: int = 95
+    output: OutputFormat = field(default_factory=OutputFormat)
     provenance: Mapping[str, Any] | None = None
-    dpi: int | None = None
-    frames: int | tuple[int, ...] | None = None
-    video: str | None = None
     folder: Path
     checkpoints: Path
     draft: bool = False

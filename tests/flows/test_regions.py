@@ -94,7 +94,7 @@ def test_the_painter_is_told_masks_and_the_picture_tells_them(collection, tmp_pa
     job = briefs.job(only, draft=False)
     sha = inputs.sha256(str(collection.folder / "left.png"))
 
-    assert [(region, mask and mask.source.sha256) for region, mask in job.painted] == [
+    assert [(style.region, style.mask and style.mask.source.sha256) for style in job.styles] == [
         ("left", None),
         ("rest", sha),
     ]
@@ -111,7 +111,7 @@ def test_a_pair_without_regions_tells_of_none(collection):
     (first, _), inputs = planned(collection)
     job = Briefs("toy", inputs, collection.folder / "work", 10**6).job(first, draft=False)
 
-    assert (job.painted, job.regions) == ((), ())
+    assert ([style.region for style in job.styles], job.regions) == ([""], ())
     assert "style_region" not in job.provenance
 
 

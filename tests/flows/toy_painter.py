@@ -27,7 +27,9 @@ def main(job, emit, stop):
     """Paint ``job["pair"]`` in as many steps as its recipe asks for."""
     pair = job["pair"]
     emit({"kind": "stage", "stage": "reading"})
-    pictures = [_read(source) for source in (pair.content, *(style for style, _ in pair.styles))]
+    pictures = [
+        _read(source) for source in (pair.content, *(style.source for style in pair.styles))
+    ]
     blunder = _BLUNDERS.get(pair.content.path.stem.partition("-")[0], lambda *_: None)
     octaves = pair.recipe.octaves
     steps = [octaves.steps_at(index) for index in range(len(octaves.sides()))]

@@ -8,6 +8,7 @@ from hashlib import sha256
 import pytest
 from PIL import Image
 
+from manifests.pairs import OutputFormat
 from nst_core.errors import DivergedError
 from nst_core.images import decode, resize
 from nst_core.presets import preset
@@ -15,7 +16,7 @@ from nst_core.terms import TotalVariation
 from tasks.fetching import Fetched
 from tasks.jobs import StopFlag, Stopped
 from tasks.painter import main
-from tasks.render import FetchedMask, PaintJob
+from tasks.render import FetchedMask, FetchedStyle, PaintJob
 from tasks.time_lapse import find_encoder
 from tests.tasks.toy_gallery import gradient
 
@@ -34,7 +35,7 @@ def job(tmp_path):
         pair_id="a" * 64,
         recipe=replace(recipe, octaves=replace(recipe.octaves, size=32, steps=(6,))),
         content=fetched[0],
-        styles=((fetched[1], 1.0),),
+        styles=(FetchedStyle(fetched[1]),),
         folder=tmp_path / "folder",
         checkpoints=tmp_path / "checkpoints",
     )
@@ -92,7 +93,7 @@ def test_a_painting_goes_on_in_the_memory_it_began_in(job):
 )
 def test_pictures_on_the_way_are_kept_when_asked(job, frames, steps):
     """At an interval or at steps, 0 being the start; the finished picture ends the row."""
-    extras = painted(replace(job, frames=frames))["extras"]
+    extras = painted(replace(job, output=OutputFormat(frames=frames)))["extras"]
     kept = [int(name[6:12]) for name in sorted(extras) if name.startswith("frame_")]
 
     assert kept == steps
@@ -101,7 +102,7 @@ def test_pictures_on_the_way_are_kept_when_asked(job, frames, steps):
 
 def test_a_video_is_made_where_there_is_an_encoder(job):
     """And where there is none the picture is painted all the same, with a word about it."""
-    result = painted(replace(job, frames=2, video="mp4"))
+    result = painted(replace(job, output=OutputFormat(frames=2, video="mp4")))
 
     has_video = "video.mp4" in result["extras"]
     assert has_video == (find_encoder() is not None)
@@ -110,7 +111,7 @@ def test_a_video_is_made_where_there_is_an_encoder(job):
 
 def test_the_file_claims_its_resolution(job):
     """The dots per inch that were asked for."""
-    with Image.open(painted(replace(job, dpi=150))["picture"]) as image:
+    with Image.open(painted(replace(job, output=OutputFormat(dpi=150)))["picture"]) as image:
         assert image.info["dpi"] == pytest.approx((150, 150), abs=0.05)
 
 
@@ -186,7 +187,8 @@ def test_a_region_is_painted_and_the_rest_is_the_photo(job, tmp_path):
     mask.save(tmp_path / "left.png")
     data = (tmp_path / "left.png").read_bytes()
     left = FetchedMask(Fetched(tmp_path / "left.png", sha256(data).hexdigest(), len(data)))
-    result = painted(replace(job, painted=(("left", None),), regions=(("left", left),)))
+    styles = tuple(replace(style, region="left") for style in job.styles)
+    result = painted(replace(job, styles=styles, regions=(("left", left),)))
     content = resize(decode(job.content.read()).pixels, (24, 32), job.recipe.resampling)
     found = decode(result["picture"].read_bytes()).pixels
 

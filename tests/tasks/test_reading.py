@@ -10,12 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+from manifests.pairs import OutputFormat
 from nst_core.errors import ImageError
 from nst_core.presets import preset
 from tasks.fetching import Fetched
 from tasks.pair_files import input_path, moved, pictures
 from tasks.reading import Reading
-from tasks.render import FetchedMask, PaintJob
+from tasks.render import FetchedMask, FetchedStyle, PaintJob
 from tests.tasks.toy_gallery import gradient
 
 
@@ -44,8 +45,14 @@ def job(tmp_path, fetched):
         pair_id="a" * 64,
         recipe=preset("gallery").recipe,
         content=fetched("photo.png", gradient(1)),
-        styles=((fetched("one.png", gradient(2)), 1.0), (fetched("other.png", gradient(3)), 1.0)),
-        painted=(("left", None), ("rest", FetchedMask(fetched("own.png", left)))),
+        styles=(
+            FetchedStyle(fetched("one.png", gradient(2)), region="left"),
+            FetchedStyle(
+                fetched("other.png", gradient(3)),
+                region="rest",
+                mask=FetchedMask(fetched("own.png", left)),
+            ),
+        ),
         regions=(("left", FetchedMask(fetched("left.png", left))),),
         folder=tmp_path / "folder",
         checkpoints=tmp_path / "checkpoints",
@@ -65,9 +72,10 @@ def test_masks_are_read_at_their_own_size(job):
 
 def test_what_is_remembered_of_a_style_is_told_apart_by_its_mask(job):
     """The whole picture and a part of it are measured differently, and so is a softer part."""
-    own = job.painted[1][1]
+    left, rest = job.styles
+    own = rest.mask
     masks = [None, own, replace(own, feather=3.0), replace(own, color="white")]
-    jobs = [replace(job, painted=(("left", None), ("rest", mask))) for mask in masks]
+    jobs = [replace(job, styles=(left, replace(rest, mask=mask))) for mask in masks]
     keys = {Reading(each).pictures().styles[1].key for each in jobs}
 
     assert len(keys) == 4
@@ -78,7 +86,11 @@ def test_what_is_transparent_in_a_mask_is_outside(job, fetched):
     cut = Image.new("RGBA", (48, 36), (255, 255, 255, 0))
     cut.paste((255, 255, 255, 255), (0, 0, 10, 36))
     regions = (("left", FetchedMask(fetched("cut.png", cut))),)
-    mask = Reading(replace(job, regions=regions, background="white")).pictures().regions["left"]
+    mask = (
+        Reading(replace(job, regions=regions, output=OutputFormat(background="white")))
+        .pictures()
+        .regions["left"]
+    )
 
     assert mask[0, 0, 0].tolist() == [1] * 10 + [0] * 38
 

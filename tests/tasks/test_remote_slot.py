@@ -18,7 +18,7 @@ from tasks.fetching import Fetched
 from tasks.jobs import SlotUnusable
 from tasks.pair_files import Keep
 from tasks.remote_slot import RemoteSlot
-from tasks.render import PaintJob
+from tasks.render import FetchedStyle, PaintJob
 from tasks.storage import store_for
 from tests.flows.toy_collection import draw
 from tests.flows.waiting import until
@@ -41,7 +41,7 @@ def job(tmp_path):
             pair_id=PAIR_ID,
             recipe=replace(preset("jcjohnson").recipe, octaves=Octaves(size=32, steps=(3,))),
             content=picture(content),
-            styles=((picture("monet"), 1.0),),
+            styles=(FetchedStyle(picture("monet")),),
             folder=tmp_path / "home" / "painting",
             checkpoints=tmp_path / "home" / "checkpoints",
         )
