@@ -87,7 +87,9 @@ def main() -> NoReturn:
         sys.exit(of_error(error))
     except Exception as error:
         if (usage := getattr(error, "exit_code", None)) is not None:  # the parser's own errors
-            complain(str(getattr(error, "message", error)))
+            # A missing argument has no message of its own.
+            told = error.format_message() if hasattr(error, "format_message") else str(error)
+            complain(told.rstrip("."))
             sys.exit(usage)
         logging.getLogger(__name__).critical("this is a fault of nst-gallery", exc_info=error)
         sys.exit(ExitCode.INTERNAL)
@@ -298,7 +300,7 @@ def paint(
     styles: Annotated[list[str], typer.Argument(help="The painting, or several to blend.")],
     picture: Annotated[Path, typer.Option("-o", "--picture", help="Where the picture goes.")],
     preset: Annotated[str, typer.Option(help="`nst presets` lists them.")] = "gallery",
-    size: Annotated[int | None, typer.Option(help="Of the picture, in pixels.")] = None,
+    size: Annotated[int | None, typer.Option(min=16, help="Longest side in pixels.")] = None,
     device: opt.Device = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="field=value of the recipe.")

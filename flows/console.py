@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -34,6 +35,12 @@ def print_json(value: Any) -> None:
 def announce(line: str) -> None:
     """Print what a command has done in one line."""
     Console(soft_wrap=True).print(printable(redact(line)), markup=False, highlight=False)
+
+
+def from_here(location: str) -> str:
+    """Return a location as short as it can be said in the working directory."""
+    here, place = Path.cwd(), Path(location)
+    return str(place.relative_to(here)) if place.is_relative_to(here) else location
 
 
 def counts(summary: dict[str, Any]) -> str:

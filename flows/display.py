@@ -269,10 +269,7 @@ def describe(outcome: Outcome) -> str:
     if (finished := outcome.finished) is not None:
         picture = finished.picture
         degraded = f", {', '.join(finished.degraded)}" if finished.degraded else ""
-        return (
-            f"{name}  {picture.width}×{picture.height} px in {span(finished.seconds)},"
-            f" loss {finished.last_loss:.3g}{degraded}"
-        )
+        return f"{name}  {picture.width}×{picture.height} px in {span(finished.seconds)}{degraded}"
     if outcome.failure is not None:
         failure = outcome.failure
         remedy = f"; {failure.remedy}" if failure.remedy else ""

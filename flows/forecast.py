@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.display import span
+from flows.display import counted, span
 from flows.estimates import Estimates
 from flows.inputs import Inputs
 from flows.run import resolve_output
@@ -190,7 +190,7 @@ def _text(told: dict[str, Any]) -> str:
     if not told["seconds"]:
         return f"{counts}: nothing to paint"
     here = (
-        f"{counts}: about {span(told['seconds'])} in {told['slots']} slots,"
+        f"{counts}: about {span(told['seconds'])} in {counted(told['slots'], 'slot')},"
         f" {told['memory_bytes'] / 1e9:.1f} GB of memory in each,"
         f" {told['output_bytes'] / 1e6:.1f} MB of pictures"
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows import threads
+from flows.console import from_here, print_error
 from flows.deadlines import deadline
 from flows.display import display
 from flows.exit_codes import ExitCode, gravest
@@ -30,10 +31,11 @@ from flows.uploading import Uploading
 from manifests.planning import expand, only
 from tasks.comparisons import write_comparisons
 from tasks.gallery import build
+from tasks.locations import is_remote
 from tasks.lock import OutputLockedError
 from tasks.metrics import write_metrics
 from tasks.printable import printable
-from tasks.report import write_report
+from tasks.report import next_step, write_report
 from tasks.settings import Settings
 from tasks.sheets import write_contact_sheets
 from tasks.storage import find
@@ -108,7 +110,9 @@ def run(source: str, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
     def paint() -> tuple[ExitCode, dict[str, Any]]:
         manifest = read_manifest(source, overrides=options.overrides)
         pairs = only(expand(manifest, find, on_warning=_warn), options.only)
-        return paint_pairs(manifest, pairs, source=source, options=options)
+        code, summary = paint_pairs(manifest, pairs, source=source, options=options)
+        _say_goodbye(code, summary, resolve_output(manifest, options.output), source, options)
+        return code, summary
 
     return notified(source, paint)
 
@@ -187,6 +191,18 @@ def resolve_output(manifest: Manifest, chosen: str | None) -> str:
     if chosen is None:
         return manifest.location(manifest.output)
     return chosen if chosen.startswith("s3://") else str(Path(chosen).expanduser().resolve())
+
+
+def _say_goodbye(
+    code: ExitCode, summary: dict[str, Any], target: str, source: str, options: RunOptions
+) -> None:
+    """Tell people where to look, and what to type next."""
+    page = f"{target.rstrip('/')}/index.html"
+    if is_remote(page) or Path(page).is_file():
+        print_error(f"the gallery: {from_here(page)}")
+    waiting = int(code is ExitCode.NOT_UPLOADED)
+    if step := next_step(summary, _command(source, options), waiting=waiting):
+        print_error(f"{step[0].lower()}: {step[1]}")
 
 
 def _command(source: str, options: RunOptions) -> str:

@@ -20,7 +20,7 @@ from tasks.printable import printable
 from tasks.suspects import near_duplicates, outliers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tasks.finished import Finished
     from tasks.output import Output
@@ -161,10 +161,29 @@ def markdown(output: Output, report: Report, *, hasty: bool = False) -> str:
         if marked:
             lines += ["", f"**{title}** ({len(marked)}): {_few(marked)}"]
     lines += _failures([pair for pair in report.pairs if pair.failure])
-    if counts["left"] or counts["failed"] or report.waiting:
-        lines += ["", "To continue:", "", f"    {printable(report.command)}"]
+    if step := next_step(counts, report.command, waiting=report.waiting):
+        lines += ["", f"{step[0]}:", "", f"    {printable(step[1])}"]
     assert len(lines) <= MAX_LINES, lines
     return "\n".join(lines) + "\n"
+
+
+def next_step(
+    counts: Mapping[str, int], command: str, *, waiting: int = 0
+) -> tuple[str, str] | None:
+    """Return what for and what to type next, or None where nothing is to be done.
+
+    Args:
+        counts: How many pairs are in each state.
+        command: What continues the run.
+        waiting: Finished pictures that are not uploaded yet.
+    """
+    if counts["left"] or waiting:
+        return "To continue", command
+    if counts["failed"]:
+        option = "--retry-failed"
+        again = command if option in command.split() else f"{command} {option}"
+        return "To try again what failed, once it is mended", again
+    return None
 
 
 def _pace(report: Report) -> list[str]:
@@ -187,8 +206,8 @@ def _held(finished: Sequence[Finished]) -> list[str]:
     size = sum(one.bytes for one in finished)
     resumed = sum(bool(one.resumed_at) for one in finished)
     return [
-        f"{len(finished)} pictures with their logs take {size / 1e6:.1f} MB"
-        + (f"; {resumed} were resumed from a checkpoint." if resumed else ".")
+        f"Pictures and logs take {size / 1e6:.1f} MB"
+        + (f"; resumed from a checkpoint: {resumed}." if resumed else ".")
     ]
 
 
@@ -209,7 +228,8 @@ def _failures(failed: Sequence[ReportedPair]) -> list[str]:
     for code, pairs in ranked[:_KINDS_SHOWN]:
         failure = pairs[0].failure
         assert failure
-        advice = f" **{_text(failure.remedy)}.**" if failure.remedy else ""
+        remedy = failure.remedy or ""
+        advice = f" **{_text(remedy[:1].upper() + remedy[1:])}.**" if remedy else ""
         names = _few([_text(pair.name) for pair in pairs])
         lines.append(
             f"- {len(pairs)} × `{printable(code)}` in {failure.stage}: {_text(failure.message)}."

@@ -68,7 +68,7 @@ def test_lines_tell_a_whole_night(toy, lines):
     assert written() == [
         "toy: 1 pair, kept 0, 1 to paint in 1 slot",
         "cat × monet: reading",
-        "complete cat × monet  8×6 px in 0 s, loss 0.333 (1 of 1)",
+        "complete cat × monet  8×6 px in 0 s (1 of 1)",
     ]
 
 
@@ -203,7 +203,7 @@ def test_finished_pairs_leave_the_table_and_stay_in_the_terminal(toy, live):
     toy(contents=("cat", "diverges")).paint(guest=display)
 
     assert [line.split()[0] for line in drawn() if line.strip()] == ["toy"]
-    assert "✓ cat × monet  8×6 px in 0 s, loss 0.333" in printed()
+    assert "✓ cat × monet  8×6 px in 0 s" in printed()
     assert any(line.startswith("✗ diverges × monet  E-DIVERGED-NAN") for line in printed())
 
 

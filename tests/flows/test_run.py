@@ -88,6 +88,11 @@ def test_json_prints_the_summary_and_nothing_else(first):
     assert first.command.summary == json.loads((first.root / "summary.json").read_text())
 
 
+def test_a_run_ends_with_where_to_look(first):
+    """The page's place is the last thing that is said."""
+    assert first.command.stderr.splitlines()[-1] == "the gallery: out/index.html"
+
+
 def test_the_summary_is_what_the_contract_says(first):
     """Every key, counts that add up, resolved inputs, files relative to the output."""
     summary = first.command.summary

@@ -124,6 +124,14 @@ def test_a_finished_night_needs_no_command(tmp_path):
     assert "To continue" not in markdown(output, reported(output))
 
 
+def test_what_failed_is_tried_again_by_a_command_that_does_so(night):
+    """The plain command leaves alone what failed before."""
+    text = markdown(night, reported(night))
+
+    assert "To try again what failed" in text
+    assert "    nst run spring.yaml --retry-failed" in text
+
+
 def test_a_night_without_a_new_picture_says_so(night, tmp_path):
     """Without a new picture there is no time per pair."""
     output = hang(tmp_path / "out", frames=0, drafts=())
@@ -146,7 +154,7 @@ def test_failures_come_with_their_advice(night):
 
     assert (
         "- 1 × `E-IMG-TRUNCATED` in render: the end of the file is missing."
-        " **copy the photo again.** (harbour × The Scream)"
+        " **Copy the photo again.** (harbour × The Scream)"
     ) in text
 
 
