@@ -174,7 +174,8 @@ class RecipeEntry(StrictModel):
         manner: Material, technique or movement whose dials are turned, but for those given here;
             off for none. By default what the style set names, where the preset is gallery.
         size: Of the finished picture, in pixels, measured as the preset measures it.
-        steps: Optimiser steps per octave, coarsest first; the last number serves the rest.
+        steps: Optimiser steps per octave, coarsest first; the last number serves the rest. Given,
+            no octave ends sooner.
         legibility: How well the subject is to be seen, in every style alike: 0.05 to 0.99, or off.
         content_weight: Factor on the preset's own; 2 keeps more of the photo.
         style_weight: Factor on the preset's own; 2 paints more strongly.

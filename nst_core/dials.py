@@ -30,7 +30,8 @@ class Dials:
 
     Args:
         size: Of the finished picture, in pixels, measured as the preset measures it.
-        steps: Optimiser steps per octave, coarsest first; the last number serves the rest.
+        steps: Optimiser steps per octave, coarsest first; the last number serves the rest. Given,
+            they are all made, whatever the preset's patience.
         legibility: How well the subject is to be seen, up to 1, whatever the style; or ``off``,
             which a content or style weight also means.
         content_weight: Factor on the preset's content weights; 2 keeps more of the photo.
@@ -104,6 +105,7 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
         recipe.octaves,
         size=recipe.octaves.size if dials.size is None else dials.size,
         steps=recipe.octaves.steps if dials.steps is None else dials.steps,
+        patience=recipe.octaves.patience if dials.steps is None else None,
     )
     optimizer = recipe.optimizer
     if dials.optimizer is not None and dials.optimizer != optimizer.kind:

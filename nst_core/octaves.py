@@ -56,8 +56,8 @@ class Octaves:
             finer content, so that detail of the photo returns at each scale; ``image`` upsamples
             the canvas itself.
         enough: An octave ends when the objective has fallen to this; None never.
-        patience: An octave ends when its last ten steps lowered the objective by less than this
-            share of it, > 0; None never.
+        patience: An octave ends when ten steps lowered the objective by less than this share of
+            it, > 0; asked after 20 steps, 30, 40 and so on. None never.
         zooms: Further octaves at the final size, each of which paints on the middle of the
             picture before it, enlarged: the journey into a dream.
         zoom: Factor of that enlargement, > 1.

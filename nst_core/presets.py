@@ -94,7 +94,9 @@ PRESETS: dict[str, Preset] = {
             ),
             canvas=Pixels(spectral=0.5),
             optimizer=LBFGS(history=50, first_step=0.01, largest_step=0.5),
-            octaves=Octaves(size=512, smallest=130, steps=(60, 40, 30, 25), carry="change"),
+            octaves=Octaves(
+                size=512, smallest=130, steps=(80, 40, 30, 25), carry="change", patience=0.01
+            ),
             legibility=0.65,
         ),
         summary="the house's own: broad strokes first, then detail; the default",

@@ -335,7 +335,8 @@ class _Scene:
             return True
         if enough is not None and self.history and self.history[-1] <= enough:
             return True
-        if patience is None or len(self.history) <= _PATIENT_STEPS:
+        # Asked in every tenth step only: to ask is to wait for the device.
+        if patience is None or self.steps % _PATIENT_STEPS or self.steps <= _PATIENT_STEPS:
             return False
         # The least of each, since single steps may climb.
         before = torch.stack(self.history[:-_PATIENT_STEPS]).min()

@@ -68,6 +68,16 @@ def test_steps_are_those_of_the_octaves():
     assert turn(RECIPE, Dials(steps=(3, 2, 1))).octaves.steps == (3, 2, 1)
 
 
+def test_steps_that_are_given_are_all_made():
+    """Whoever counts them out is not to get fewer by the preset's patience."""
+    patient = dataclasses.replace(
+        RECIPE, octaves=dataclasses.replace(RECIPE.octaves, patience=0.01)
+    )
+
+    assert turn(patient, Dials(size=300)).octaves.patience == 0.01
+    assert turn(patient, Dials(steps=(3, 2))).octaves.patience is None
+
+
 def test_content_weight_is_a_factor_on_content_terms():
     """Twice the content weight keeps more of the photo and leaves the style terms alone."""
     assert weights(turn(RECIPE, Dials(content_weight=2.0))) == {
