@@ -14,7 +14,6 @@ from manifests import locations, strict_yaml
 from manifests.fields import collection_name
 from manifests.problems import ManifestError, Problem, is_printable, quoted
 from nst_core.errors import NSTError
-from nst_core.presets import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,7 +53,7 @@ style_sets:
 
 recipes:
   evening:
-    preset: gallery          # or {presets}
+    preset: gallery          # nst presets lists the others
     size: 512                # pixels on the longest side
     # legibility: 0.8        # shows more of the photo, whatever the style
     # style_scale: 1.5       # larger strokes
@@ -121,7 +120,6 @@ def compose(
         output=scalar_text(output),
         contents="\n".join(_content_lines(content_sets, folder)),
         styles="\n".join(_style_lines(style_sets, folder)),
-        presets=", ".join(name for name in PRESETS if name != "gallery"),
         count=f"{sides}: {_counted(photos * paintings, 'picture')}.",
         content_names=", ".join(map(scalar_text, content_sets)),
         style_names=", ".join(map(scalar_text, style_sets)),
@@ -141,26 +139,28 @@ def _sets(given: Iterable[str], find: Find) -> dict[str, _Folder]:
 
 def _folders(location: str, find: Find) -> Iterator[_Folder]:
     """Yield the folder itself if it holds pictures, else those in it that do."""
-    if found := _found(f"{location}/", find):
+    found, reason = _found(f"{location}/", find)
+    if found:
         yield _Folder(_name(location), location, len(found))
         return
     inner: dict[str, int] = defaultdict(int)
-    for picture in _found(f"{locations.escaped(location)}/*/*", find):
+    for picture in _found(f"{locations.escaped(location)}/*/*", find)[0]:
         inner[picture.rpartition("/")[0]] += 1
     if not inner:
-        raise _error("E-MANIFEST-NOMATCH", f"{quoted(location)} holds no pictures")
+        raise _error("E-MANIFEST-NOMATCH", f"{quoted(location)} holds no pictures: {reason}")
     for one, pictures in inner.items():
         _require_writable(one)
         yield _Folder(_name(one), one, pictures)
 
 
-def _found(pattern: str, find: Find) -> Sequence[str]:
+def _found(pattern: str, find: Find) -> tuple[Sequence[str], str]:
+    """Return the pictures that fit, or none and the reason."""
     try:
-        return find(pattern)
+        return find(pattern), ""
     except NSTError as error:
         if error.kind != "input":
             raise
-        return ()
+        return (), str(error)
 
 
 def _name(location: str) -> str:

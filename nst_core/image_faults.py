@@ -82,12 +82,22 @@ def is_cut(name: str, data: bytes) -> bool:
         case "PNG":
             return data.rfind(_PNG_END) < 0
         case "JPEG":
-            return data.rfind(b"\xff\xd9") < 0
+            return data.find(b"\xff\xd9", _first_scan(data)) < 0
         case "WEBP":
             return int.from_bytes(data[4:8], "little") + 8 > len(data)
         case "BMP":
             return int.from_bytes(data[2:6], "little") > len(data)
     return _is_cut_tiff(data)
+
+
+def _first_scan(data: bytes) -> int:
+    """Return where a JPEG's pixels begin, behind any preview that ends like a picture."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        # Any number of fill bytes may stand before a marker.
+        fill = data[at + 1 : at + 2] == b"\xff"
+        at += 1 if fill else 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
+    return at
 
 
 def _is_cut_tiff(data: bytes) -> bool:

@@ -140,8 +140,9 @@ def _refuse(image: ImageFile, data: bytes, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
         raise _huge(f"{width}×{height} px", f"{max_pixels:,} pixels")
-    if image.format == "PNG" and is_cut("PNG", data):
-        raise EOFError  # Pillow does not mind if only the last chunk is damaged
+    # Pillow finds a cut photo only once it decodes it, and forgives a PNG its last chunk.
+    if (name := _format(image)) in {"PNG", "JPEG"} and is_cut(name, data):
+        raise EOFError
 
 
 def _huge(what: str, limit: str) -> ImageError:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from manifests.locations import is_pattern
 from nst_core.errors import did_you_mean
 from tasks import durable
-from tasks.locations import fits, fixed_head, in_natural_order, is_picture
+from tasks.locations import fits, fixed_head, in_natural_order
 from tasks.storage_errors import InputError, TakenError
-from tasks.store import ObjectInfo, nothing_found
+from tasks.store import ObjectInfo, nothing_found, pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,7 +55,9 @@ class FileStore:
                 files = list(self._walk(head, parts, head))
             else:
                 files = []
-        found = [file for file in files if is_picture(file)]
+        found = pictures(files, pattern)
+        if not found and not files and path.is_dir():
+            raise InputError(f"{pattern!r} is an empty folder")
         if not found:
             raise nothing_found(pattern, len(files), lambda: _nearest_name(path))
         return in_natural_order(found)

@@ -18,6 +18,12 @@ from tasks.storage_errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: Of pictures that people have and that are not read: they are left out, and that is said.
+UNREAD_SUFFIXES = frozenset(
+    {".heic", ".heif", ".avif", ".jxl", ".gif", ".psd"}
+    | {".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"}
+)
+
 #: What a folder is searched for; the decoder reads these formats and no others.
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from manifests.locations import is_pattern
 from nst_core.errors import did_you_mean
 from tasks.locations import (
     PICTURE_SUFFIXES,
+    UNREAD_SUFFIXES,
     S3Location,
     fixed_head,
     in_natural_order,
@@ -19,7 +22,12 @@ from tasks.locations import (
 from tasks.storage_errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+_LOGGER = logging.getLogger(__name__)
+
+# What has been warned of: folders are looked at again and again.
+_WARNED: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -102,10 +110,22 @@ def find_in_bucket(store: Store, pattern: str) -> list[str]:
     root = f"s3://{place.bucket}/"
     names = [entry.location.removeprefix(root) for entry in store.listing(root + folder, deep=deep)]
     names = [name for name in names if not is_pattern(place.key) or matches(name, place.key)]
-    found = [root + name for name in names if is_picture(name)]
+    found = [root + name for name in pictures(names, pattern)]
     if not found:
         raise nothing_found(pattern, len(names), lambda: _nearest_key(store, place))
     return in_natural_order(found)
+
+
+def pictures(names: Sequence[str], pattern: str) -> list[str]:
+    """Return the names of pictures, and warn of photos that cannot be read; once for a pattern."""
+    photos = [name for name in names if PurePosixPath(name).suffix.lower() in UNREAD_SUFFIXES]
+    if photos and pattern not in _WARNED:
+        _WARNED.add(pattern)
+        example = PurePosixPath(min(photos)).name
+        _LOGGER.warning(
+            "left out of %r: %d such as %r; save them as JPEG or PNG", pattern, len(photos), example
+        )
+    return [name for name in names if is_picture(name)]
 
 
 def nothing_found(pattern: str, others: int, hint: Callable[[], str]) -> InputError:

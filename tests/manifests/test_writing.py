@@ -175,9 +175,10 @@ def test_a_collection_gets_a_name_that_a_folder_may_have(name, expected):
 
 
 def test_a_folder_without_pictures_is_told():
-    """There is nothing to make a set of."""
+    """There is nothing to make a set of; why, says whoever looked."""
     with pytest.raises(
-        ManifestError, match="E-MANIFEST-NOMATCH nst new: '/home/ann/empty' holds no pictures"
+        ManifestError,
+        match="E-MANIFEST-NOMATCH nst new: '/home/ann/empty' holds no pictures: nothing there",
     ):
         new(["/home/ann/empty"], ["/home/ann/art/oil"])
 

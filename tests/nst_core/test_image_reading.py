@@ -143,6 +143,20 @@ def test_half_a_file_is_called_truncated(data):
     assert e.value.code == "E-IMG-TRUNCATED"
 
 
+def test_a_cut_photo_is_found_by_its_header_alone():
+    """Before the night, and though the preview in front of it is whole."""
+    preview = file_of("RGB", "JPEG")
+    exif = b"\xff\xe1" + (2 + len(preview)).to_bytes(2, "big") + preview
+    data = file_of("RGB", "JPEG")
+    photo = data[:2] + exif + data[2:]
+
+    assert inspect(photo).format == "JPEG"
+    with pytest.raises(ImageError) as caught:
+        inspect(photo[:-20])
+
+    assert caught.value.code == "E-IMG-TRUNCATED"
+
+
 def test_an_empty_file_is_called_empty():
     """No bytes are their own problem."""
     with pytest.raises(ImageError, match="the file is empty") as caught:

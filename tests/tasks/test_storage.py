@@ -204,6 +204,23 @@ class TestEveryStore:
         with pytest.raises(InputError, match="1 files, none of them a picture"):
             store.find(place("a/"))
 
+    def test_warns_of_photos_that_are_left_out(self, store: Store, place: Place, caplog):
+        """Telephones take pictures that nobody here can read; that is said, once."""
+        for name in ("a.jpg", "b.HEIC", "c.nef", "notes.txt"):
+            store.write(place(f"photos/{name}"), b"x")
+
+        found = [store.find(place("photos/")) for _ in range(2)]
+
+        assert found == [[place("photos/a.jpg")]] * 2
+        (warning,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+        assert "2 such as 'b.HEIC'; save them as JPEG or PNG" in warning
+
+
+def test_an_empty_folder_is_called_so(tmp_path: Path):
+    """It is there, after all."""
+    with pytest.raises(InputError, match="is an empty folder"):
+        FileStore().find(f"{tmp_path}/")
+
 
 class TestStoreFor:
     def test_knows_the_disk(self, tmp_path: Path):
