@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flows.inputs import Inputs, locations
@@ -23,7 +23,7 @@ from tasks.probe import probe
 from tasks.redaction import redact
 from tasks.settings import Settings
 from tasks.storage import find, store_for
-from tasks.upload import staging
+from tasks.upload import local_folder
 from tasks.weights import require_weights
 
 if TYPE_CHECKING:
@@ -68,21 +68,19 @@ def _steps(
 ) -> Iterator[Callable[[], object]]:
     """Yield looks at one thing each; what is wrong with it is raised."""
     for name in sorted({pair.recipe.network for pair in pairs} & NETWORKS.keys()):
-        yield lambda name=name: require_weights([name])  # type: ignore[misc]
+        yield partial(require_weights, [name])
     inputs = Inputs.of(pairs, settings)
     for location in locations(pairs):
-        yield lambda location=location: _look(location, inputs, settings)  # type: ignore[misc]
+        yield partial(_look, location, inputs, settings)
     masked = ((mask.location, picture) for pair in pairs for picture, mask in pair.masked)
     for mask, picture in dict.fromkeys(masked):
-        yield lambda mask=mask, picture=picture: _hold(mask, picture, inputs, settings)  # type: ignore[misc]
+        yield partial(_hold, mask, picture, inputs, settings)
     target = resolve_output(manifest, output)
     needed = int(sum(file_bytes(pair.recipe, _TYPICAL) for pair in pairs))
     if is_remote(target):
         yield lambda: probe(store_for(target, settings), target)
-        yield lambda: Output(staging(target, settings.scratch)).probe(needed=needed)
-    else:
-        yield lambda: _probe_folder(Path(target), needed)
-    yield lambda: require_slots(settings)
+    yield partial(_probe_folder, target, settings, needed)
+    yield partial(require_slots, settings)
 
 
 def _look(location: str, inputs: Inputs, settings: Settings) -> Header:
@@ -106,8 +104,9 @@ def _hold(mask: str, picture: str, inputs: Inputs, settings: Settings) -> None:
         raise error.about(mask) from error
 
 
-def _probe_folder(root: Path, needed: int) -> None:
-    """Find out whether a folder can be written, and leave none that was not there."""
+def _probe_folder(target: str, settings: Settings, needed: int) -> None:
+    """Find out whether an output's folder can be written, and leave none that was not there."""
+    root = local_folder(target, settings.scratch)
     existed = root.exists()
     Output(root).probe(needed=needed)
     if not existed:
