@@ -11,12 +11,13 @@ import torch
 
 from nst_core.activations import Guide
 from nst_core.architectures import IMAGE
+from nst_core.bound import Bound
 from nst_core.colorings import RECOLORED, recolored
 from nst_core.errors import RecipeError
 from nst_core.images import resize
 from nst_core.octaves import size_of
-from nst_core.regions import Within
-from nst_core.terms import StyleTerm, Wasserstein, term_names
+from nst_core.regions import Guidance
+from nst_core.terms import StyleTerm, term_names
 from nst_core.tiled_objective import TiledObjective
 from nst_core.tiles import measured, require_tileable, whole_maps
 
@@ -74,15 +75,13 @@ class Objective:
 
     Args:
         features: The network.
-        terms: Name, term and target of each term; see :func:`bind`.
+        terms: What is summed up; see :func:`bind`.
     """
 
-    def __init__(
-        self, features: Features, terms: Sequence[tuple[str, Term | Within, Measurement]]
-    ) -> None:
+    def __init__(self, features: Features, terms: Sequence[Bound]) -> None:
         self._features = features
         self._terms = terms
-        self._layers = frozenset(term.layer for _, term, _ in terms)
+        self._layers = frozenset(bound.layer for bound in terms)
         self.latest: Mapping[str, Tensor] = {}
 
     @property
@@ -100,10 +99,7 @@ class Objective:
         maps = self._features(image if seen is None else seen(image), self._layers)
         if IMAGE in maps:
             maps[IMAGE] = image
-        return {
-            name: term.weight * _loss(term, maps[term.layer], target)
-            for name, term, target in self._terms
-        }
+        return {bound.name: bound.loss(maps[bound.layer]) for bound in self._terms}
 
     def __call__(self, image: Tensor, seen: Seen | None = None) -> tuple[Tensor, Tensor]:
         """Return the objective, a scalar, and its gradient, (B, 3, H, W).
@@ -119,12 +115,6 @@ class Objective:
             (gradient,) = torch.autograd.grad(total, image)
         self.latest = {name: part.detach() for name, part in parts.items()}
         return total.detach(), gradient
-
-
-def _loss(term: Term | Within, maps: Tensor, target: Measurement) -> Tensor:
-    if isinstance(term, Wasserstein):
-        return term.loss_of_maps(maps, target)
-    return term.loss(term.measure(maps), target)
 
 
 def bind(
@@ -164,27 +154,28 @@ def bind(
         of_content = _ContentTargets(recipe, features, content, tile)
         of_style = _StyleTargets(recipe, studio, features, octave, content, styles, tile)
         of_regions = [] if layout is None else list(_by_region(of_style, layout))
-        terms: list[tuple[str, Term | Within, Measurement]] = []
+        terms: list[Bound] = []
         for name, term in named:
             if layout is not None and isinstance(term, StyleTerm):
-                for region, mask, of_region in of_regions:
-                    within = Within(term, mask, share=mask.mean().item())
-                    terms.append((f"{name}@{region}", within, of_region(term)))
+                for region, guidance, of_region in of_regions:
+                    share = guidance.mask.mean().item()
+                    target = of_region(term)
+                    terms.append(Bound(f"{name}@{region}", term, target, share, guidance))
             elif term.reads == "nothing":
-                terms.append((name, term, ()))
+                terms.append(Bound(name, term))
             else:
-                target = of_content if term.reads == "content" else of_style
-                terms.append((name, term, target(term)))
+                target = of_content(term) if term.reads == "content" else of_style(term)
+                terms.append(Bound(name, term, target))
     return Objective(features, terms) if tile is None else TiledObjective(features, terms, tile)
 
 
 def _by_region(
     of_style: _StyleTargets, layout: Layout
-) -> Iterator[tuple[str, Tensor, _StyleTargets]]:
-    """Yield every region's name, mask, and targets from the styles that paint it."""
+) -> Iterator[tuple[str, Guidance, _StyleTargets]]:
+    """Yield every region's name, where it lies, and targets from the styles that paint it."""
     for name, mask in layout.masks.items():
         styles = [style for style in of_style.styles if style.region == name]
-        yield name, mask, replace(of_style, styles=styles, region=mask)
+        yield name, Guidance(mask), replace(of_style, styles=styles, region=mask)
 
 
 def style_size(recipe: Recipe, octave: Octave, style: Size, smallest: int) -> Size:
@@ -282,15 +273,9 @@ class _StyleTargets:
     def _measured_of(self, style: Style, size: Size) -> dict[Term, Measurement]:
         terms = [term for term in self.recipe.terms if term.weight and term.reads == "style"]
         mask = None if style.mask is None else self._fitted(style.mask, size, "bilinear")
-        asked = {
-            term: Within(term, mask, inside=True)
-            if mask is not None and isinstance(term, StyleTerm)
-            else term
-            for term in terms
-        }
         pixels = self._prepared(self._fitted(style.pixels, size, self.recipe.resampling), mask)
-        found = measured(self.features, pixels, asked.values(), self.tile)
-        return {term: found[within] for term, within in asked.items()}
+        guidance = None if mask is None else Guidance(mask, inside=True)
+        return measured(self.features, pixels, terms, self.tile, guidance)
 
     @cached_property
     def _sizes(self) -> list[Size]:

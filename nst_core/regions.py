@@ -22,18 +22,15 @@ from torch.nn import functional
 from nst_core.errors import RecipeError
 from nst_core.images import resize
 from nst_core.masks import REST
-from nst_core.octaves import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from torch import Tensor
 
-    from nst_core.measurements import Averages, Measurement, Reads
     from nst_core.octaves import Size
     from nst_core.recipe import Recipe
     from nst_core.synthesis import Pictures
-    from nst_core.terms import StyleTerm
 
 # Of the picture. Below, it is no region but rounding.
 _LEAST_SHARE = 1e-6
@@ -104,8 +101,8 @@ class Layout:
 
 
 @dataclass(frozen=True, eq=False)
-class Within:
-    """A style term within a region: the term, with weights for the positions of its layer.
+class Guidance:
+    """How much each position counts for a region, at any layer.
 
     On the canvas a cell belongs to a region by as much as its square does. All of the canvas is
     painted then, and soft edges stay soft; taking only cells that lie inside, as Gatys et al. do,
@@ -116,46 +113,17 @@ class Within:
     region too narrow to have an inside counts whole.
 
     Args:
-        term: What is measured.
         mask: (1, 1, H, W) in [0, 1], at the size of the picture that is measured.
-        share: Factor on the term's weight.
         inside: Whether cells along the edge are left out.
 
     Source: Gatys et al. 2017, section 4, eqs. 5-7; ΣT² = 1 there, here mean(T²) = 1.
     """
 
-    term: StyleTerm
     mask: Tensor
-    share: float = 1.0
     inside: bool = False
-    _guides: dict[Size, Tensor] = field(default_factory=dict, init=False, repr=False)
+    _known: dict[Size, Tensor] = field(default_factory=dict, init=False, repr=False)
 
-    @property
-    def kind(self) -> str:
-        """The term's."""
-        return self.term.kind
-
-    @property
-    def layer(self) -> str:
-        """The term's."""
-        return self.term.layer
-
-    @property
-    def weight(self) -> float:
-        """The term's, by the region's share."""
-        return self.term.weight * self.share
-
-    @property
-    def reads(self) -> Reads:
-        """The term's."""
-        return self.term.reads
-
-    @property
-    def averages(self) -> Averages | None:
-        """The term's: weighted means are means."""
-        return self.term.averages
-
-    def guide(self, size: Size) -> Tensor:
+    def at(self, size: Size) -> Tensor:
         """Return how much each position of a layer of that size counts, on average 1.
 
         Args:
@@ -164,34 +132,17 @@ class Within:
         Returns:
             (1, 1, height, width), >= 0.
         """
-        if size not in self._guides:
-            self._guides[size] = self._guide(size)
-        return self._guides[size]
+        if size not in self._known:
+            self._known[size] = self._weights(size)
+        return self._known[size]
 
-    def _guide(self, size: Size) -> Tensor:
+    def _weights(self, size: Size) -> Tensor:
         covered = functional.adaptive_avg_pool2d(self.mask, size)
         if self.inside:
             inner = -functional.max_pool2d(-covered, 3, 1, 1)
             if inner.sum() >= _LEAST_INSIDE * covered.sum():
                 covered = inner
         return covered / covered.mean()
-
-    def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:
-        """Return what the term measures.
-
-        Args:
-            maps: (1, C, H, W), of the whole picture, or of a part with its weights.
-            weights: The part's, of the whole picture's :meth:`guide`.
-        """
-        return self.term.measure(maps, self.guide(size_of(maps)) if weights is None else weights)
-
-    def target(self, measured: Measurement) -> Measurement:
-        """Return the term's target."""
-        return self.term.target(measured)
-
-    def loss(self, measured: Measurement, target: Measurement) -> Tensor:
-        """Return the term's loss."""
-        return self.term.loss(measured, target)
 
 
 def laid_out(recipe: Recipe, pictures: Pictures, size: Size, device: torch.device) -> Layout | None:

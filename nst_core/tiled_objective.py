@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from nst_core.bound import Bound
     from nst_core.features import Features
     from nst_core.measurements import Measurement
-    from nst_core.regions import Within
-    from nst_core.terms import Term
     from nst_core.tiles import Tile
     from nst_core.transforms import Seen
 
@@ -41,25 +40,23 @@ class TiledObjective:
 
     Args:
         features: The network.
-        terms: Name, term and target of each term. A term that reads the content and averages its
-            loss has, for a target, tensors over all positions of the whole picture's layer.
+        terms: What is summed up. A term that reads the content and averages its loss has, for a
+            target, tensors over all positions of the whole picture's layer.
         side: Of the tiles' interiors, in pixels.
 
     Raises:
         RecipeError: The network, or a term, sees whole pictures only.
     """
 
-    def __init__(
-        self, features: Features, terms: Sequence[tuple[str, Term | Within, Measurement]], side: int
-    ) -> None:
-        require_tileable(features.network, [term for _, term, _ in terms])
+    def __init__(self, features: Features, terms: Sequence[Bound], side: int) -> None:
+        require_tileable(features.network, [bound.term for bound in terms])
         self._features = features
-        self._names = [name for name, _, _ in terms]
-        self._whole = [_Whole(*bound) for bound in terms if bound[1].layer == IMAGE]
+        self._names = [bound.name for bound in terms]
+        self._whole = [bound for bound in terms if bound.layer == IMAGE]
         self._averaged = [
-            _Averaged(*bound, scale_of(features.network, bound[1].layer))
+            _Averaged(bound, scale_of(features.network, bound.layer))
             for bound in terms
-            if bound[1].layer != IMAGE
+            if bound.layer != IMAGE
         ]
         self._side = side
         self.latest: Mapping[str, Tensor] = {}
@@ -93,7 +90,7 @@ class TiledObjective:
         means, slope = self._means_and_slope(shown.detach())
         (gradient,) = torch.autograd.grad(shown, image, slope)
         for bound in self._whole:
-            gradient = gradient + bound.gradient(image)
+            gradient = gradient + _gradient(bound, image)
         self.latest = self._losses(image, means)
         return torch.stack(list(self.latest.values())).sum(), gradient
 
@@ -114,7 +111,7 @@ class TiledObjective:
         return means, slope
 
     def _tiles(self, image: Tensor) -> tuple[Tile, ...]:
-        layers = {bound.term.layer for bound in self._averaged}
+        layers = {bound.layer for bound in self._averaged}
         return cut(size_of(image), self._side, self._features.network, layers) if layers else ()
 
     def _survey(self, image: Tensor, terms: Sequence[_Averaged]) -> dict[str, Measurement]:
@@ -129,8 +126,8 @@ class TiledObjective:
         self, window: Tensor, tile: Tile, terms: Sequence[_Averaged]
     ) -> dict[str, Measurement]:
         """Return what one tile adds to the means."""
-        maps = self._features(window, {bound.term.layer for bound in terms})
-        return {bound.name: bound.average(maps[bound.term.layer], tile) for bound in terms}
+        maps = self._features(window, {bound.layer for bound in terms})
+        return {bound.name: bound.average(maps[bound.layer], tile) for bound in terms}
 
     def _losses(self, image: Tensor, means: Mapping[str, Measurement]) -> dict[str, Tensor]:
         """Return the weighted losses in the order of the terms."""
@@ -140,56 +137,54 @@ class TiledObjective:
         return {name: losses[name] for name in self._names}
 
 
-@dataclass(frozen=True, eq=False)
-class _Whole:
-    """A term on the canvas itself."""
-
-    name: str
-    term: Term | Within
-    target: Measurement
-
-    def loss(self, image: Tensor) -> Tensor:
-        return self.term.weight * self.term.loss(self.term.measure(image), self.target)
-
-    def gradient(self, image: Tensor) -> Tensor:
-        leaf = image.detach().requires_grad_()
-        with torch.enable_grad():
-            (gradient,) = torch.autograd.grad(self.loss(leaf), leaf)
-        return gradient
+def _gradient(bound: Bound, image: Tensor) -> Tensor:
+    """Return the gradient of a summand on the canvas itself."""
+    leaf = image.detach().requires_grad_()
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(bound.loss(leaf), leaf)
+    return gradient
 
 
 @dataclass(frozen=True, eq=False)
 class _Averaged:
-    """A term of which something is a mean over the positions of its layer."""
+    """A summand of which something is a mean over the positions of its layer."""
 
-    name: str
-    term: Term | Within
-    target: Measurement
+    bound: Bound
     scale: int
+
+    @property
+    def name(self) -> str:
+        return self.bound.name
+
+    @property
+    def layer(self) -> str:
+        return self.bound.layer
 
     @property
     def is_local(self) -> bool:
         """Whether that is its loss, and not what it measures."""
-        return self.term.averages == "loss"
+        return self.bound.term.averages == "loss"
 
     def average(self, maps: Tensor, tile: Tile) -> Measurement:
         """Return the mean over a tile's interior, times the tile's share of the picture."""
-        measured = measured_in(tile, self.term, maps, self.scale)
+        bound = self.bound
+        measured = measured_in(tile, bound.term, maps, self.scale, bound.guidance)
         if self.is_local:
-            target = self.target
-            if self.term.reads == "content":  # the only one with a value at each position
+            target = bound.target
+            if bound.term.reads == "content":  # the only one with a value at each position
                 target = tuple(tile.part(values, self.scale) for values in target)
-            measured = (self.term.loss(measured, target),)
+            measured = (bound.term.loss(measured, target),)
         return tuple(tile.share(self.scale) * value for value in measured)
 
     def loss(self, mean: Measurement) -> Tensor:
         """Return the weighted loss of the whole picture."""
-        return self.term.weight * (mean[0] if self.is_local else self.term.loss(mean, self.target))
+        bound = self.bound
+        return bound.weight * (mean[0] if self.is_local else bound.term.loss(mean, bound.target))
 
     def gradient(self, mean: Measurement) -> tuple[Tensor | float, ...]:
         """Return the weighted loss's gradient to the whole picture's mean."""
         if self.is_local:
-            return (self.term.weight,)
+            return (self.bound.weight,)
         leaves = tuple(value.detach().requires_grad_() for value in mean)
         with torch.enable_grad():
             return torch.autograd.grad(self.loss(leaves), leaves, materialize_grads=True)

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from nst_core.architectures import IMAGE, LOGITS, VGG
+from nst_core.bound import measure
 from nst_core.errors import RecipeError
 from nst_core.octaves import size_of
+from nst_core.terms import StyleTerm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from nst_core.measurements import Measurement
     from nst_core.networks import Network
     from nst_core.octaves import Size
-    from nst_core.regions import Within
+    from nst_core.regions import Guidance
     from nst_core.terms import Term
 
 Key = TypeVar("Key")
@@ -152,7 +154,7 @@ def scale_of(network: Network, layer: str) -> int:
     return network.smallest_side(frozenset({layer} - {IMAGE}))
 
 
-def why_whole(network: Network, terms: Iterable[Term | Within]) -> str | None:
+def why_whole(network: Network, terms: Iterable[Term]) -> str | None:
     """Return why a picture must not be cut, or None if it may: the canvas itself always fits."""
     below = [term for term in terms if term.layer != IMAGE]
     if below and not isinstance(network.architecture, VGG):
@@ -163,7 +165,7 @@ def why_whole(network: Network, terms: Iterable[Term | Within]) -> str | None:
     return None
 
 
-def require_tileable(network: Network, terms: Iterable[Term | Within]) -> None:
+def require_tileable(network: Network, terms: Iterable[Term]) -> None:
     """Raise unless a picture may be cut that goes through the network and is judged by the terms.
 
     Raises:
@@ -177,22 +179,25 @@ def require_tileable(network: Network, terms: Iterable[Term | Within]) -> None:
         )
 
 
-def measured_in(tile: Tile, term: Term | Within, maps: Tensor, scale: int) -> Measurement:
+def measured_in(
+    tile: Tile, term: Term, maps: Tensor, scale: int, guidance: Guidance | None
+) -> Measurement:
     """Return what a term measures of the cells that a tile answers for.
 
     Args:
         tile: A part of a picture, or all of it.
-        term: On the layer of the maps; within a region it measures the region's part in the tile.
+        term: On the layer of the maps.
         maps: (B, C, H', W') of the tile's window.
         scale: Pixels to a cell of that layer.
+        guidance: Of style terms, which positions of the whole picture count; None for all alike.
     """
-    from nst_core.regions import Within  # noqa: PLC0415 # it loads torch
-
     cells = tile.interior(maps, scale)
-    if tile.is_all or not isinstance(term, Within):
+    if tile.is_all:
+        return measure(term, cells, guidance)
+    if guidance is None or not isinstance(term, StyleTerm):
         return term.measure(cells)
     whole = tile.down.length // scale, tile.across.length // scale
-    return term.measure(cells, tile.part(term.guide(whole), scale))
+    return term.measure(cells, tile.part(guidance.at(whole), scale))
 
 
 def add(sums: dict[Key, Measurement], parts: Mapping[Key, Measurement]) -> None:
@@ -206,8 +211,12 @@ def add(sums: dict[Key, Measurement], parts: Mapping[Key, Measurement]) -> None:
 
 
 def measured(
-    features: Features, image: Tensor, terms: Iterable[Term | Within], side: int | None
-) -> dict[Term | Within, Measurement]:
+    features: Features,
+    image: Tensor,
+    terms: Iterable[Term],
+    side: int | None,
+    guidance: Guidance | None = None,
+) -> dict[Term, Measurement]:
     """Return what terms measure of a picture.
 
     Args:
@@ -215,13 +224,14 @@ def measured(
         image: (1, 3, H, W), RGB in [0, 1].
         terms: On layers of the network; with a ``side``, such as average what they measure.
         side: Of the tiles, see :func:`cut`.
+        guidance: Of style terms, which positions count; None for all alike.
     """
     every = tuple(dict.fromkeys(terms))
-    found: dict[Term | Within, Measurement] = {}
+    found: dict[Term, Measurement] = {}
     for tile, maps in _walk(features, image, {term.layer for term in every}, side):
         for term in every:
             scale = scale_of(features.network, term.layer)
-            part = measured_in(tile, term, maps[term.layer], scale)
+            part = measured_in(tile, term, maps[term.layer], scale, guidance)
             add(found, {term: tuple(tile.share(scale) * value for value in part)})
     return found
 

@@ -19,7 +19,7 @@ from nst_core.masks import mask_of
 from nst_core.objective import Style, bind
 from nst_core.octaves import Octave, Octaves
 from nst_core.presets import preset
-from nst_core.regions import Layout, Within
+from nst_core.regions import Guidance, Layout
 from nst_core.statistics import gram_matrix, moments, ranked
 from nst_core.studio import Studio
 from nst_core.synthesis import Pictures, synthesize
@@ -149,20 +149,20 @@ def test_cells_belong_to_a_region_by_as_much_as_they_cover():
     """Averages of the mask, scaled so that weights are 1 on average."""
     mask = half(4, 8)
     mask[..., 4] = 0.5
-    within = Within(STYLE_TERMS[0], mask)
+    guidance = Guidance(mask)
 
     covered = torch.tensor([1.0, 1.0, 0.25, 0.0])
-    torch.testing.assert_close(within.guide((1, 4)).flatten(), covered / covered.mean())
+    torch.testing.assert_close(guidance.at((1, 4)).flatten(), covered / covered.mean())
 
 
 def test_cells_at_the_edge_of_a_styles_region_are_left_out():
     """They see what lies beyond; a region that is all edge keeps them."""
-    inside = Within(STYLE_TERMS[0], half(8, 16), inside=True).guide((8, 16))
+    inside = Guidance(half(8, 16), inside=True).at((8, 16))
     strip = torch.zeros(1, 1, 8, 16)
     strip[..., 5:7] = 1
 
     assert inside[0, 0, 4].count_nonzero() == 7
-    assert Within(STYLE_TERMS[0], strip, inside=True).guide((8, 16))[0, 0, 4].count_nonzero() == 2
+    assert Guidance(strip, inside=True).at((8, 16))[0, 0, 4].count_nonzero() == 2
 
 
 def test_regions_share_where_they_overlap():
