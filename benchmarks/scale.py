@@ -1,7 +1,8 @@
 """Ten thousand pairs through the flow, with a painter that takes no time.
 
-What is left is what the house itself costs: planning, Prefect, records, fsync. Everything but the
-slots is the real thing.
+What is left is what the house itself costs: planning, Prefect, records, fsync; then the same night
+again, the report, the page and the sheets of its morning, and `nst plan` with a cluster of 64.
+Everything but the slots is the real thing.
 
     python benchmarks/scale.py --pairs 10000              with a Prefect server of its own
     python benchmarks/scale.py --pairs 10000 --without-prefect
@@ -12,26 +13,37 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import time
-from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from flows import threads
 from flows.night import Night
-from flows.order import unfinished_first
 from flows.prefect_server import PrefectServer
-from manifests.comparing import compare, identify
+from flows.reporting import reported
 from manifests.planning import expand
 from manifests.reader import parse
+from tasks.gallery import build
 from tasks.output import Output
 from tasks.render import Rendered
+from tasks.report import write_report
 from tasks.settings import Settings
+from tasks.sheets import write_contact_sheets
 from tasks.storage import find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from manifests.pairs import Pair
+    from manifests.schema import Manifest
 
 _LOSSES = b"step,octave,width,height,seconds,total\n1,0,8,6,0.1,1.0\n"
 
@@ -47,9 +59,6 @@ class Instant:
         self.slots = slots
         self.stopping = threading.Event()
         self.is_stopping = False
-        picture = BytesIO()
-        Image.new("RGB", (8, 6), "tan").save(picture, "PNG")
-        self._picture = picture.getvalue()
         self.memory: list[float] = []
         self._guard = threading.Lock()
         self._count = 0
@@ -59,11 +68,11 @@ class Instant:
         return True
 
     def render(self, job, on_event):  # noqa: ANN001, ANN201 # stands in for tasks.render.Renderer
-        """Write the same picture for every pair."""
+        """Write a picture of the pair's own colour."""
         on_event({"kind": "stage", "stage": "painting"})
         job.folder.mkdir(parents=True, exist_ok=True)
         picture, losses = job.folder / "picture.png", job.folder / "losses.csv"
-        picture.write_bytes(self._picture)
+        Image.new("RGB", (8, 6), f"#{job.pair_id[:6]}").save(picture)
         losses.write_bytes(_LOSSES)
         with self._guard:
             self._count += 1
@@ -84,12 +93,17 @@ class Instant:
         return Rendered(result=result, attempts=1, degraded=())
 
 
-def resident() -> float:
-    """Return this process's memory in MB."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
+def resident(what: str = "VmRSS", process: int | str = "self") -> float:
+    """Return a process's memory in MB, or with ``VmHWM`` its highest, since `lower` if asked."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith(what):
             return int(line.split()[1]) / 1024
-    return math.nan
+    return 0.0  # it has just ended
+
+
+def lower() -> None:
+    """Forget the highest memory so far."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def gallery(folder: Path, pairs: int) -> str:
@@ -128,23 +142,17 @@ def main() -> None:
 
 
 def measure(folder: Path, pairs: int, slots: int, without_prefect: bool) -> dict[str, object]:  # noqa: FBT001
-    """Go through a night; return what it cost."""
+    """Go through a night and its morning; return what they cost."""
     text = gallery(folder, pairs)
+    (folder / "scale.json").write_text(text)
     began = time.perf_counter()
     manifest = parse(text, name="scale.yaml", folder=str(folder))
     planned = expand(manifest, find)
-    expanded = time.perf_counter() - began
-    renderer = Instant(slots)
-    output = Output(folder / "out")
-    night = Night(
-        manifest=manifest,
-        pairs=planned,
-        output=output,
-        settings=Settings(scratch=folder / "scratch"),
-        renderer=renderer,  # type: ignore[arg-type] # only what a night asks of it
-        watchers=[],
-    )
-    told: dict[str, object] = {"pairs": len(planned), "expand_seconds": round(expanded, 2)}
+    told: dict[str, object] = {
+        "pairs": len(planned),
+        "expand_seconds": round(time.perf_counter() - began, 2),
+    }
+    night = opened(manifest, planned, folder, slots)
     began, processor = time.perf_counter(), time.process_time()
     if without_prefect:
         threads.paint(night)
@@ -162,19 +170,65 @@ def measure(folder: Path, pairs: int, slots: int, without_prefect: bool) -> dict
         "ms_per_pair": round(1000 * seconds / len(planned), 2),
         "processor_ms_per_pair": round(1000 * (time.process_time() - processor) / len(planned), 2),
         "complete": sum(outcome.state == "complete" for outcome in night.outcomes),
-        "memory_mb": [round(one) for one in renderer.memory],
+        "memory_mb": [round(one) for one in night.renderer.memory],
     }
     if not without_prefect:
         database = sum(path.stat().st_size for path in (folder / "prefect").glob("prefect.db*"))
         told["database_mb"] = round(database / 1e6, 1)
         server.stop()
-    began = time.perf_counter()
-    digests = night.inputs.digests()
-    identified = unfinished_first(identify(planned, digests), output)
-    plan = compare(identified, output.records(), digests)
-    told["plan_again_seconds"] = round(time.perf_counter() - began, 2)
-    told["kept"] = len(plan.kept)
+    again = opened(manifest, planned, folder, slots)
+    told["again"] = timed(lambda: threads.paint(again))
+    assert all(outcome.state == "kept" for outcome in again.outcomes)
+    del night
+    report = reported(again, command="nst run scale.yaml")
+    told["report"] = timed(lambda: write_report(again.output, report))
+    told["report_again"] = timed(lambda: write_report(again.output, report))
+    told["page"] = timed(lambda: build(again.output.root))
+    told["sheets"] = timed(lambda: write_contact_sheets(again.output))
+    plan(folder, folder / "elsewhere")  # the machine's speed is measured once
+    told["plan_of_new"] = plan(folder, folder / "elsewhere")
+    told["plan_of_kept"] = plan(folder, again.output.root)
     return told
+
+
+def opened(manifest: Manifest, pairs: Sequence[Pair], folder: Path, slots: int) -> Any:
+    """Return a night in which nothing has to be painted for long."""
+    return Night(
+        manifest=manifest,
+        pairs=pairs,
+        output=Output(folder / "out"),
+        settings=Settings(scratch=folder / "scratch"),
+        renderer=Instant(slots),  # type: ignore[arg-type] # only what a night asks of it
+        watchers=[],
+    )
+
+
+def timed(step: Callable[[], object]) -> dict[str, float]:
+    """Take a step; return its seconds and the memory that it reached."""
+    lower()
+    began, processor = time.perf_counter(), time.process_time()
+    step()
+    return {
+        "seconds": round(time.perf_counter() - began, 1),
+        "processor": round(time.process_time() - processor, 1),
+        "peak_mb": round(resident("VmHWM")),
+    }
+
+
+def plan(folder: Path, output: Path) -> dict[str, float]:
+    """Have `nst plan` answer for a cluster, as a person would; return seconds and memory."""
+    command = ["plan", str(folder / "scale.json"), "--against", str(output), "--workers", "64"]
+    began, peak = time.perf_counter(), 0.0
+    asked = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "flows", *command, "--device", "cpu", "--json"],
+        env=os.environ | {"NST_SCRATCH": str(folder / "scratch")},
+        stdout=subprocess.DEVNULL,
+    )
+    while asked.poll() is None:
+        peak = max(peak, resident("VmHWM", asked.pid))
+        time.sleep(0.02)
+    assert asked.returncode == 0
+    return {"seconds": round(time.perf_counter() - began, 1), "peak_mb": round(peak)}
 
 
 if __name__ == "__main__":

@@ -144,6 +144,7 @@ def paint(
     # Prefect reads its environment only once, and this command may have had a server before.
     with _tonight(night, shown), temporary_settings({PREFECT_API_URL: server.url}):
         try:
+            history.listen()
             if server.is_ours and (killed := history.mark_crashed()):
                 _log.info("%d runs that were killed are marked as crashed", killed)
             state = collection.with_options(task_runner=runner)(

@@ -111,6 +111,11 @@ def drain(flow_run: UUID | None, seconds: float = 10.0) -> bool:
     return False
 
 
+def listen() -> None:
+    """Tell everything again, after `forget`: a later run of this process may have a server."""
+    EventsWorker.set_client_override(None)
+
+
 def forget() -> None:
     """Tell nothing more to a server that is gone, or it would hold up our own end."""
     EventsWorker.set_client_override(NullEventsClient)

@@ -164,7 +164,7 @@ def paint_pairs(
         if command is None:
             LastRun(absolute(source), target, tuple(options.overrides)).remember(night.output.root)
             command = _command(source, options)
-        refresh = partial(_write_pages, night, command)
+        refresh = partial(_write_pages, night, command, hasty=True)
         with Signals(leave=night.renderer.stop, kill=night.renderer.stop) as signals:
             told = {"manifest": name, "page": target, "command": command}
             _paint(night, told, signals, refresh)
@@ -176,7 +176,7 @@ def paint_pairs(
         else:
             write_contact_sheets(night.output)
             write_comparisons(night.output, manifest.collection, _compared(night))
-            summary = refresh(waiting=waiting)
+            summary = _write_pages(night, command, waiting=waiting)
             uploading.pages()
         return gravest(codes(night, signals.code, drained)), summary
 
@@ -238,10 +238,12 @@ def _warn(problem: Problem) -> None:
     _log.warning("%s", problem)
 
 
-def _write_pages(night: Night, command: str, *, waiting: int = 0) -> dict[str, Any]:
+def _write_pages(
+    night: Night, command: str, *, waiting: int = 0, hasty: bool = False
+) -> dict[str, Any]:
     """Write the reports and the page as the night stands, and return the summary."""
     report = reported(night, command=command, waiting=waiting)
-    summary = write_report(night.output, report)
+    summary = write_report(night.output, report, hasty=hasty)
     write_metrics(night.output.root, report, folder=night.settings.metrics)
     build(night.output.root)
     return summary
@@ -253,23 +255,30 @@ def _paint(
     """Paint in a thread of its own; the main thread is there for signals."""
     server = PrefectServer.start(night.output.work / "prefect")
     painting = _in_background(_with_prefect, night, told, server)
-    due = time.monotonic() + _REFRESH_SECONDS
+    due, page = time.monotonic() + _REFRESH_SECONDS, None
     # Once all slots have saved and left, what does not end is Prefect, and is not waited for.
     while not (painting.done() or signals.have_let_go(_LAST_WORDS_SECONDS)):
         wait([painting], 0.2)
-        if time.monotonic() >= due and night.planned:
-            try:
-                refresh()
-            except Exception as error:  # noqa: BLE001 # a page is no reason to end the painting
-                _log.warning("the page is not refreshed: %s", error)
+        if time.monotonic() >= due and night.planned and (page is None or page.done()):
+            # Beside everything else: thousands of pictures take minutes, and a signal must not.
+            page = _in_background(_refreshed, refresh)
             due = time.monotonic() + _REFRESH_SECONDS
     server.stop()
+    while page is not None and not (page.done() or signals.have_let_go(_LAST_WORDS_SECONDS)):
+        wait([page], 0.2)
     if painting.done():
         painting.result()
     elif "prefect" in sys.modules:
         from flows import history  # noqa: PLC0415
 
         history.forget()
+
+
+def _refreshed(refresh: Callable[[], object]) -> None:
+    try:
+        refresh()
+    except Exception as error:  # noqa: BLE001 # a page is no reason to end the painting
+        _log.warning("the page is not refreshed: %s", error)
 
 
 def _in_background(work: Callable[..., None], *arguments: Any) -> Future[None]:
@@ -286,7 +295,7 @@ def _in_background(work: Callable[..., None], *arguments: Any) -> Future[None]:
 
     # In the context of whoever asks: a night on a schedule is shown below the run that began it.
     context = copy_context()
-    threading.Thread(target=lambda: context.run(run), name="flow", daemon=True).start()
+    threading.Thread(target=lambda: context.run(run), name=work.__name__, daemon=True).start()
     return end
 
 

@@ -139,11 +139,23 @@ class Output:
         Raises:
             NewerRecordError: A record was written by a later version of this product.
         """
+        for path in self.record_files():
+            if record := self.finished_in(path):
+                yield record
+
+    def record_files(self) -> Iterator[Path]:
+        """Yield every file that may be a record, by collection and name."""
         for folder in self.collections():
-            for path in sorted(folder.glob("*--*.json")):
-                record = self._read(path)
-                if record and self.is_finished(record):
-                    yield record
+            yield from sorted(folder.glob("*--*.json"))
+
+    def finished_in(self, path: Path) -> Record | None:
+        """Return the record in a file, if that is one of a finished pair.
+
+        Raises:
+            NewerRecordError: The record was written by a later version of this product.
+        """
+        record = self._read(path)
+        return record if record and self.is_finished(record) else None
 
     def is_finished(self, record: Record, *, rehash: bool = False) -> bool:
         """Return whether every file of a record is there in its size (or, rehashed, its bytes)."""

@@ -7,6 +7,7 @@ fit goes on over several pages.
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw, ImageOps
@@ -47,21 +48,16 @@ def write_contact_sheets(output: Output) -> list[Path]:
     catalogue = Catalogue(output.root, list(output.records()), output.failures())
     paths = []
     for collection in catalogue.collections:
-        pages = list(contact_sheets(output.root, catalogue, collection))
         stem = output.root / SHEETS / collection
-        for number, page in enumerate(pages, start=1):
+        pdf = BytesIO()
+        # Page by page, each of 23 MB: a large collection has hundreds.
+        for number, page in enumerate(contact_sheets(output.root, catalogue, collection), start=1):
             paths.append(stem.with_name(f"{collection}-{number}.png"))
             write_atomic(paths[-1], encoded(page, "PNG", dpi=(DPI, DPI)))
+            goes_on = {"append": True} if number > 1 else {"title": titled(collection)}
+            page.save(pdf, "PDF", resolution=float(DPI), **goes_on)
         paths.append(stem.with_name(f"{collection}.pdf"))
-        pdf = encoded(
-            pages[0],
-            "PDF",
-            save_all=True,
-            append_images=pages[1:],
-            resolution=float(DPI),
-            title=titled(collection),
-        )
-        write_atomic(paths[-1], pdf)
+        write_atomic(paths[-1], [pdf.getbuffer()])
     return paths
 
 

@@ -100,12 +100,24 @@ class Spool:
         self._guard = guard
         self._painted = threading.Event()
         self._news = threading.Event()
+        self._gone: dict[str, tuple[int, int] | None] = {}
         place = hashlib.sha256(self._target.encode()).hexdigest()[:16]
         self._markers = output.work / "uploaded" / place
 
     def waiting(self) -> list[Record]:
         """Return the records that are not known to be in the bucket as they are here."""
-        return [record for record in self._output.records() if not self._is_marked(record)]
+        found = []
+        for path in self._output.record_files():
+            name, state = f"{path.parent.name}/{path.name}", _state(path)
+            # Asked after every picture; what has gone, as it lies here, is not read each time.
+            if state is not None and self._gone.get(name) == state:
+                continue
+            record = self._output.finished_in(path)
+            if record and self._is_marked(record):
+                self._gone[name] = state
+            elif record:
+                found.append(record)
+        return found
 
     def follow(self) -> Drained:
         """Upload beside the painting, until `finish` was called and nothing more can be done.
@@ -294,6 +306,15 @@ class Spool:
             return (self._markers / record.file).read_bytes() == _fingerprint(record)
         except OSError:  # most often there is none; one that cannot be read costs a few requests
             return False
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Return what changes whenever a file is written anew, as its writer always does."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _fingerprint(record: Record) -> bytes:

@@ -197,6 +197,16 @@ def test_without_a_server_everything_is_painted(toy):
     assert states(night) == {"cat": "complete", "dog": "complete"}
 
 
+def test_a_run_after_one_whose_server_was_gone_is_shown(toy, paint):
+    """A process that watches or paints several manifests goes on telling."""
+    with toy("silent", contents=("cat",)).night() as night:
+        collection.paint(night, PrefectServer("http://127.0.0.1:9/api"), manifest="toy.yaml")
+
+    _, api = paint("heard", contents=("cat",))
+
+    assert api.task_runs["publish cat × monet"] == "Completed"
+
+
 @pytest.mark.slow
 def test_a_server_killed_in_mid_run_costs_no_picture(toy, tmp_path, monkeypatch):
     """SIGKILL of the server while the first pair is painted: all pairs are painted all the same."""

@@ -214,7 +214,7 @@ def test_what_nobody_thought_of_does_not_look_like_success(exhibition, monkeypat
         raise LookupError("nobody thought of this")
 
     with exhibition.night() as (night, uploading):
-        monkeypatch.setattr(night.output, "records", burn)
+        monkeypatch.setattr(night.output, "record_files", burn)
         threads.paint(night)
         until(lambda: "nobody thought of this" in caplog.text)
         monkeypatch.undo()

@@ -177,6 +177,17 @@ class TestAGoodNight:
         assert whole(store, TARGET) == stems(output)
         assert not any(record.draft for record in remote_records(store, TARGET))
 
+    def test_a_pair_painted_anew_goes_again_in_the_same_night(self, output: Output):
+        """What has gone is not read each time, and yet a draft's final picture is noticed."""
+        spool = Spool(output, MemoryStore(), TARGET)
+        draft = painted(7, draft=True).publish(output)
+        spool.drain()
+        assert spool.waiting() == []
+
+        painted(7, seconds=9.0).publish(output)
+
+        assert [(one.stem, one.draft) for one in spool.waiting()] == [(draft.stem, False)]
+
     def test_the_ledger_tells(self, output: Output):
         """Each upload is a line of the story."""
         Spool(output, MemoryStore(), TARGET).drain()
