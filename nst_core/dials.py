@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from nst_core.activations import Activation, Guide, Unit
@@ -11,6 +10,7 @@ from nst_core.architectures import IMAGE, LOGITS
 from nst_core.errors import RecipeError
 from nst_core.networks import network
 from nst_core.optimizers import LBFGS, Adam
+from nst_core.recipe import Recipe
 from nst_core.style_statistics import Statistic, with_statistic
 from nst_core.terms import Term, TotalVariation
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nst_core.networks import Pooling, Precision
-    from nst_core.recipe import Color, Recipe, Start
+    from nst_core.recipe import Color, Start
 
 
 _GROUPS = ("content", "style", "dream")
@@ -75,6 +75,12 @@ class Dials:
     precision: Precision | None = None
 
 
+# Dials that are fields of a recipe, and nothing else has to be done about.
+_PLAIN = frozenset(field.name for field in fields(Dials)) & {
+    field.name for field in fields(Recipe)
+} - {"optimizer", "legibility"}
+
+
 def turn(recipe: Recipe, dials: Dials) -> Recipe:
     """Return the recipe with the dials turned.
 
@@ -110,15 +116,8 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
     optimizer = recipe.optimizer
     if dials.optimizer is not None and dials.optimizer != optimizer.kind:
         optimizer = LBFGS() if dials.optimizer == "lbfgs" else Adam()
-    plain = {
-        name: value
-        for name in (
-            *("style_scale", "color", "start", "mix", "seed"),
-            *("network", "pooling", "precision"),
-        )
-        if (value := getattr(dials, name)) is not None
-    }
-    return dataclasses.replace(
+    plain = {name: value for name in _PLAIN if (value := getattr(dials, name)) is not None}
+    return replace(
         recipe,
         terms=terms,
         octaves=octaves,

@@ -55,7 +55,6 @@ class Speed:
     """What a kind of recipe costs in one slot.
 
     Args:
-        device: As torch names it, and its threads.
         step: Of an optimiser's step.
         setup: Of beginning an octave: what the pictures are compared with.
         row: Of a row of the loss log.
@@ -63,7 +62,6 @@ class Speed:
             of the feature maps.
     """
 
-    device: str
     step: Cost
     setup: Cost
     row: Cost
@@ -199,9 +197,7 @@ def _measured(pool: SlotPool, recipe: Recipe, sizes: tuple[Size, Size]) -> Speed
         per_pixel = max(0.0, (large - small) / (pixels[1] - pixels[0]))
         return Cost(max(0.0, small - per_pixel * pixels[0]), per_pixel)
 
-    spec = pool.specs[0]
     return Speed(
-        device=f"{spec.device}, {len(pool.specs)} slots of {spec.threads} threads",
         step=cost("step"),
         setup=cost("setup"),
         row=cost("row"),
