@@ -37,9 +37,9 @@ from tasks import pair_files
 from tasks.devices import count_cores
 from tasks.durable import write_atomic
 from tasks.jobs import SlotError, SlotUnusable, Stopped, explain
+from tasks.log_relay import LogRelay
 from tasks.memory import memory_of_slot
 from tasks.pair_files import Keep, Mirror
-from tasks.redaction import RedactingFilter
 from tasks.settings import Settings
 from tasks.slots import SlotPool
 from tasks.storage import store_for
@@ -100,9 +100,11 @@ class RemoteSlot:
             self._keep = Keep(store_for(self._keep_at, generous), self._keep_at)
         neighbours = max(1, count_cores() // self._spec.threads)
         self._memory = memory_of_slot([self._spec] * neighbours)
-        messenger = _Messenger(self._news)
-        messenger.addFilter(RedactingFilter())
-        logging.getLogger().addHandler(messenger)
+        logging.getLogger().addHandler(
+            LogRelay(
+                lambda name, level, text: self._news.put(("log", name, level, f"{host}: {text}"))
+            )
+        )
         self._pool = SlotPool([self._spec], self._entry, logs=self._folder / "logs")
         self._pool.warm()
         return {"host": host, "pid": os.getpid()}
@@ -239,20 +241,6 @@ class RemoteSlot:
         elif gone:
             for name in gone:
                 self._news.put(("drop", name))
-
-
-class _Messenger(logging.Handler):
-    """Hands warnings to the machine that asked, whose log a person reads."""
-
-    def __init__(self, news: queue.SimpleQueue[tuple[Any, ...]]) -> None:
-        super().__init__(logging.WARNING)
-        self._news = news
-        self._host = socket.gethostname()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Send one record, formatted."""
-        text = f"{self._host}: {self.format(record)}"
-        self._news.put(("log", record.name, record.levelno, text))
 
 
 def _has(path: Path, size: int) -> bool:

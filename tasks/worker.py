@@ -28,11 +28,13 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.jobs import StopFlag, Stopped, explain
+from tasks.log_relay import LogRelay
 from tasks.redaction import RedactingFilter
 
 if TYPE_CHECKING:
@@ -104,9 +106,9 @@ class Worker:
         signal.signal(signal.SIGTERM, self._on_sigterm)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_SIGNALS)
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-        logging.getLogger().addHandler(_ToParent(self))
         for handler in logging.getLogger().handlers:
             handler.addFilter(RedactingFilter())
+        logging.getLogger().addHandler(LogRelay(partial(self.send, "log")))
 
         sys.path.extend(self._assignment.paths)
         entry: Entry = pkgutil.resolve_name(self._assignment.entry)
@@ -156,18 +158,6 @@ class Worker:
         # The environment has said so too, but not every build of torch listens to it.
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(self._assignment.threads)
-
-
-class _ToParent(logging.Handler):
-    """Hands warnings to the parent, whose log a person reads."""
-
-    def __init__(self, worker: Worker) -> None:
-        super().__init__(logging.WARNING)
-        self._worker = worker
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Send one record, formatted."""
-        self._worker.send("log", record.name, record.levelno, self.format(record))
 
 
 def _die_with(parent: int) -> None:
