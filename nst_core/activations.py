@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from nst_core.measurements import Untargeted
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Activation:
+class Activation(Untargeted):
     """Mean squared activation of a layer, negated: whatever the layer sees, it sees more of.
 
     Args:
@@ -50,11 +52,6 @@ class Activation:
         if self.margin and min(maps.shape[-2:]) > 2 * self.margin:
             maps = maps[..., self.margin : -self.margin, self.margin : -self.margin]
         return (maps,)
-
-    def target(self, measured: Measurement) -> Measurement:
-        """Return nothing: there is no end to a dream."""
-        del measured
-        return ()
 
     def loss(self, measured: Measurement, target: Measurement) -> Tensor:
         """Return minus the mean square, a scalar summed over the batch."""
@@ -114,7 +111,7 @@ class Guide:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unit:
+class Unit(Untargeted):
     """The activation of one unit, negated: what excites it most.
 
     Args:
@@ -151,11 +148,6 @@ class Unit:
         if self.at == "all":
             return (chosen.mean((1, 2)),)
         return (chosen[:, chosen.shape[1] // 2, chosen.shape[2] // 2],)
-
-    def target(self, measured: Measurement) -> Measurement:
-        """Return nothing: there is no end to excitement."""
-        del measured
-        return ()
 
     def loss(self, measured: Measurement, target: Measurement) -> Tensor:
         """Return minus the activation, a scalar summed over the batch."""

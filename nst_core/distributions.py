@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from nst_core.measurements import Compared
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -58,7 +60,7 @@ class MeanStd:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Histogram:
+class Histogram(Compared):
     """The distribution of every channel: squared 2-Wasserstein distance in one dimension, averaged.
 
     Values of each channel are sorted and averaged in ``bins`` groups of equal size; the groups of
@@ -87,19 +89,9 @@ class Histogram:
 
         return (ranked(widened(maps).flatten(2), self.bins, weights),)
 
-    def target(self, measured: Measurement) -> Measurement:
-        """Return the style's."""
-        return measured
-
-    def loss(self, measured: Measurement, target: Measurement) -> Tensor:
-        """Return the mean squared difference, a scalar summed over the batch."""
-        from nst_core.statistics import mean_squared_difference
-
-        return mean_squared_difference(measured[0], target[0])
-
 
 @dataclass(frozen=True, kw_only=True)
-class SlicedWasserstein:
+class SlicedWasserstein(Compared):
     """The distribution of feature vectors, seen from many directions.
 
     The squared 2-Wasserstein distance in one dimension of the vectors' projections, averaged over
@@ -132,16 +124,6 @@ class SlicedWasserstein:
         vectors = widened(maps).flatten(2)
         seen_from = directions(self.directions or vectors.shape[1], vectors)
         return (ranked(seen_from @ vectors, self.bins, weights),)
-
-    def target(self, measured: Measurement) -> Measurement:
-        """Return the style's."""
-        return measured
-
-    def loss(self, measured: Measurement, target: Measurement) -> Tensor:
-        """Return the mean squared difference, a scalar summed over the batch."""
-        from nst_core.statistics import mean_squared_difference
-
-        return mean_squared_difference(measured[0], target[0])
 
 
 def _deviation(mean: Tensor, square: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from nst_core.activations import Activation, Guide, Unit
 from nst_core.architectures import IMAGE
 from nst_core.distributions import Histogram, MeanStd, SlicedWasserstein
+from nst_core.measurements import Compared, Untargeted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Content:
+class Content(Compared):
     """Mean squared difference of feature maps from the content's, position by position.
 
     Gatys, Ecker & Bethge 2016, eq. 1, but averaged over the C·H·W values instead of halved and
@@ -52,19 +53,9 @@ class Content:
         """Return the maps themselves, (B, C, H, W)."""
         return (maps,)
 
-    def target(self, measured: Measurement) -> Measurement:
-        """Return the content's maps."""
-        return measured
-
-    def loss(self, measured: Measurement, target: Measurement) -> Tensor:
-        """Return the mean squared difference, a scalar summed over the batch."""
-        from nst_core.statistics import mean_squared_difference
-
-        return mean_squared_difference(measured[0], target[0])
-
 
 @dataclass(frozen=True, kw_only=True)
-class Gram:
+class Gram(Compared):
     """Mean squared difference of Gram matrices.
 
     Gatys, Ecker & Bethge 2016, eqs. 3-5. The Gram matrix is divided by the number of positions
@@ -91,16 +82,6 @@ class Gram:
 
         gram = gram_matrix(maps, weights)
         return (gram / gram.shape[-1] if self.divide_by == "chw" else gram,)
-
-    def target(self, measured: Measurement) -> Measurement:
-        """Return the style's Gram matrix."""
-        return measured
-
-    def loss(self, measured: Measurement, target: Measurement) -> Tensor:
-        """Return the mean squared difference, a scalar summed over the batch."""
-        from nst_core.statistics import mean_squared_difference
-
-        return mean_squared_difference(measured[0], target[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +166,7 @@ def _trace(matrix: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TotalVariation:
+class TotalVariation(Untargeted):
     """Differences of neighbouring pixels: the price of noise.
 
     Args:
@@ -207,11 +188,6 @@ class TotalVariation:
         """Return the canvas, (B, 3, H, W), RGB in [0, 1]."""
         return (maps,)
 
-    def target(self, measured: Measurement) -> Measurement:
-        """Return nothing: a flat canvas needs no picture."""
-        del measured
-        return ()
-
     def loss(self, measured: Measurement, target: Measurement) -> Tensor:
         """Return the variation, a scalar summed over the batch."""
         from nst_core.statistics import total_variation
@@ -221,7 +197,7 @@ class TotalVariation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gamut:
+class Gamut(Untargeted):
     """Mean squared distance of pixels from what a file can hold, [0, 1].
 
     The picture that people receive is clipped. An optimum found without regard to that loses most
@@ -241,11 +217,6 @@ class Gamut:
     def measure(self, maps: Tensor) -> Measurement:
         """Return the canvas, (B, 3, H, W), RGB."""
         return (maps,)
-
-    def target(self, measured: Measurement) -> Measurement:
-        """Return nothing: the gamut is the same for all."""
-        del measured
-        return ()
 
     def loss(self, measured: Measurement, target: Measurement) -> Tensor:
         """Return the mean squared violation, a scalar summed over the batch."""
