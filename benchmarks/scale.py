@@ -6,6 +6,7 @@ Everything but the slots is the real thing.
 
     python benchmarks/scale.py --pairs 10000              with a Prefect server of its own
     python benchmarks/scale.py --pairs 10000 --without-prefect
+    python benchmarks/scale.py --pairs 10000 --night      the night alone
 """
 
 from __future__ import annotations
@@ -131,18 +132,25 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10_000)
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--without-prefect", action="store_true")
+    parser.add_argument("--night", action="store_true", help="neither again nor the morning")
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="nst-scale-"))
     try:
-        print(
-            json.dumps(measure(folder, asked.pairs, asked.slots, asked.without_prefect), indent=1)
-        )
+        told, night = paint(folder, asked.pairs, asked.slots, asked.without_prefect)
+        if not asked.night:
+            told |= morning(folder, night)
+        print(json.dumps(told, indent=1))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def measure(folder: Path, pairs: int, slots: int, without_prefect: bool) -> dict[str, object]:  # noqa: FBT001
-    """Go through a night and its morning; return what they cost."""
+def paint(
+    folder: Path,
+    pairs: int,
+    slots: int,
+    without_prefect: bool,  # noqa: FBT001
+) -> tuple[dict[str, object], Night]:
+    """Go through a night; return what it cost, and the night."""
     text = gallery(folder, pairs)
     (folder / "scale.json").write_text(text)
     began = time.perf_counter()
@@ -176,10 +184,14 @@ def measure(folder: Path, pairs: int, slots: int, without_prefect: bool) -> dict
         database = sum(path.stat().st_size for path in (folder / "prefect").glob("prefect.db*"))
         told["database_mb"] = round(database / 1e6, 1)
         server.stop()
-    again = opened(manifest, planned, folder, slots)
-    told["again"] = timed(lambda: threads.paint(again))
+    return told, night
+
+
+def morning(folder: Path, night: Night) -> dict[str, object]:
+    """Go through the same night again, write its reports, plan; return what that costs."""
+    again = opened(night.manifest, night.pairs, folder, night.renderer.slots)
+    told: dict[str, object] = {"again": timed(lambda: threads.paint(again))}
     assert all(outcome.state == "kept" for outcome in again.outcomes)
-    del night
     report = reported(again, command="nst run scale.yaml")
     told["report"] = timed(lambda: write_report(again.output, report))
     told["report_again"] = timed(lambda: write_report(again.output, report))

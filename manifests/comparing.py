@@ -185,7 +185,8 @@ def compare(
             replaced.update(old.pair_id for old in before)
         else:
             new.append(one)
-    orphaned = [old for key, old in by_id.items() if key not in wanted | replaced]
+    known = wanted | replaced
+    orphaned = [old for key, old in by_id.items() if key not in known]
     return Plan(tuple(kept), tuple(new), tuple(changed), tuple(orphaned))
 
 

@@ -67,6 +67,7 @@ class Catalogue:
         self._thumbnails = _thumbnails(root, records)
         self._contents, self._styles = _Table(), _Table()
         self._recipes, self._environments = _Table(), _Table()
+        self._recipe_numbers: dict[str, int] = {}
         self.pictures = [self._picture(record) for record in hung(records)]
         self.failures = [self._failure(failure) for failure in failures]
         self.collections = sorted({each["collection"] for each in self.pictures + self.failures})
@@ -236,11 +237,16 @@ class Catalogue:
         return self._styles.number({"name": record.style_name, "pictures": pictures})
 
     def _recipe(self, record: Record) -> int:
-        text = yaml.safe_dump(entry_of(record), sort_keys=False, allow_unicode=True, width=88)
-        background = record.output.get("background", "white")
-        return self._recipes.number(
-            {"name": record.recipe_name, "yaml": text, "background": background}
-        )
+        start = record.start and record.start.location
+        key = json.dumps([record.recipe_name, record.recipe, record.output, start])
+        # Thousands of pictures share a recipe, and writing YAML takes milliseconds.
+        if key not in self._recipe_numbers:
+            text = yaml.safe_dump(entry_of(record), sort_keys=False, allow_unicode=True, width=88)
+            background = record.output.get("background", "white")
+            self._recipe_numbers[key] = self._recipes.number(
+                {"name": record.recipe_name, "yaml": text, "background": background}
+            )
+        return self._recipe_numbers[key]
 
     def _known_content(self, failure: Failure) -> int | None:
         """Return the failed content's number: that of the painted one in the same place, if any."""
