@@ -19,8 +19,8 @@ from manifests.locations import is_pattern
 from nst_core.errors import did_you_mean
 from tasks import durable
 from tasks.locations import fits, fixed_head, in_natural_order
-from tasks.storage_errors import InputError, TakenError
-from tasks.store import ObjectInfo, nothing_found, pictures
+from tasks.storage_errors import InputError
+from tasks.store import ObjectInfo, nothing_found, pictures, require_condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,8 +111,7 @@ class FileStore:
     ) -> str:
         """See `Store.write`. Between a condition and the write somebody else may slip in."""
         there = self.head(location) if create_only or etag else None
-        if (create_only and there) or (etag and (there is None or there.etag != etag)):
-            raise TakenError(f"{location!r} was written by somebody else")
+        require_condition(location, there, create_only=create_only, etag=etag)
         return durable.write_atomic(Path(location), data).sha256
 
     def holds(self, location: str, data: bytes) -> bool:

@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from tasks.locations import S3Location
-from tasks.storage_errors import InputError, TakenError
-from tasks.store import ObjectInfo, find_in_bucket
+from tasks.storage_errors import InputError
+from tasks.store import ObjectInfo, find_in_bucket, require_condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,9 +66,7 @@ class MemoryStore:
         """See `Store.write`."""
         S3Location.parse(location)
         with self._guard:
-            there = self.head(location)
-            if (create_only and there) or (etag and (there is None or there.etag != etag)):
-                raise TakenError(f"{location!r} was written by somebody else")
+            require_condition(location, self.head(location), create_only=create_only, etag=etag)
             self._objects[location] = (bytes(data), self._clock())
         return _etag(data)
 

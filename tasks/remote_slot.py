@@ -27,6 +27,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ from tasks.slots import SlotPool
 from tasks.storage import store_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tasks.devices import SlotSpec
     from tasks.fetching import Fetched
@@ -146,11 +147,9 @@ class RemoteSlot:
         if moved.memory is None:
             moved = replace(moved, memory=self._memory)
         deadline = time.monotonic() + seconds_left
-        work = threading.Thread(
-            target=self._work, args=(moved, files, deadline, stall_seconds), daemon=True
-        )
-        self._working = work
-        work.start()
+        paint = partial(self._paint, moved, files, deadline, stall_seconds)
+        self._working = threading.Thread(target=self._work, args=(paint,), daemon=True)
+        self._working.start()
 
     def hear(self, seconds: float) -> list[tuple[Any, ...]]:
         """Return the messages there are; waits so long for the first."""
@@ -168,16 +167,10 @@ class RemoteSlot:
             self._working.join(_LAST_WORDS_SECONDS)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _work(
-        self,
-        job: PaintJob,
-        files: Sequence[tuple[str, bytes]],
-        deadline: float,
-        stall_seconds: float,
-    ) -> None:
+    def _work(self, paint: Callable[[], tuple[Any, ...]]) -> None:
         """Paint a pair to its end, whatever that is."""
         try:
-            end = self._paint(job, files, deadline, stall_seconds)
+            end = paint()
         except Stopped as stopped:
             end = "stopped", str(stopped)
         except SlotError as error:

@@ -19,7 +19,7 @@ from tasks.locations import (
     is_picture,
     matches,
 )
-from tasks.storage_errors import InputError
+from tasks.storage_errors import InputError, TakenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -94,6 +94,18 @@ class Store(Protocol):
 
     def renew(self) -> None:
         """Forget connections and credentials, so that the next call starts afresh."""
+
+
+def require_condition(
+    location: str, there: ObjectInfo | None, *, create_only: bool, etag: str | None
+) -> None:
+    """Raise unless what lies at a location is as a conditional write wants it; see `Store.write`.
+
+    Raises:
+        TakenError: Something is there, or another version.
+    """
+    if (create_only and there) or (etag and (there is None or there.etag != etag)):
+        raise TakenError(f"{location!r} was written by somebody else")
 
 
 def find_in_bucket(store: Store, pattern: str) -> list[str]:
