@@ -194,11 +194,12 @@ def said(location: str, folder: str, *, is_folder: bool) -> str:
 
     Args:
         location: An absolute path or ``s3://`` address, no pattern.
-        folder: Where the manifest lies.
+        folder: Where the manifest lies: an absolute path or ``s3://bucket/prefix``.
         is_folder: Whether all the pictures in it are meant.
     """
     path = location
-    if not locations.is_remote(path) and os.path.commonpath([path, folder]) != "/":
+    are_here = not (locations.is_remote(path) or locations.is_remote(folder))
+    if are_here and os.path.commonpath([path, folder]) != "/":
         path = os.path.relpath(path, folder)
     if path.startswith("~"):
         path = f"./{path}"

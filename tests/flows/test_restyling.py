@@ -7,6 +7,7 @@ import json
 import pytest
 
 from flows.restyling import RestyleError, chosen, restyled
+from tasks.storage import store_for
 from tests.flows.command import Nst
 from tests.flows.toy_collection import draw
 
@@ -51,6 +52,19 @@ def test_written_it_has_its_comments_and_relative_paths(made):
     text = made.path.read_text()
     assert text.startswith("# My own words.\n")
     assert "  paintings: [paintings/*.png]   # the first\n  turner: [new/]\n" in text
+
+
+def test_a_manifest_in_a_bucket_names_a_painting_on_this_machine_by_its_whole_path(made, bucket):
+    """From where the manifest lies, no relative path leads here."""
+    store = store_for(bucket)
+    for path in (*made.folder.glob("photos/*"), *made.folder.glob("paintings/*"), made.path):
+        name = path.relative_to(made.folder).as_posix()
+        store.write(f"{bucket}/{name}", path.read_bytes())
+
+    found = restyled(f"{bucket}/{made.path.name}", "turner", [str(made.folder / "new")], labels={})
+
+    assert f"  turner: [{made.folder}/new/]\n" in found.text
+    assert len(found.pairs) == 2
 
 
 def test_a_set_is_named_once_and_may_have_several_paths():
