@@ -295,7 +295,7 @@ def _gallery_track(arguments: argparse.Namespace, content: Path, style: Path) ->
     recipe = preset("gallery").recipe
     octaves = dataclasses.replace(recipe.octaves, size=arguments.size, measure="longest")
     if arguments.gallery_steps:
-        octaves = dataclasses.replace(octaves, steps=tuple(arguments.gallery_steps))
+        octaves = dataclasses.replace(octaves, steps=tuple(arguments.gallery_steps), patience=None)
     # At the peer's weights, whatever can be named in the picture.
     recipe = dataclasses.replace(
         recipe,

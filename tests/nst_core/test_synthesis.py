@@ -31,7 +31,15 @@ from nst_core.synthesis import Pictures, Step, synthesize
 from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein
 from nst_core.transforms import Jitter, RandomRotate
 from nst_core.weights import load_weights
-from tests.nst_core.toy import WatchedStudio, convolutions, natural, picture, style, toy_recipe
+from tests.nst_core.toy import (
+    WatchedStudio,
+    convolutions,
+    natural,
+    picture,
+    style,
+    toy_recipe,
+    toy_studio,
+)
 
 TERMS = (
     Content(layer="relu2_1"),
@@ -102,6 +110,40 @@ def test_every_term_canvas_and_optimizer_lowers_its_loss(studio, term, descends)
     after, _ = objective(descent.picture)
 
     assert after < before
+
+
+def step_on_a_device_without_values(recipe, optimizer, canvas):
+    """Make steps on torch's meta device, which refuses questions and mixing with the CPU."""
+    (octave,) = recipe.octaves.plan((12, 16))
+    here, there = toy_studio(), Studio("meta", load=convolutions)
+    bind(recipe, here, octave, picture(0), [style(1)])
+    # Styles are measured once, for which a host may wait.
+    for key, target in here._targets.items():
+        there.remember(key, lambda target=target: tuple(part.to("meta") for part in target))
+    objective = bind(recipe, there, octave, picture(0).to("meta"), [style(1)])
+    descent = optimizer.start(picture(5).to("meta"), canvas)
+    for _ in range(3):
+        loss = descent.step(objective)
+    return loss, descent.picture
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("term", TERMS, ids=str)
+def test_no_term_asks_its_device_for_a_value(term, precision):
+    """A card goes on with the next step while the host is still far behind, or far ahead."""
+    recipe = toy_recipe(terms=(term,), precision=precision)
+    loss, painted = step_on_a_device_without_values(recipe, LBFGS(), Pixels())
+
+    assert (loss.device.type, loss.shape) == ("meta", ())
+    assert (painted.device.type, painted.shape) == ("meta", (1, 3, 12, 16))
+
+
+@pytest.mark.parametrize(("canvas", "optimizer"), DESCENTS, ids=str)
+def test_no_descent_asks_its_device_for_a_value(canvas, optimizer):
+    """Whether to count a pair, how far to go: it is decided where the numbers are."""
+    _, painted = step_on_a_device_without_values(toy_recipe(), optimizer, canvas)
+
+    assert (painted.device.type, painted.shape) == ("meta", (1, 3, 12, 16))
 
 
 # Recipes that between them touch every field, and some pixels of what they paint. Whoever changes
