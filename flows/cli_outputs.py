@@ -88,11 +88,11 @@ def enlarge(
     as_json: opt.AsJson = False,
 ) -> None:
     """Paint picks again at print size, from the finished pictures on: the paint gets finer."""
-    from flows.enlarging import Order  # noqa: PLC0415
+    from flows.enlarging import PrintOrder  # noqa: PLC0415
     from flows.enlarging import enlarge as paint_larger  # noqa: PLC0415
     from flows.run import RunOptions  # noqa: PLC0415
 
-    order = Order(output=output, picks=tuple(picks), size=size, paper=paper, dpi=dpi)
+    order = PrintOrder(output=output, picks=tuple(picks), size=size, paper=paper, dpi=dpi)
     options = RunOptions(device=device, stop_at=stop_at, retry_failed=retry_failed, quiet=as_json)
     code, summary = paint_larger(order, options)
     if as_json:

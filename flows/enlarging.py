@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class PrintOrder:
     """What is to be printed, as it was asked for.
 
     Args:
@@ -76,7 +76,7 @@ class Order:
         return shlex.join([*words, "--dpi", str(self.dpi)])
 
 
-def enlarge(order: Order, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
+def enlarge(order: PrintOrder, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
     """Paint finished pictures again at the size of a print; the same order again continues.
 
     Args:
@@ -105,7 +105,7 @@ def enlarge(order: Order, options: RunOptions) -> tuple[ExitCode, dict[str, Any]
     return notified(order.command, paint)
 
 
-def prepared(order: Order) -> tuple[Manifest, list[Pair]]:
+def prepared(order: PrintOrder) -> tuple[Manifest, list[Pair]]:
     """Return the collection of an order's prints, and their pairs; the output remembers it.
 
     Raises:
@@ -123,7 +123,7 @@ def prepared(order: Order) -> tuple[Manifest, list[Pair]]:
     return Manifest.model_construct(collection=PRINTS, output=target), pairs
 
 
-def ordered(root: Path) -> list[Order]:
+def ordered(root: Path) -> list[PrintOrder]:
     """Return every order of prints that an output remembers.
 
     Raises:
@@ -133,7 +133,7 @@ def ordered(root: Path) -> list[Order]:
     try:
         with explained(place):
             told = json.loads(place.read_bytes())
-        return [Order(**each | {"picks": tuple(each["picks"])}) for each in told]
+        return [PrintOrder(**each | {"picks": tuple(each["picks"])}) for each in told]
     except (OutputError, ValueError, TypeError, KeyError) as error:
         raise OutputError(
             f"{place} does not tell which prints were made in {root}",
@@ -168,7 +168,7 @@ def _prints(records: Sequence[Record], root: Path, wanted: PrintSize) -> Iterato
         raise RecipeError(". ".join(map(str, problems)), code=problems[0].code)
 
 
-def _remember(root: Path, order: Order) -> None:
+def _remember(root: Path, order: PrintOrder) -> None:
     """Note an order, for whoever repairs the output."""
     try:
         before = ordered(root)

@@ -18,7 +18,7 @@ from nst_core.inception import GOOGLENET, INCEPTION_V3
 Pooling = Literal["max", "avg", "l2"]
 Border = Literal["zeros", "replicate"]
 Precision = Literal["auto", "fp32", "bf16"]
-Format = Literal["state-dict", "numbered", "codebooks", "keras"]
+WeightsFormat = Literal["state-dict", "numbered", "codebooks", "keras"]
 
 # Mean activations of the Caffe VGG-19's 16 rectified convolutions over 42 photographs and
 # paintings at 256 px (benchmarks/normalize.py); they spread by a quarter from picture to picture.
@@ -59,7 +59,7 @@ class PackageFile:
     package: str
     file: str
     sha256: str
-    format: Format = "codebooks"
+    format: WeightsFormat = "codebooks"
     needs: str = ""
     install: str = ""
 
@@ -78,7 +78,7 @@ class Download:
     url: str
     sha256: str
     megabytes: int
-    format: Format = "numbered"
+    format: WeightsFormat = "numbered"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from nst_core.networks import Format, Network
+    from nst_core.networks import Network, WeightsFormat
 
     Weights = dict[str, Tensor]
 
@@ -100,7 +100,7 @@ def _keras(data: bytes, network: Network) -> Weights:
     return weights
 
 
-_DECODERS: dict[Format, Callable[[bytes, Network], Weights]] = {
+_DECODERS: dict[WeightsFormat, Callable[[bytes, Network], Weights]] = {
     "state-dict": _state_dict,
     "numbered": _numbered,
     "codebooks": _codebooks,

@@ -7,7 +7,7 @@ import json
 import pytest
 from PIL import Image
 
-from flows.enlarging import Order, ordered
+from flows.enlarging import PrintOrder, ordered
 from nst_core.errors import RecipeError
 from nst_core.images import decode, resize
 from tasks.durable import OutputError
@@ -28,7 +28,7 @@ def painted(toy):
 
 def order(collection, *picks, **wanted):
     """Return an order of prints, 64 px long unless it says otherwise."""
-    return Order(
+    return PrintOrder(
         output=str(collection.output), picks=picks or ("*",), **(wanted or {"size": 64, "dpi": 120})
     )
 
@@ -125,7 +125,7 @@ def test_an_order_needs_a_size_or_a_paper(painted, wanted):
     """One of the two."""
     with pytest.raises(RecipeError, match="--size 4096 or --paper a3"):
         painted.paint(
-            prints=Order(output=str(painted.output), picks=("*",), **wanted),
+            prints=PrintOrder(output=str(painted.output), picks=("*",), **wanted),
         )
 
 
@@ -143,13 +143,13 @@ def test_there_must_be_an_output(tmp_path):
     """A misspelt folder is no empty one."""
     with pytest.raises(OutputError, match="there is no output"):
         ToyCollection(tmp_path).paint(
-            prints=Order(output=str(tmp_path / "nowhere"), picks=("*",), size=64)
+            prints=PrintOrder(output=str(tmp_path / "nowhere"), picks=("*",), size=64)
         )
 
 
 def test_an_order_says_how_to_have_it_again():
     """Ready to paste, whatever it names."""
-    wanted = Order(output="my out", picks=("picks.json", "dog--*"), paper="a3")
+    wanted = PrintOrder(output="my out", picks=("picks.json", "dog--*"), paper="a3")
 
     assert wanted.command == (
         "nst enlarge 'my out' --picks picks.json --picks 'dog--*' --paper a3 --dpi 300"
