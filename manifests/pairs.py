@@ -49,6 +49,12 @@ class OutputFormat:
     video: Literal["mp4"] | None = None
     background: str = "white"
 
+    def keeps_frame(self, step: int) -> bool:
+        """Tell whether a picture is kept after a step; the start, 0, only where it is named."""
+        if isinstance(self.frames, tuple):
+            return step in self.frames
+        return self.frames is not None and step > 0 and step % self.frames == 0
+
     def parameters(self) -> dict[str, Any]:
         """Return what decides the files' bytes, and nothing that does not."""
         given = dataclasses.asdict(self)

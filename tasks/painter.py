@@ -177,7 +177,7 @@ class _PaintingPair:
         return Snapshot(checkpoint.octave, checkpoint.step, checkpoint.tensors)
 
     def _on_start(self, start: Step) -> None:
-        if isinstance(self._job.output.frames, tuple) and self._is_frame(0):
+        if self._job.output.keeps_frame(0):
             self._keep_frame(start)
 
     def _on_sketch(self) -> None:
@@ -193,7 +193,8 @@ class _PaintingPair:
         if step.losses:
             self._log(step)
         self._tell(step)
-        if self._is_frame(step.done) or (self._job.output.frames and step.done == step.planned):
+        output, is_last = self._job.output, step.done == step.planned
+        if output.keeps_frame(step.done) or (output.frames and is_last):
             self._keep_frame(step)
         if self._job.draft and self._ends_the_draft(step):
             self._save(step)
@@ -203,12 +204,6 @@ class _PaintingPair:
             raise Stopped(f"stopped at step {step.done} of {step.planned}")
         if self._pace.is_due() and step.done < step.planned:
             self._save(step)
-
-    def _is_frame(self, done: int) -> bool:
-        frames = self._job.output.frames
-        if isinstance(frames, tuple):
-            return done in frames
-        return frames is not None and done % frames == 0
 
     def _keep_frame(self, step: Step) -> None:
         data = encode(step.picture(), format="webp", quality=_FRAME_QUALITY)
