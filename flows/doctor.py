@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
+import subprocess
 from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from flows.prefect_server import PrefectServer
 from nst_core.dials import Dials, turn
 from nst_core.errors import NSTError
 from nst_core.networks import NETWORKS
 from nst_core.presets import preset
 from tasks.calibration import memory, speeds
 from tasks.devices import count_cards, count_cores
+from tasks.redaction import redact
 from tasks.tuning import slots_of, tune
 from tasks.weights import weights_state
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from tasks.settings import Settings
 
+_SECONDS_FOR_AN_ANSWER = 5.0
 _SIZES = (384, 512, 1024)
 _LANDSCAPE = (3, 4)
 _SHARE_PIXELS = 384 * 512
@@ -48,11 +53,13 @@ def examine(settings: Settings, *, measure: bool = True, tuned: bool = False) ->
             "system": f"{platform.system()} {platform.machine()}",
             "cores": count_cores(),
             "cards": count_cards(),
+            "drivers": _drivers(),
             "clock": datetime.now().astimezone().isoformat(timespec="seconds"),
         },
         "scratch": {"folder": str(scratch), "free_bytes": shutil.disk_usage(scratch).free},
         "weights": {name: weights_state(row).state for name, row in NETWORKS.items()},
         "store": settings.s3_endpoint or "as boto3 is configured",
+        "prefect": _prefect(),
     }
     try:
         if tuned:
@@ -78,6 +85,26 @@ def examine(settings: Settings, *, measure: bool = True, tuned: bool = False) ->
             "forecast": list(_forecast(found, len(specs))),
         }
     return report
+
+
+def _drivers() -> list[str]:
+    """Return model, driver and memory of every NVIDIA card, as their own tool tells them."""
+    asked = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(  # noqa: S603 # fixed arguments
+            asked, capture_output=True, text=True, check=True, timeout=_SECONDS_FOR_AN_ANSWER
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return told.stdout.splitlines()
+
+
+def _prefect() -> dict[str, Any]:
+    """Return where runs are shown, and whether anybody answers there."""
+    if not (url := os.environ.get("PREFECT_API_URL")):
+        return {"server": "each run starts its own"}
+    answers = PrefectServer(url).is_ready(_SECONDS_FOR_AN_ANSWER)
+    return {"server": redact(url), "answers": answers}
 
 
 def _forecast(found: Any, slots: int) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymen
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.noticing import Lookout, emit
+from tests.flows.command import Nst
+from tests.flows.toy_collection import draw
 from tests.flows.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -99,18 +101,29 @@ def test_a_worker_of_the_pool_paints_a_night(deployed, prefect, api, toy):
     assert len(list(collection.output.glob("toy/*.png"))) == 1
 
 
-def test_new_pictures_begin_a_night_of_their_manifest(deployed, api, toy, server, monkeypatch):
-    """The event of `nst watch --no-paint` makes a run of the deployment that waits for it."""
+def test_new_pictures_begin_a_night_that_paints_them_alone(
+    deployed, prefect, api, toy, *, environ, server, monkeypatch
+):
+    """The event of `nst watch --no-paint` has a worker paint the new pair, and touch no other."""
     collection = toy(contents=("cat",))
+    assert Nst("run", "toy.yaml", folder=collection.folder, environ=environ).end() == 0
     lookout = Lookout(str(collection.path))
+    lookout.remember(lookout.look())
+    before = _pictures(collection)
+
+    draw(collection.folder / "paintings" / "turner.png")
     monkeypatch.setenv("PREFECT_API_URL", server.url)
-
-    # As the product does, which waits until the server has it: the process's own client sends it
-    # on its way, and on a busy machine it gets lost there.
+    # As the product does, which waits until the server has it: the process's own client may lose it
+    # on the way, and says nothing once it has given up on another server.
     assert emit(lookout, lookout.difference(lookout.look()))
-
     [run] = until(lambda: _runs(api, deployed["new-pictures"].id))
     assert run.parameters["manifests"] == [str(collection.path)]
+    prefect("worker", "start", "--pool", "gallery", "--run-once")
+
+    assert until(lambda: _final_state(api, run.id)) == "Completed"
+    after = _pictures(collection)
+    assert before.items() < after.items()
+    assert [name.split("--")[1] for name in after.keys() - before.keys()] == ["turner"]
 
 
 def _final_state(api, run_id):
@@ -122,3 +135,8 @@ def _runs(api, deployment_id):
     # Of these alone: the API gives 200 at most, and every schedule has a hundred runs to come.
     deployment = FlowRunFilterDeploymentId(any_=[deployment_id])
     return api.read_flow_runs(flow_run_filter=FlowRunFilter(deployment_id=deployment))
+
+
+def _pictures(collection):
+    found = collection.output.glob("toy/*.png")
+    return {path.name: path.stat().st_mtime_ns for path in found}
