@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _COLORS = 16
 _ROUNDS = 25
 _SIDE = 64
+# Pixels whose distances to all colours are looked at together: of a print, all would be gigabytes.
+_PIECE = 1 << 18
 # How far a colour may lie from another and still be mixed with it, in units of Oklab: about four
 # differences that an eye just sees.
 _SOFTNESS = 0.04
@@ -93,6 +95,10 @@ def restrict(picture: Tensor, chosen: Tensor) -> Tensor:
         chosen: The palette, (K, 3) in Oklab.
     """
     chosen = chosen.to(picture)
-    apart = torch.cdist(to_oklab(picture), chosen).square()
-    shares = torch.softmax(-apart / (2 * _SOFTNESS**2), dim=1)
-    return from_oklab(shares @ chosen).mT.reshape(picture.shape)
+    restricted = torch.empty_like(picture, memory_format=torch.contiguous_format)
+    pieces = (torch.split(pixels.flatten(2), _PIECE, dim=-1) for pixels in (picture, restricted))
+    for piece, filled in zip(*pieces, strict=True):
+        apart = torch.cdist(to_oklab(piece[..., None]), chosen).square()
+        shares = torch.softmax(-apart / (2 * _SOFTNESS**2), dim=1)
+        filled.copy_(from_oklab(shares @ chosen).mT)
+    return restricted

@@ -54,3 +54,13 @@ def test_a_grey_palette_makes_a_grey_picture(grey: float):
     restricted = restrict(picture(0), palette([flat]))
 
     torch.testing.assert_close(restricted, torch.full_like(restricted, grey), rtol=0, atol=2e-3)
+
+
+def test_a_large_picture_is_restricted_piece_by_piece():
+    """What lies in another piece makes no difference."""
+    large = torch.rand(1, 3, 600, 500, generator=torch.Generator().manual_seed(0))
+    chosen = palette([large])
+
+    torch.testing.assert_close(
+        restrict(large, chosen)[..., 400:, :], restrict(large[..., 400:, :], chosen)
+    )
