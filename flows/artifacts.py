@@ -121,8 +121,9 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "state": outcome.state,
         "pair": printable(called(pair)),
         "recipe": printable(pair.recipe_name),
-        "why": printable(f"{failure.code}: {failure.message}") if failure else None,
         "seconds": round(outcome.seconds, 1) or None,
         "loss": float(f"{finished.last_loss:.4g}") if finished else None,
         "picture": finished.picture.file if finished else None,
+        # The longest comes last, or it would push the others out of sight.
+        "why": printable(f"{failure.code}: {failure.message}") if failure else None,
     }

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from flows import cli_machine as machine
 from flows import cli_outputs as outputs
 from flows import cli_schedules as schedules
 from flows import logs
 from flows import options as opt
-from flows.console import complain, print_error, print_json, tell_counts
+from flows.console import at_work, complain, print_error, print_json, tell_counts
 from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from manifests.problems import ManifestError
 from nst_core.errors import NSTError
@@ -169,7 +170,8 @@ def check(
     """Tell all that is wrong before anything starts: manifest, inputs, weights, disk, bucket."""
     from flows.checking import check as examine  # noqa: PLC0415
 
-    problems = examine(manifest, output=output)
+    with at_work("looking at the pictures"):
+        problems = examine(manifest, output=output)
     if as_json:
         print_json({"manifest": manifest, "problems": problems})
     else:
@@ -205,25 +207,31 @@ def plan(
     """Tell which pairs are new, kept, changed or orphaned, and what painting them takes."""
     from flows.forecast import forecast  # noqa: PLC0415
 
-    told = forecast(
-        manifest,
-        output=output,
-        only_pairs=only,
-        device=device,
-        memory_limit=memory_limit,
-        overrides=set_ or (),
-        workers=workers,
-        cost_per_hour=cost_per_hour,
-    )
+    with at_work("reading the pictures, measuring this machine"):
+        told = forecast(
+            manifest,
+            output=output,
+            only_pairs=only,
+            device=device,
+            memory_limit=memory_limit,
+            overrides=set_ or (),
+            workers=workers,
+            cost_per_hour=cost_per_hour,
+        )
     if as_json:
         print_json(told)
         return
     console = Console()
     columns = {"state": "", "content_name": "content", "style_name": "style", "recipe": "recipe"}
     columns |= {"manner": "manner", "why": "why"}
-    table = Table(*columns.values(), box=None, pad_edge=False)
-    for pair in told["pairs"][:_ROWS]:
-        table.add_row(*(printable(str(pair[name] or "")) for name in columns))
+    shown = told["pairs"][:_ROWS]
+    table = Table(box=None, pad_edge=False)
+    told_of = [name for name in columns if any(pair[name] for pair in shown)]
+    for name in told_of:
+        table.add_column(columns[name], overflow="fold")
+    for pair in shown:
+        # A picture's name may look like markup.
+        table.add_row(*(Text(printable(str(pair[name] or ""))) for name in told_of))
     console.print(table)
     if (more := len(told["pairs"]) - _ROWS) > 0:
         console.print(f"and {more:,} more; --json lists them all", style="dim")

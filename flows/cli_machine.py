@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows import options as opt
-from flows.console import print_json
+from flows.console import at_work, print_json
 from flows.exit_codes import ExitCode
 from nst_core.networks import NETWORKS, network
 from nst_core.presets import PRESETS
@@ -63,14 +63,15 @@ def doctor(
     """Tell what this machine has: devices, speeds, weights, stores."""
     from flows.doctor import examine  # noqa: PLC0415
 
-    report = examine(Settings.from_environment(), measure=measure, tuned=tune)
+    with at_work("measuring this machine"):
+        report = examine(Settings.from_environment(), measure=measure, tuned=tune)
     if as_json:
         print_json(report)
         return
     console = Console()
     for section, facts in report.items():
         console.print(f"[bold]{section}[/]")
-        for line in _lines(facts):
+        for line in lines_of(facts):
             console.print(f"  {printable(line)}", markup=False, highlight=False)
 
 
@@ -123,19 +124,35 @@ def weights_verify(as_json: opt.AsJson = False) -> None:
     raise typer.Exit(ExitCode.ENVIRONMENT if damaged else ExitCode.COMPLETE)
 
 
-def _lines(facts: Any) -> list[str]:
+def lines_of(facts: Any) -> list[str]:
+    """Return the facts of one section of the report as people read them."""
     if isinstance(facts, dict):
-        return [f"{name}: {_short(value)}" for name, value in facts.items()]
+        lines = []
+        for name, value in facts.items():
+            many = value if isinstance(value, list) else [value]
+            lines += [_told(name, one, between=": ") for one in many]
+        return lines
     if isinstance(facts, list):
         return [_short(value) for value in facts]
     return [str(facts)]
+
+
+def _told(name: str, value: Any, *, between: str) -> str:
+    """Return a fact as people say it; its name may end in its unit."""
+    words, _, unit = name.replace("_", " ").rpartition(" ")
+    match unit:
+        case "bytes":
+            return f"{words or 'memory'}{between}{value / 1e9:.1f} GB"
+        case "seconds":
+            return f"{words or 'time'}{between}{_short(value)} s"
+    return f"{name.replace('_', ' ')}{between}{_short(value)}"
 
 
 def _short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_short(inner)}" for name, inner in value.items())
+        return ", ".join(_told(name, inner, between=" ") for name, inner in value.items())
     if isinstance(value, list):
         return "; ".join(map(_short, value))
     return str(value)

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from flows import options as opt
-from flows.console import announce, complain, print_json, tell_counts
+from flows.console import announce, complain, print_error, print_json, tell_counts
 from flows.exit_codes import ExitCode
 from tasks.printable import printable
 from tasks.settings import Settings
@@ -34,7 +34,9 @@ def verify(
         print_json(found)
     else:
         for finding in found["findings"]:
-            complain(f"{finding['problem']} {finding['file']}: {finding['message']}")
+            # A stray damages nothing.
+            level = "WARNING" if finding["problem"] == "stray" else "ERROR"
+            print_error(f"{level} {finding['problem']} {finding['file']}: {finding['message']}")
         Console().print(
             f"{found['pairs']} pairs, {found['files']} files,"
             f" {found['bytes'] / 1e6:.1f} MB read: {len(found['damaged'])} damaged"

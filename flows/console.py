@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from manifests.locations import written_out
 from tasks.printable import printable
 from tasks.redaction import redact
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 
 def complain(line: str) -> None:
@@ -35,6 +38,11 @@ def print_json(value: Any) -> None:
 def announce(line: str) -> None:
     """Print what a command has done in one line."""
     Console(soft_wrap=True).print(printable(redact(line)), markup=False, highlight=False)
+
+
+def at_work(what: str) -> Status:
+    """Show on a terminal, while it lasts, what takes a while; elsewhere nothing."""
+    return Console(stderr=True).status(what)
 
 
 def from_here(location: str) -> str:

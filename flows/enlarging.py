@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.notifying import notified
+from flows.reporting import say_goodbye
 from flows.run import RunOptions, paint_pairs
 from flows.uploading import restore
 from manifests.naming import PRINTS
@@ -94,13 +95,15 @@ def enlarge(order: PrintOrder, options: RunOptions) -> tuple[ExitCode, dict[str,
 
     def paint() -> tuple[ExitCode, dict[str, Any]]:
         manifest, pairs = prepared(order)
-        return paint_pairs(
+        code, summary = paint_pairs(
             manifest,
             pairs,
             source="nst enlarge",
             options=replace(options, output=manifest.output),
             command=order.command,
         )
+        say_goodbye(code, summary, target=manifest.output, command=order.command)
+        return code, summary
 
     return notified(order.command, paint)
 

@@ -150,7 +150,9 @@ def painted(target: str, collection: str, settings: Settings) -> list[Record]:
 
 def _rows(plan: Plan) -> list[dict[str, Any]]:
     rows = [_row("new", one) for one in plan.new]
-    rows += [_row("changed", change.planned, "; ".join(change.why)) for change in plan.changed]
+    for change in plan.changed:
+        why = "; ".join(line.removeprefix("recipe.") for line in change.why)
+        rows.append(_row("changed", change.planned, why))
     rows += [_row("kept", one) for one in plan.kept]
     rows += [
         {

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.console import from_here, print_error
+from flows.exit_codes import ExitCode
 from flows.watching import called
 from manifests.locations import written_out
-from tasks.report import Report, ReportedPair
+from tasks.locations import is_remote, join
+from tasks.report import Report, ReportedPair, next_step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +49,23 @@ def reported(night: Night, *, command: str, waiting: int = 0, notes: Sequence[st
         waiting=waiting,
         notes=notes,
     )
+
+
+def say_goodbye(code: ExitCode, summary: dict[str, Any], *, target: str, command: str) -> None:
+    """Tell people where to look, and what to type next.
+
+    Args:
+        code: How the run ended.
+        summary: As `summary.json` holds it.
+        target: Where its pictures went.
+        command: What continues it.
+    """
+    page = join(target, "index.html")
+    if is_remote(page) or Path(page).is_file():
+        print_error(f"the gallery: {from_here(page)}")
+    waiting = int(code is ExitCode.NOT_UPLOADED)
+    if step := next_step(summary, command, waiting=waiting):
+        print_error(f"{step[0].lower()}: {step[1]}")
 
 
 def _names(pair: Pair) -> dict[str, Any]:

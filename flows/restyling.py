@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.forecast import forecast_pairs
-from flows.run import paint_pairs
+from flows.reporting import say_goodbye
+from flows.run import command_of, paint_pairs, resolve_output
 from flows.sources import absolute, read_text
 from manifests.adding import with_style_set
 from manifests.locations import is_pattern
@@ -68,7 +69,10 @@ class Restyled:
 
     def paint(self, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
         """Paint the new pairs; see :func:`flows.run.run`."""
-        return paint_pairs(self.manifest, self.pairs, source=self.source, options=options)
+        code, summary = paint_pairs(self.manifest, self.pairs, source=self.source, options=options)
+        target = resolve_output(self.manifest, options.output)
+        say_goodbye(code, summary, target=target, command=command_of(self.source, options))
+        return code, summary
 
 
 def restyled(

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows import threads
-from flows.console import from_here, print_error
 from flows.deadlines import deadline
 from flows.display import display
 from flows.exit_codes import ExitCode, gravest
@@ -24,18 +23,17 @@ from flows.last_run import LastRun
 from flows.night import opened
 from flows.notifying import notified
 from flows.prefect_server import PrefectServer
-from flows.reporting import reported
+from flows.reporting import reported, say_goodbye
 from flows.signals import Signals, leave_on_sigterm
 from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
 from manifests.planning import expand, only
 from tasks.comparisons import write_comparisons
 from tasks.gallery import build
-from tasks.locations import is_remote
 from tasks.lock import OutputLockedError
 from tasks.metrics import write_metrics
 from tasks.printable import printable
-from tasks.report import next_step, write_report
+from tasks.report import write_report
 from tasks.settings import Settings
 from tasks.sheets import write_contact_sheets
 from tasks.storage import find
@@ -111,7 +109,8 @@ def run(source: str, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
         manifest = read_manifest(source, overrides=options.overrides)
         pairs = only(expand(manifest, find, on_warning=_warn), options.only)
         code, summary = paint_pairs(manifest, pairs, source=source, options=options)
-        _say_goodbye(code, summary, resolve_output(manifest, options.output), source, options)
+        target = resolve_output(manifest, options.output)
+        say_goodbye(code, summary, target=target, command=command_of(source, options))
         return code, summary
 
     return notified(source, paint)
@@ -163,7 +162,7 @@ def paint_pairs(
             night.watchers.append(Keeping(keep, settings))
         if command is None:
             LastRun(absolute(source), target, tuple(options.overrides)).remember(night.output.root)
-            command = _command(source, options)
+            command = command_of(source, options)
         refresh = partial(_write_pages, night, command, hasty=True)
         with Signals(leave=night.renderer.stop, kill=night.renderer.stop) as signals:
             told = {"manifest": name, "page": target, "command": command}
@@ -193,19 +192,7 @@ def resolve_output(manifest: Manifest, chosen: str | None) -> str:
     return chosen if chosen.startswith("s3://") else str(Path(chosen).expanduser().resolve())
 
 
-def _say_goodbye(
-    code: ExitCode, summary: dict[str, Any], target: str, source: str, options: RunOptions
-) -> None:
-    """Tell people where to look, and what to type next."""
-    page = f"{target.rstrip('/')}/index.html"
-    if is_remote(page) or Path(page).is_file():
-        print_error(f"the gallery: {from_here(page)}")
-    waiting = int(code is ExitCode.NOT_UPLOADED)
-    if step := next_step(summary, _command(source, options), waiting=waiting):
-        print_error(f"{step[0].lower()}: {step[1]}")
-
-
-def _command(source: str, options: RunOptions) -> str:
+def command_of(source: str, options: RunOptions) -> str:
     """Return the command that continues a run, ready to paste."""
     given = {
         "--output": options.output,

@@ -132,3 +132,16 @@ def test_a_warning_stands_in_nobodys_way(manifest):
     assert "WARNING W-MANIFEST-UNUSED" in ended.stderr
     assert "ERROR" not in ended.stderr
     assert "nothing is wrong" in ended.stdout
+
+
+def test_a_plan_shows_names_as_they_are(manifest, tmp_path):
+    """A name in brackets is no markup, and columns without a word are left out."""
+    path = Path(manifest({"preset": "gallery", "manner": "off"}))
+    path.write_text(path.read_text().replace("photo.png", "'* photo.png'"))
+    (tmp_path / "photo.png").rename(tmp_path / "[b] photo.png")
+
+    ended = CliRunner().invoke(app, ["plan", str(path)])
+
+    assert ended.exit_code == 0, ended.stderr
+    assert "[b] photo" in ended.stdout
+    assert "why" not in ended.stdout

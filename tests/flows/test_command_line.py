@@ -7,7 +7,10 @@ import sys
 import pytest
 
 from flows.cli import main
+from flows.cli_machine import lines_of
 from flows.exit_codes import ExitCode
+from flows.reporting import say_goodbye
+from tests.tasks.toy_gallery import hang
 
 
 @pytest.mark.parametrize(
@@ -39,3 +42,42 @@ def test_a_picture_of_no_size_is_refused(monkeypatch, capsys):
 
     assert left.value.code == ExitCode.USAGE
     assert "--size" in capsys.readouterr().err
+
+
+def test_a_run_that_has_left_something_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    """The page as near as it can be named, and the command."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "index.html").touch()
+
+    say_goodbye(
+        ExitCode.DEADLINE,
+        {"complete": 3, "kept": 0, "failed": 1, "left": 2},
+        target=str(tmp_path / "out"),
+        command="nst run show.yaml",
+    )
+
+    assert capsys.readouterr().err.splitlines() == [
+        "the gallery: out/index.html",
+        "to continue: nst run show.yaml",
+    ]
+
+
+def test_the_doctor_speaks_in_units():
+    """Gigabytes and seconds, one line for each fact."""
+    facts = {"free_bytes": 42_619_006_976, "forecast": [{"size": 384, "seconds": 31.25}]}
+
+    assert lines_of(facts) == ["free: 42.6 GB", "forecast: size 384, time 31.25 s"]
+
+
+def test_a_stray_file_is_no_error(tmp_path, monkeypatch, capsys):
+    """It is told, and the output is whole."""
+    output = hang(tmp_path / "out", frames=0, failing=())
+    (output.root / "spring-show" / "notes.txt").write_text("mine")
+    monkeypatch.setattr(sys, "argv", ["nst", "verify", str(output.root)])
+
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    assert left.value.code == ExitCode.COMPLETE
+    assert "WARNING stray spring-show/notes.txt" in capsys.readouterr().err
