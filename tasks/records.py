@@ -252,11 +252,13 @@ class Record(Painting):
         finished: When, UTC, ISO 8601.
     """
 
-    files: dict[str, FileEntry] = Field(min_length=1)
+    files: dict[str, FileEntry]
     finished: str
 
     @model_validator(mode="after")
     def _files_are_its_own(self) -> Self:
+        if "picture" not in self.files:
+            raise ValueError("files: there is no picture")
         own = f"{self.collection}/{self.stem}."
         for role, entry in self.files.items():
             # Also keeps a tampered record from naming a file outside the output.

@@ -166,6 +166,12 @@ def test_a_record_names_only_files_of_its_own(file):
         record(files={"picture": FileEntry(file, "4" * 64, 1000)})
 
 
+def test_a_record_without_a_picture_is_none():
+    """Nothing but a picture makes a pair finished."""
+    with pytest.raises(ValidationError, match="there is no picture"):
+        record(files={"losses": FileEntry(f"spring/{STEM}.losses.csv", "4" * 64, 1000)})
+
+
 @pytest.mark.parametrize("collection", ["../up", ".work", "a/b", "", "Failed", "assets", "a\nb"])
 def test_a_collection_is_one_plain_folder(collection):
     """A name that would leave the output, or take one of its own folders, is refused."""
