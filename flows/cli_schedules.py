@@ -71,7 +71,8 @@ def serve(
             print_json(served)
         else:
             times = f"every {every:g} hours" if cron is None else f"{cron} ({timezone})"
-            announce(f"{served['deployment']}: {times}; Prefect at {served['api']}")
+            pages = served["api"].removesuffix("/api")
+            announce(f"{served['deployment']}: {times}; shown at {pages}")
 
     raise typer.Exit(serving.serve(tell))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from manifests.pairs import OutputFormat, Pair, Sheet, StylePicture
 from manifests.problems import ManifestError, quoted
 from manifests.recipe_entry import StartPicture
-from manifests.recipes import TELLING, frames_of
+from manifests.recipes import TELLING, frames_of, nearly_named
 from manifests.sets import NOTHING, Sets
 from manifests.sweeps import variants
 from nst_core.masks import REST
@@ -117,6 +117,10 @@ class _Expansion:
         recipes = {("recipes", name) for name in self._manifest.recipes}
         for path in [*self._sets.unused(), *sorted(recipes - named)]:
             self._warn("W-MANIFEST-UNUSED", path, "is in no pairing")
+        for name, given in self._manifest.style_sets.items():
+            if near := nearly_named(labels := given.labels(name)):
+                said = f"{quoted(labels[near[0]])} names no manner; did you mean '{near[1]}'?"
+                self._warn("W-MANIFEST-MANNER", ("style_sets", name, near[0]), said)
         for warning in self._warnings:
             on_warning(warning)
         pairs = [pair for _, pair in self._pairs.values()]

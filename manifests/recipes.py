@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from manifests.recipe_entry import (
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 TELLING = ("material", "technique", "movement")
 """Labels of a style that may name its manner, the most telling first."""
+
+# How like a manner a label must be to be one misspelt: Fauvism is not, next to cubism.
+_NEAR = 0.8
 
 _FIELDS = frozenset(RecipeEntry.model_fields)
 _TURNED = frozenset(field.name for field in fields(Dials))
@@ -72,6 +76,21 @@ def manner_for(entry: RecipeEntry, labels: Mapping[str, str]) -> str | None:
     if (entry.preset or DEFAULT_RECIPE) != DEFAULT_RECIPE or entry.terms is not None:
         return None
     return fitting(labels[name] for name in TELLING if name in labels)
+
+
+def nearly_named(labels: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the label that is a manner but for its spelling, and that manner; None if none is.
+
+    Args:
+        labels: As for :func:`manner_for`.
+    """
+    said = {name: labels[name] for name in TELLING if name in labels}
+    if fitting(said.values()):
+        return None
+    for name, word in said.items():
+        if near := get_close_matches(word.casefold(), list(MANNERS), n=1, cutoff=_NEAR):
+            return name, near[0]
+    return None
 
 
 def members(entry: RecipeEntry, manner: str | None = None) -> Iterator[Member]:

@@ -286,6 +286,31 @@ def test_what_is_in_no_pairing_is_told(shows):
     ]
 
 
+@pytest.mark.parametrize(
+    ("movement", "told"),
+    [
+        (
+            "Impresionism",
+            [
+                "WARNING W-MANIFEST-MANNER m.yaml:7:11 style_sets.monet.movement:"
+                " 'Impresionism' names no manner; did you mean 'impressionism'?"
+            ],
+        ),
+        ("Impressionists", []),
+        ("Fauvism", []),
+    ],
+)
+def test_a_movement_that_is_misspelt_is_told(shows, movement, told):
+    """It would leave the pictures in no manner, without a word; other movements are fine."""
+    warnings = []
+    shows.pairs(
+        ("movement: Impressionism", f"movement: {movement}"),
+        on_warning=warnings.append,
+    )
+
+    assert [str(one) for one in warnings if one.code == "W-MANIFEST-MANNER"] == told
+
+
 def test_all_patterns_that_find_nothing_are_told_at_their_place(shows):
     """Short and long forms alike, once each."""
     shows.files = {"/shows/homer.jpg": ["/shows/homer.jpg"]}
