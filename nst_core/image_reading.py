@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from PIL.ImageFile import ImageFile
 
-MAX_PIXELS = 50_000_000
+# Telephones call 8192×6144 px 50 megapixels, and 9248×6936 px 64.
+MAX_PIXELS = 70_000_000
 
 # A TIFF of a few megabytes can chain a million empty pages, which take Pillow hours to count.
 _MAX_COUNTED_PAGES = 1000

@@ -88,7 +88,7 @@ class PaintJob:
     styles: tuple[FetchedStyle, ...]
     regions: tuple[tuple[str, FetchedMask], ...] = ()
     start: Fetched | None = None
-    max_pixels: int = 50_000_000
+    max_pixels: int = 70_000_000
     output: OutputFormat = field(default_factory=OutputFormat)
     provenance: Mapping[str, Any] | None = None
     folder: Path

@@ -168,7 +168,7 @@ class Settings:
         "NST_MAX_PIXELS",
         _count,
         "Largest input picture in pixels; more is refused unread.",
-        default=50_000_000,
+        default=70_000_000,
     )
     max_input_bytes: int = _fact(
         "NST_MAX_INPUT",

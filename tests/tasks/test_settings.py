@@ -12,7 +12,7 @@ def test_an_empty_environment_gives_the_defaults():
     """Nothing needs to be set; an empty value counts as unset."""
     settings = Settings.from_environment({"NST_DEVICE": "", "NST_SLOTS": ""})
 
-    assert (settings.device, settings.slots, settings.max_pixels) == ("auto", None, 50_000_000)
+    assert (settings.device, settings.slots, settings.max_pixels) == ("auto", None, 70_000_000)
     assert settings.s3_endpoint is None
 
 
