@@ -25,11 +25,12 @@ from nst_core.dials import Dials, turn
 from nst_core.footprint import operations
 from nst_core.hardware import maps_dtype
 from nst_core.images import decode, resize
-from nst_core.objective import Style, bind
+from nst_core.objective import bind
 from nst_core.octaves import size_of
+from nst_core.pictures import Pictures, Style
 from nst_core.presets import preset
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, synthesize
+from nst_core.synthesis import synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,10 +20,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from nst_core.images import decode
 from nst_core.legibility import legibility
-from nst_core.objective import Style
+from nst_core.pictures import Pictures, Style
 from nst_core.sketches import sketch_of
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, synthesize
+from nst_core.synthesis import synthesize
 from tasks.output import Output
 from tasks.recorded_recipes import recipe_in
 

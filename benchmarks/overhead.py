@@ -27,9 +27,9 @@ from manifests.comparing import identify
 from manifests.planning import expand
 from manifests.reader import parse
 from nst_core.images import decode, encode
-from nst_core.objective import Style
+from nst_core.pictures import Pictures, Style
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, synthesize
+from nst_core.synthesis import synthesize
 from tasks import painter
 from tasks.checkpoints import Pace
 from tasks.jobs import StopFlag

@@ -42,11 +42,12 @@ from nst_core.features import Features
 from nst_core.image_writing import encode
 from nst_core.images import decode, resize
 from nst_core.networks import network
-from nst_core.objective import Style, bind
+from nst_core.objective import bind
 from nst_core.octaves import size_of
+from nst_core.pictures import Pictures, Style
 from nst_core.presets import preset
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, synthesize
+from nst_core.synthesis import synthesize
 from nst_core.weights import load_weights
 
 if TYPE_CHECKING:

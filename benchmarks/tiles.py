@@ -17,11 +17,12 @@ import torch
 
 from nst_core.footprint import Memory, working
 from nst_core.images import decode, resize
-from nst_core.objective import Style, bind
+from nst_core.objective import bind
 from nst_core.octaves import Octave, Octaves
+from nst_core.pictures import Pictures, Style
 from nst_core.presets import preset
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, synthesize
+from nst_core.synthesis import synthesize
 from tasks.settings import parse_size
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nst_core.octaves import Octave, Size
+    from nst_core.pictures import Pictures
     from nst_core.recipe import Recipe
-    from nst_core.synthesis import Pictures
 
 
 def first_picture(

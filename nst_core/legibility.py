@@ -12,12 +12,16 @@ from torchvision.transforms.functional import gaussian_blur
 from nst_core.colors import luma
 from nst_core.octaves import scaled, size_of
 from nst_core.recipe import OBJECTS
+from nst_core.regions import laid_out
 from nst_core.sketches import SIDE
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from nst_core.features import Features
+    from nst_core.pictures import Pictures
+    from nst_core.recipe import Recipe
+    from nst_core.studio import Studio
 
 # Of the edges that people see at arm's length, as shares of the side: blur before the gradient,
 # and neighbourhood over which its directions are gathered.
@@ -53,6 +57,22 @@ def legibility(
         maps = [features(pixels, [OBJECTS])[OBJECTS].float() for pixels in (one, other)]
     objects = _cosine(*(each - _mean(each, painted) for each in maps), painted=painted)
     return math.sqrt(max(0.0, edges) * max(0.0, objects))
+
+
+def legibility_of(picture: Tensor, pictures: Pictures, recipe: Recipe, studio: Studio) -> float:
+    """Return how legible a picture is where its recipe paints; see :func:`legibility`.
+
+    Args:
+        picture: (1, 3, H, W), RGB in [0, 1].
+        pictures: What it was painted from, a content among them.
+        recipe: How it was painted; its network judges.
+        studio: Where to judge.
+    """
+    assert pictures.content is not None
+    content = pictures.content.to(studio.device)
+    layout = laid_out(recipe, pictures, size_of(content), studio.device)
+    painted = None if layout is None else layout.painted
+    return legibility(picture, content, studio.features(recipe), painted)
 
 
 def _smallest(features: Features) -> int:

@@ -13,7 +13,6 @@ from nst_core.activations import Guide
 from nst_core.architectures import IMAGE
 from nst_core.bound import Bound
 from nst_core.colorings import RECOLORED, recolored
-from nst_core.errors import RecipeError
 from nst_core.images import resize
 from nst_core.octaves import size_of
 from nst_core.regions import Guidance
@@ -30,41 +29,12 @@ if TYPE_CHECKING:
     from nst_core.images import Resampling
     from nst_core.measurements import Measurement
     from nst_core.octaves import Octave, Size
+    from nst_core.pictures import Style
     from nst_core.recipe import Recipe
     from nst_core.regions import Layout
     from nst_core.studio import Studio
     from nst_core.terms import Term
     from nst_core.transforms import Seen
-
-
-@dataclass(frozen=True, eq=False)
-class Style:
-    """One style picture of a pair.
-
-    Args:
-        pixels: (1, 3, H, W), RGB in [0, 1].
-        key: Names the pixels and the mask, e.g. by their SHA-256; targets are remembered under it.
-        weight: Its share when several are blended, > 0.
-        region: Of the content, the one that it paints; empty for all of it.
-        mask: Which of its own places count, (1, 1, H', W') in [0, 1]; None for all.
-    """
-
-    pixels: Tensor
-    key: str
-    weight: float = 1.0
-    region: str = ""
-    mask: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a share that cannot be normalised.
-
-        Raises:
-            RecipeError: A weight that is not positive and finite.
-        """
-        if not 0 < self.weight < math.inf:
-            raise RecipeError(
-                f"a style's weight is {self.weight}; it must be positive", code="E-RECIPE-RANGE"
-            )
 
 
 class Objective:
@@ -83,11 +53,6 @@ class Objective:
         self._terms = terms
         self._layers = frozenset(bound.layer for bound in terms)
         self.latest: Mapping[str, Tensor] = {}
-
-    @property
-    def device(self) -> torch.device:
-        """Where it is computed."""
-        return self._features.device
 
     def parts(self, image: Tensor, seen: Seen | None = None) -> dict[str, Tensor]:
         """Return every term's weighted loss, by name; they add up to the objective.

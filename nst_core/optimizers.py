@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
+
+from nst_core.octaves import size_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from nst_core.canvases import Canvas
     from nst_core.descent import Descent
-    from nst_core.octaves import Size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +38,12 @@ class LBFGS:
     first_step: float = 0.01
     largest_step: float = 0.5
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
-
     def start(self, picture: Tensor, canvas: Canvas, steps: int = 0) -> Descent:
         """Return the running method on a (B, 3, H, W) start picture; it needs no plan of steps."""
         from nst_core.descent import LBFGSDescent
 
         del steps
-        return LBFGSDescent(self, picture, canvas.view(_size(picture), picture))
+        return LBFGSDescent(self, picture, canvas.view(size_of(picture), picture))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +66,12 @@ class Adam:
     average: float = 0.99
     warm: bool = True
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
-
     def start(self, picture: Tensor, canvas: Canvas, steps: int = 0) -> Descent:
         """Return the running method on a (B, 3, H, W) start picture; it needs no plan of steps."""
         from nst_core.descent import AdamDescent
 
         del steps
-        return AdamDescent(self, picture, canvas.view(_size(picture), picture))
+        return AdamDescent(self, picture, canvas.view(size_of(picture), picture))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,17 +118,11 @@ class NormalizedGradient:
     small_norm: float = 0.0
     small_contribution: float = 0.0
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
-
     def start(self, picture: Tensor, canvas: Canvas, steps: int = 0) -> Descent:
         """Return the running method on a (B, 3, H, W) start picture, for an octave of ``steps``."""
         from nst_core.ascent import GradientAscent
 
-        return GradientAscent(self, picture, canvas.view(_size(picture), picture), steps)
+        return GradientAscent(self, picture, canvas.view(size_of(picture), picture), steps)
 
 
 Optimizer = LBFGS | Adam | NormalizedGradient
-
-
-def _size(picture: Tensor) -> Size:
-    return picture.shape[-2], picture.shape[-1]

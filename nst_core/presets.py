@@ -7,6 +7,8 @@ or another network's activations is another recipe.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Literal
 
 from nst_core.canvases import Pixels
 from nst_core.dream_presets import DREAMS
@@ -33,10 +35,9 @@ _FALLING = {
 _STIFF_GAMUT = 1000.0 * 255**2
 
 
-def _gram(weight_of: dict[str, float], divide_by: str = "hw") -> tuple[Term, ...]:
+def _gram(weight_of: dict[str, float], divide_by: Literal["hw", "chw"] = "hw") -> tuple[Term, ...]:
     return tuple(
-        Gram(layer=layer, weight=weight, divide_by="chw" if divide_by == "chw" else "hw")
-        for layer, weight in weight_of.items()
+        Gram(layer=layer, weight=weight, divide_by=divide_by) for layer, weight in weight_of.items()
     )
 
 
@@ -63,22 +64,17 @@ _JCJOHNSON = Recipe(
 )
 
 
-def _deepart_like() -> Recipe:
-    terms: tuple[Term, ...] = (
+_DEEPART = replace(
+    _JCJOHNSON,
+    terms=(
         Content(layer="relu4_2", weight=5.0),
         *_gram(dict.fromkeys(STYLE_LAYERS, 1000.0), "chw"),
         TotalVariation(weight=1e-3, stencil="squared"),
         Gamut(weight=_STIFF_GAMUT),
-    )
-    return Recipe(
-        terms=terms,
-        start="content",
-        octaves=Octaves(size=500, steps=(1000,)),
-        optimizer=LBFGS(history=100),
-        style_fit="longest",
-        resampling="bilinear",
-        precision="fp32",
-    )
+    ),
+    start="content",
+    octaves=Octaves(size=500, steps=(1000,)),
+)
 
 
 PRESETS: dict[str, Preset] = {
@@ -154,7 +150,7 @@ PRESETS: dict[str, Preset] = {
         source="jcjohnson/neural-style, defaults of 2017",
     ),
     "deepart-like": Preset(
-        _deepart_like(),
+        _DEEPART,
         summary="strong style from the content picture, as the deepart.io service looked",
         source="parameters shared in jcjohnson/neural-style issue 184",
     ),

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nst_core.octaves import Size
+    from nst_core.pictures import Pictures
     from nst_core.recipe import Recipe
-    from nst_core.synthesis import Pictures
 
 # Of the picture. Below, it is no region but rounding.
 _LEAST_SHARE = 1e-6

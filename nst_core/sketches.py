@@ -7,7 +7,7 @@ the same for every pair. Legibility does; see :mod:`nst_core.legibility`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nst_core.octaves import Octaves
@@ -36,20 +36,7 @@ _CLOSE = 0.015
 _SLOPE = 0.08
 
 
-@dataclass(frozen=True)
-class Found:
-    """The content weight at which a pair is as legible as asked.
-
-    Args:
-        factor: On the recipe's own content weights.
-        legibility: Of the last sketch at that weight.
-    """
-
-    factor: float
-    legibility: float
-
-
-def find(target: float, sketched: Callable[[float], float]) -> Found:
+def find(target: float, sketched: Callable[[float], float]) -> float:
     """Return the factor whose sketch comes nearest to a legibility.
 
     Args:
@@ -66,8 +53,8 @@ def find(target: float, sketched: Callable[[float], float]) -> Found:
         guess = min(max(_next(target, tried), -most), most)
         if any(abs(guess - before) < _CLOSE for _, before in tried):
             break
-    reached, best = min(tried, key=lambda one: abs(one[0] - target))
-    return Found(math.exp(best), reached)
+    _, best = min(tried, key=lambda one: abs(one[0] - target))
+    return math.exp(best)
 
 
 def sketch_of(recipe: Recipe, factor: float) -> Recipe:

@@ -10,22 +10,23 @@ import torch
 from nst_core.beginnings import carried, first_picture
 from nst_core.colorings import Coloring
 from nst_core.divergence import Traces, require_sound
-from nst_core.errors import RecipeError
 from nst_core.footprint import UNLIMITED, Memory, shortened, working
 from nst_core.images import resize
-from nst_core.legibility import legibility
-from nst_core.objective import Objective, Style, bind
+from nst_core.legibility import legibility_of
+from nst_core.objective import Objective, bind
+from nst_core.octaves import size_of
 from nst_core.regions import laid_out
 from nst_core.sketches import find, sketch_of, weighted
 from nst_core.transforms import seen_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
     from nst_core.descent import Descent
     from nst_core.octaves import Octave, Size
+    from nst_core.pictures import Pictures
     from nst_core.recipe import Recipe
     from nst_core.regions import Layout
     from nst_core.studio import Studio
@@ -34,25 +35,6 @@ if TYPE_CHECKING:
 
 
 _PATIENT_STEPS = 10
-
-
-@dataclass(frozen=True, eq=False)
-class Pictures:
-    """What a recipe reads.
-
-    Args:
-        content: (1, 3, H, W), RGB in [0, 1]; gives the painting its aspect. Without one, the
-            painting is square.
-        styles: In the order of the pair.
-        start: The first canvas, for recipes with ``start: picture``.
-        regions: Masks of the content's regions by name, (1, 1, H, W) in [0, 1], at any size.
-            Styles with regions paint these, and all else stays as in the content.
-    """
-
-    content: Tensor | None = None
-    styles: Sequence[Style] = ()
-    start: Tensor | None = None
-    regions: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,12 +156,12 @@ def synthesize(
             or the recipe can paint none.
         DivergedError: An objective that is not finite, or many times what it was.
     """
-    _require_pictures(recipe, pictures)
+    pictures.require_for(recipe)
     factor = 1.0 if resume is None else float(resume.tensors["content_factor"])
     if resume is None and recipe.legibility is not None:
         factor = _factor_of(recipe, recipe.legibility, pictures, studio, on_sketch)
     recipe = weighted(recipe, factor)
-    octaves = recipe.octaves.plan((1, 1) if pictures.content is None else _size(pictures.content))
+    octaves = recipe.octaves.plan((1, 1) if pictures.content is None else size_of(pictures.content))
     done = 0 if resume is None else int(resume.tensors["done"])
     scene: _Scene | None = None
     for index, octave in enumerate(octaves):
@@ -223,9 +205,6 @@ def _factor_of(
     on_sketch: Callable[[], None] | None,
 ) -> float:
     """Return by what the content weights are to be multiplied, from sketches of this pair."""
-    content = pictures.content
-    assert content is not None
-    content = content.to(studio.device)
 
     def sketched(factor: float) -> float:
         sketch = synthesize(
@@ -234,11 +213,9 @@ def _factor_of(
             studio=studio,
             on_step=None if on_sketch is None else lambda _: on_sketch(),
         )
-        layout = laid_out(recipe, pictures, _size(content), studio.device)
-        painted = layout.painted if layout else None
-        return legibility(sketch.image, content, studio.features(recipe), painted)
+        return legibility_of(sketch.image, pictures, recipe, studio)
 
-    return find(target, sketched).factor
+    return find(target, sketched)
 
 
 @dataclass(eq=False)
@@ -350,7 +327,7 @@ class _Scene:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Continue from a snapshot of the same octave."""
-        device = self.objective.device
+        device = self.descent.canvas.device
         tensors = {name: value.to(device) for name, value in snapshot.tensors.items()}
         self.descent.restore(tensors)
         self.history = list(tensors["history"])
@@ -369,22 +346,3 @@ class _Scene:
             delivered = (self.picture() * 255).round() / 255
             parts = self.objective.parts(delivered)
             return dict(zip(parts, torch.stack(list(parts.values())).tolist(), strict=True))
-
-
-def _require_pictures(recipe: Recipe, pictures: Pictures) -> None:
-    given = {
-        "content": pictures.content is not None,
-        "style": bool(pictures.styles),
-        "picture": pictures.start is not None,
-    }
-    called = {"picture": "start"}
-    missing = sorted(called.get(name, name) for name in recipe.reads if not given[name])
-    if missing:
-        raise RecipeError(
-            f"the recipe reads a {' and a '.join(missing)} picture that was not given",
-            code="E-RECIPE-PICTURES",
-        )
-
-
-def _size(pixels: Tensor) -> Size:
-    return pixels.shape[-2], pixels.shape[-1]

@@ -61,11 +61,6 @@ class TiledObjective:
         self._side = side
         self.latest: Mapping[str, Tensor] = {}
 
-    @property
-    def device(self) -> torch.device:
-        """Where it is computed."""
-        return self._features.device
-
     def parts(self, image: Tensor, seen: Seen | None = None) -> dict[str, Tensor]:
         """Return every term's weighted loss, by name; without a gradient.
 

@@ -223,8 +223,9 @@ def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> dict[str, Any]:
     """
     import torch  # noqa: PLC0415 # the process that asks must not load it
 
-    from nst_core.objective import Style, bind  # noqa: PLC0415
+    from nst_core.objective import bind  # noqa: PLC0415
     from nst_core.octaves import Octave  # noqa: PLC0415
+    from nst_core.pictures import Style  # noqa: PLC0415
     from nst_core.studio import Studio  # noqa: PLC0415
 
     del stop

@@ -21,11 +21,10 @@ import torch
 from nst_core.errors import DivergedError
 from nst_core.footprint import UNLIMITED, Memory, working
 from nst_core.images import encode
-from nst_core.legibility import legibility
+from nst_core.legibility import legibility_of
 from nst_core.networks import network
 from nst_core.octaves import size_of
 from nst_core.recipe import ALGORITHM_VERSION
-from nst_core.regions import laid_out
 from nst_core.studio import Studio
 from nst_core.synthesis import Snapshot, Synthesis, synthesize
 from nst_core.weights_files import weights_sha256
@@ -42,7 +41,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from nst_core.synthesis import Pictures, Step
+    from nst_core.pictures import Pictures
+    from nst_core.synthesis import Step
     from tasks.jobs import Emit, StopFlag
     from tasks.render import PaintJob
 
@@ -300,10 +300,7 @@ class _PaintingPair:
         if self._recipe.legibility is None or pictures.content is None:
             return None
         studio = _studio(self._device)
-        content = pictures.content.to(studio.device)
-        layout = laid_out(self._recipe, pictures, size_of(content), studio.device)
-        painted = layout.painted if layout else None
-        reached = legibility(synthesis.image, content, studio.features(self._recipe), painted)
+        reached = legibility_of(synthesis.image, pictures, self._recipe, studio)
         return {"content_factor": synthesis.content_factor, "reached": round(reached, 4)}
 
     def _degraded(self, synthesis: Synthesis) -> tuple[str, ...]:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from nst_core.errors import ImageError
 from nst_core.images import decode
 from nst_core.masks import BACKGROUND, mask_of, require_fit
-from nst_core.objective import Style
 from nst_core.octaves import size_of
-from nst_core.synthesis import Pictures
+from nst_core.pictures import Pictures, Style
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,8 +14,9 @@ from tasks.attempts import MEMORY_LADDER
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from nst_core.pictures import Pictures
     from nst_core.recipe import Recipe
-    from nst_core.synthesis import Pictures, Synthesis
+    from nst_core.synthesis import Synthesis
 
 RUNG = {name: rung for rung, name in enumerate(MEMORY_LADDER, start=1)}
 """How far down the memory ladder each way to do with less stands."""

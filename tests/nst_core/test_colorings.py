@@ -7,10 +7,10 @@ from typing import get_args
 import pytest
 import torch
 
-from nst_core.objective import Style
 from nst_core.octaves import Octaves
+from nst_core.pictures import Pictures, Style
 from nst_core.recipe import Color
-from nst_core.synthesis import Pictures, synthesize
+from nst_core.synthesis import synthesize
 from tests.nst_core.toy import natural, picture, style, toy_recipe, toy_studio
 
 COLORS = pytest.mark.parametrize("color", get_args(Color))

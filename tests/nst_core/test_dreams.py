@@ -15,10 +15,10 @@ import manifests
 from nst_core.activations import Activation, Guide
 from nst_core.dials import Dials, turn
 from nst_core.images import decode, resize
-from nst_core.objective import Style
+from nst_core.pictures import Pictures, Style
 from nst_core.presets import preset
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, synthesize
+from nst_core.synthesis import synthesize
 
 PICTURES = Path(manifests.__file__).parent / "examples" / "pictures"
 

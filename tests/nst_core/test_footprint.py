@@ -146,7 +146,8 @@ import torch
 from dataclasses import replace
 from nst_core.footprint import Memory, working
 from nst_core.networks import NETWORKS
-from nst_core.objective import Style, bind
+from nst_core.pictures import Style
+from nst_core.objective import bind
 from nst_core.octaves import Octave
 from nst_core.studio import Studio
 from tests.nst_core.test_footprint import SLIM, slim_recipe

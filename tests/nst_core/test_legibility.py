@@ -9,11 +9,11 @@ from torch.nn.functional import interpolate
 from nst_core.dials import Dials, turn
 from nst_core.errors import RecipeError
 from nst_core.legibility import legibility
-from nst_core.objective import Style
+from nst_core.pictures import Pictures, Style
 from nst_core.presets import preset
 from nst_core.recipe import Recipe
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, synthesize
+from nst_core.synthesis import synthesize
 from nst_core.terms import Content, Gram
 from tests.nst_core.toy import natural
 

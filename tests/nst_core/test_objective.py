@@ -9,8 +9,9 @@ import torch
 from nst_core.colors import match_color
 from nst_core.errors import RecipeError
 from nst_core.images import resize
-from nst_core.objective import Style, bind, style_size
+from nst_core.objective import bind, style_size
 from nst_core.octaves import Octave
+from nst_core.pictures import Style
 from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein
 from tests.nst_core.toy import WatchedStudio, picture, style, toy_recipe
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from nst_core.images import resize
-from nst_core.objective import Style
 from nst_core.octaves import Octaves
+from nst_core.pictures import Pictures, Style
 from nst_core.presets import preset
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, synthesize
+from nst_core.synthesis import synthesize
 from tests.nst_core.toy import natural
 
 SHEET = preset("reconstruction-sheet")

@@ -16,13 +16,14 @@ from nst_core.images import decode, resize
 from nst_core.kernels import Moments
 from nst_core.legibility import legibility
 from nst_core.masks import mask_of
-from nst_core.objective import Style, bind
+from nst_core.objective import bind
 from nst_core.octaves import Octave, Octaves
+from nst_core.pictures import Pictures, Style
 from nst_core.presets import preset
 from nst_core.regions import Guidance, Layout
 from nst_core.statistics import gram_matrix, moments, ranked
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, synthesize
+from nst_core.synthesis import synthesize
 from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein
 from nst_core.transforms import Jitter
 from tests.nst_core.test_tiled_objective import DoubleStudio, difference

@@ -19,9 +19,10 @@ from nst_core.features import Features
 from nst_core.images import decode, resize
 from nst_core.networks import Download, Network, network
 from nst_core.octaves import Octaves
+from nst_core.pictures import Pictures
 from nst_core.recipe import Recipe
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, synthesize
+from nst_core.synthesis import synthesize
 from nst_core.terms import Content, Gram
 from nst_core.weights import load_weights
 from nst_core.weights_files import weights_path

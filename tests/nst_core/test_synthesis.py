@@ -21,13 +21,14 @@ from nst_core.features import Features
 from nst_core.footprint import Memory
 from nst_core.images import resize
 from nst_core.networks import network
-from nst_core.objective import Style, bind
+from nst_core.objective import bind
 from nst_core.octaves import Octaves
 from nst_core.optimizers import LBFGS, Adam, NormalizedGradient
+from nst_core.pictures import Pictures, Style
 from nst_core.presets import preset
 from nst_core.recipe import ALGORITHM_VERSION
 from nst_core.studio import Studio
-from nst_core.synthesis import Pictures, Step, synthesize
+from nst_core.synthesis import Step, synthesize
 from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein
 from nst_core.transforms import Jitter, RandomRotate
 from nst_core.weights import load_weights

@@ -9,8 +9,9 @@ from nst_core.activations import Activation, Unit
 from nst_core.errors import RecipeError
 from nst_core.features import Features
 from nst_core.networks import network
-from nst_core.objective import Style, bind
+from nst_core.objective import bind
 from nst_core.octaves import Octave
+from nst_core.pictures import Style
 from nst_core.presets import preset
 from nst_core.studio import Studio
 from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein

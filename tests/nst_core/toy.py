@@ -8,8 +8,8 @@ import torch
 
 from nst_core.architectures import VGG
 from nst_core.networks import Network, PackageFile
-from nst_core.objective import Style
 from nst_core.octaves import Octaves
+from nst_core.pictures import Style
 from nst_core.recipe import Recipe
 from nst_core.studio import Studio
 from nst_core.terms import Content, Gram

@@ -16,8 +16,9 @@ from nst_core.errors import RecipeError
 from nst_core.images import resize
 from nst_core.networks import NETWORKS
 from nst_core.octaves import Octaves
+from nst_core.pictures import Pictures
 from nst_core.presets import PRESETS
-from nst_core.synthesis import Pictures, synthesize
+from nst_core.synthesis import synthesize
 from nst_core.terms import Content, Gram
 from tasks.output import Output
 from tasks.prints import PrintSize, larger, print_of
