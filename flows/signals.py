@@ -15,6 +15,10 @@ from flows.exit_codes import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Begins a line below a table that is cut short, and shows the cursor, which the table hides.
+_CURSOR = b"\n\x1b[?25h"
+_STANDARD_ERROR = 2
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -64,6 +68,8 @@ class Signals:
             threading.Thread(target=self._ask_to_leave, name="leave", daemon=True).start()
         else:
             self._kill()
+            if os.isatty(_STANDARD_ERROR):
+                os.write(_STANDARD_ERROR, _CURSOR)
             os._exit(128 + number)
 
     def _ask_to_leave(self) -> None:

@@ -32,6 +32,17 @@ finally:
 """
 
 
+CUT_SHORT = """
+import os, signal, threading
+from flows.display import LiveDisplay
+from flows.signals import Signals
+from rich.console import Console
+with LiveDisplay(Console(stderr=True)), Signals(leave=threading.Event().wait, kill=int):
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
 @pytest.fixture
 def left():
     """Tells that everything was asked to leave."""
@@ -113,3 +124,20 @@ def test_before_painting_sigterm_ends_the_process_tidily():
 
     assert process.communicate()[0] == "tidied up\n"
     assert process.returncode == 143
+
+
+def test_whoever_insists_gets_the_terminal_back():
+    """The table hides the cursor; cut short, it shows it again."""
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        ended = subprocess.run(
+            [sys.executable, "-c", CUT_SHORT],
+            stderr=theirs,
+            env=os.environ | {"TERM": "xterm"},
+            check=False,
+        )
+        os.close(theirs)
+        written = screen.read(65536)
+
+    assert ended.returncode == 130
+    assert written.rfind(b"\x1b[?25h") > written.rfind(b"\x1b[?25l") >= 0
