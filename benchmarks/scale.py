@@ -193,10 +193,10 @@ def morning(folder: Path, night: Night) -> dict[str, object]:
     told: dict[str, object] = {"again": timed(lambda: threads.paint(again))}
     assert all(outcome.state == "kept" for outcome in again.outcomes)
     report = reported(again, command="nst run scale.yaml")
+    for name in ("small_copies_and_sheets", "sheets"):  # a night has most copies made before
+        told[name] = timed(lambda: write_contact_sheets(again.output))
     told["report"] = timed(lambda: write_report(again.output, report))
-    told["report_again"] = timed(lambda: write_report(again.output, report))
     told["page"] = timed(lambda: build(again.output.root))
-    told["sheets"] = timed(lambda: write_contact_sheets(again.output))
     plan(folder, folder / "elsewhere")  # the machine's speed is measured once
     told["plan_of_new"] = plan(folder, folder / "elsewhere")
     told["plan_of_kept"] = plan(folder, again.output.root)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.flows.waiting import shared
+
 NST = Path(sys.executable).with_name("nst")
 
 
@@ -63,8 +65,9 @@ class Nst:
         """Its standard output, which must be one JSON object and nothing else."""
         return json.loads(self.stdout)
 
-    def end(self, seconds=120.0):
-        """Wait for its end and return its exit code."""
+    def end(self, seconds=None):
+        """Wait for its end and return its exit code; after so long it is taken to hang."""
+        seconds = seconds or shared(120.0)
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
