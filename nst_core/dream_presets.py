@@ -181,18 +181,18 @@ DREAMS: dict[str, Preset] = {
     "class-picture": Preset(
         Recipe(
             network="efficientnet-lite0",
-            terms=(Unit(unit=FLAMINGO), TotalVariation(weight=800.0)),
+            terms=(Unit(unit=FLAMINGO), TotalVariation(weight=400.0)),
             start="noise",
             noise=0.01,
             transforms=(
                 Pad(pixels=16),
                 Jitter(pixels=16),
-                RandomScale(least=0.5, most=1.2),
+                RandomScale(least=0.4, most=0.9),
                 RandomRotate(degrees=15),
                 Jitter(pixels=8),
             ),
-            canvas=Fourier(spectral=1.0),
-            optimizer=Adam(rate=0.05, betas=(0.9, 0.999), average=0),
+            canvas=Fourier(spectral=1.5),
+            optimizer=Adam(rate=0.006, betas=(0.9, 0.999), average=0),
             octaves=Octaves(size=256, steps=(256,)),
             precision="fp32",
         ),

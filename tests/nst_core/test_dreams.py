@@ -98,7 +98,7 @@ def test_a_guided_dream_follows_its_guide(real):
 
 def test_a_class_picture_is_taken_for_its_class(real):
     """By its network with p > 0.9, though it was never seen at this place and size."""
-    image = paint(real, "class-picture", unit="flamingo", size=160, steps=(96,))
+    image = paint(real, "class-picture", unit="flamingo", size=224, steps=(160,))
     recipe = preset("class-picture").recipe
     seen = functional.interpolate(image, (224, 224), mode="bilinear")
     with torch.no_grad():
