@@ -3,9 +3,7 @@
 A pencil drawing lives by lines that are finer than any brush, a woodcut by few large shapes. What
 tells them apart is the size of the strokes, the layers at which the style is compared, how smooth
 the paint lies, whose colours it has, and how much of the subject it leaves. The dials were turned
-by eye, on one pair each; those of white pencil on dark, underpainting and blocking in were set
-after their neighbours, for want of a picture. Pencil drawing, dry brushing, naturalism and
-minimalism were turned once more after they had been looked at.
+by eye; docs/manners shows a picture of each.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ MANNERS: dict[str, Dials] = {
     "scraper": Dials(style_scale=0.8, legibility=0.66),
     # movements
     "surrealism": Dials(legibility=0.66),
-    "impressionism": Dials(legibility=0.6),
+    "impressionism": Dials(legibility=0.7),
     "cubism": Dials(style_scale=1.3, style_layers=_BROAD, legibility=0.55),
     "pop art": Dials(style_scale=1.3, tv_weight=2.0, legibility=0.66),
     "naturalism": Dials(legibility=0.8),
