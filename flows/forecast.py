@@ -25,7 +25,7 @@ from tasks.tuning import slots_of
 from tasks.upload import remote_records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from manifests.comparing import Plan, Planned
     from manifests.pairs import Pair
@@ -139,13 +139,14 @@ def forecast_pairs(
     return told | {"text": _text(told)}
 
 
-def painted(target: str, collection: str, settings: Settings) -> list[Record]:
-    """Return what is finished, from wherever the output goes."""
-    if is_remote(target):
-        records = remote_records(store_for(target, settings), target)
-    else:
-        records = list(Output(Path(target)).records())
-    return [record for record in records if record.collection == collection]
+def painted(target: str, collection: str, settings: Settings) -> Iterator[Record]:
+    """Yield what is finished, from wherever the output goes."""
+    records: Iterable[Record] = (
+        remote_records(store_for(target, settings), target)
+        if is_remote(target)
+        else Output(Path(target)).records()
+    )
+    return (record for record in records if record.collection == collection)
 
 
 def _rows(plan: Plan) -> list[dict[str, Any]]:

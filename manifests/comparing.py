@@ -161,32 +161,38 @@ def compare(
         painted: What is finished in the same collection.
         digests: SHA-256 of the bytes at every location of the pairs.
     """
-    by_id = {one.pair_id: one for one in painted}
     wanted = {one.pair_id for one in planned}
+    finished: set[str] = set()  # of thousands only the identity
+    drafts: dict[str, Painted] = {}
+    others: dict[str, Painted] = {}
+    for one_painted in painted:
+        if one_painted.pair_id not in wanted:
+            others[one_painted.pair_id] = one_painted
+        elif one_painted.draft:
+            drafts[one_painted.pair_id] = one_painted
+        else:
+            finished.add(one_painted.pair_id)
     older: dict[object, list[Painted]] = defaultdict(list)
-    for old in by_id.values():
-        if old.pair_id not in wanted:
-            older[_subject(old.content, old.styles, old.recipe_name)].append(old)
+    for old in others.values():
+        older[_subject(old.content, old.styles, old.recipe_name)].append(old)
     kept: list[Planned] = []
     new: list[Planned] = []
     changed: list[Changed] = []
     replaced: set[str] = set()
     for one in planned:
         pair = one.pair
-        same = by_id.get(one.pair_id)
         before = older.get(_subject(pair.content, pair.styles, pair.recipe_name), [])
-        if same is not None and same.draft:
-            changed.append(Changed(one, same, ("only a draft so far",)))
-        elif same is not None:
+        if one.pair_id in finished:
             kept.append(one)
+        elif one.pair_id in drafts:
+            changed.append(Changed(one, drafts[one.pair_id], ("only a draft so far",)))
         elif before:
             changes = [Changed(one, old, _differences(pair, old, digests)) for old in before]
             changed.append(min(changes, key=lambda change: len(change.why)))
             replaced.update(old.pair_id for old in before)
         else:
             new.append(one)
-    known = wanted | replaced
-    orphaned = [old for key, old in by_id.items() if key not in known]
+    orphaned = [old for key, old in others.items() if key not in replaced]
     return Plan(tuple(kept), tuple(new), tuple(changed), tuple(orphaned))
 
 

@@ -27,7 +27,7 @@ def made(toy, monkeypatch):
         "TORCH_THREADS": 1,
     }.items():
         monkeypatch.setenv(f"NST_{name}", str(value))
-    known = {"step": [1, 0], "setup": [0, 0], "row": [0, 0], "device": "cpu", "ceiling": 1.0}
+    known = {"step": [1, 0], "setup": [0, 0], "row": [0, 0], "ceiling": 1.0}
     (pair, *_) = expand(read_manifest(str(made.path)), find)
     path = remembered_at(scratch, detect_slots("cpu", slots=1, threads=1), pair.recipe)
     path.parent.mkdir(parents=True)
