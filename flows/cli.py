@@ -19,7 +19,7 @@ from flows import cli_outputs as outputs
 from flows import cli_schedules as schedules
 from flows import logs
 from flows import options as opt
-from flows.console import at_work, complain, print_error, print_json, tell_counts
+from flows.console import announce, at_work, complain, print_error, print_json, tell_counts
 from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from manifests.problems import ManifestError
 from nst_core.errors import NSTError
@@ -328,6 +328,8 @@ def paint(
         Console().print(f"[green]✓[/] {printable(told['picture'])}")
     elif told["error"]:
         complain(told["error"])
+    else:
+        announce("not finished; the same command continues")
     raise typer.Exit(code)
 
 

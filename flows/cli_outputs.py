@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,6 @@ from flows import options as opt
 from flows.console import announce, complain, print_error, print_json, tell_counts
 from flows.exit_codes import ExitCode
 from tasks.printable import printable
-from tasks.settings import Settings
 
 app = typer.Typer()
 
@@ -27,8 +25,9 @@ def verify(
 ) -> None:
     """Read every file of an output again and compare it with its record."""
     from flows.repairing import repaired, verified  # noqa: PLC0415
+    from flows.sources import painted_folder  # noqa: PLC0415
 
-    root = _local(output)
+    root = painted_folder(output)
     found = verified(root)
     if as_json:
         print_json(found)
@@ -55,11 +54,12 @@ def gallery(
     as_json: opt.AsJson = False,
 ) -> None:
     """Rebuild the gallery page from the records."""
+    from flows.sources import painted_folder  # noqa: PLC0415
     from tasks.gallery import build  # noqa: PLC0415
     from tasks.output import Output  # noqa: PLC0415
     from tasks.sheets import write_contact_sheets  # noqa: PLC0415
 
-    root = _local(output)
+    root = painted_folder(output)
     printed = write_contact_sheets(Output(root)) if sheets else []
     paths = [build(root), *printed]  # the page names the sheets that are there
     if as_json:
@@ -139,9 +139,3 @@ def prune(
         announce(one["picture"])
     said = "removed" if yes else "nobody asks for; --yes removes them"
     announce(f"{len(found.records)} pictures {said}" if found.records else "nothing to prune")
-
-
-def _local(output: str) -> Path:
-    from tasks.upload import local_folder  # noqa: PLC0415
-
-    return local_folder(output, Settings.from_environment().scratch)

@@ -1,4 +1,4 @@
-"""Where manifests come from: a file, or an object in a bucket."""
+"""Where manifests and outputs are found: a file or a folder, or in a bucket."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from manifests.reader import parse, read, read_bytes
 from manifests.strict_yaml import decoded
+from tasks.durable import OutputError
 from tasks.locations import is_remote
+from tasks.settings import Settings
 from tasks.storage import store_for
+from tasks.upload import local_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,3 +50,22 @@ def read_text(source: str) -> str:
 def absolute(source: str) -> str:
     """Return a manifest's location so that it is found from any working directory."""
     return source if is_remote(source) else str(Path(source).resolve())
+
+
+def painted_folder(target: str) -> Path:
+    """Return the folder on this machine of an output that is there.
+
+    Args:
+        target: A folder or ``s3://bucket/prefix``.
+
+    Raises:
+        OutputError: Nothing was ever painted into it here.
+    """
+    folder = local_folder(target, Settings.from_environment().scratch)
+    if not folder.is_dir():
+        raise OutputError(
+            f"nothing of {target} is on this machine",
+            code="E-OUT-MISSING",
+            remedy="name the output as its manifest does",
+        )
+    return folder

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from flows.sources import painted_folder
 from flows.watching import Watcher
 from tasks.durable import write_atomic
 from tasks.lease import Lease
@@ -19,7 +20,7 @@ from tasks.patience import Patience, insist
 from tasks.settings import Settings
 from tasks.storage import store_for
 from tasks.storage_errors import StorageError
-from tasks.upload import GRACE, Drained, Spool, remote_records, staging
+from tasks.upload import GRACE, Drained, Spool, remote_records
 
 if TYPE_CHECKING:
     from flows.night import Night
@@ -152,12 +153,13 @@ def drain(target: str) -> Drained:
 
     Raises:
         InputError: That is no bucket's address.
+        OutputError: Nothing was painted for it on this machine.
         OutputLockedError: A run is painting into it.
         StorageError: The bucket is not to be had.
     """
     settings = Settings.from_environment()
     place = str(S3Location.parse(target.rstrip("/")))
-    output = Output(staging(place, settings.scratch))
+    output = Output(painted_folder(place))
     store = store_for(place, settings)
     with (
         hold(output.work, manifest="nst upload"),

@@ -81,3 +81,29 @@ def test_a_stray_file_is_no_error(tmp_path, monkeypatch, capsys):
 
     assert left.value.code == ExitCode.COMPLETE
     assert "WARNING stray spring-show/notes.txt" in capsys.readouterr().err
+
+
+def test_an_interrupted_picture_is_said_to_go_on(monkeypatch, capsys):
+    """What is painted of it is kept."""
+    ended = ExitCode.INTERRUPTED, {"picture": None, "error": None}
+    monkeypatch.setattr("flows.single.paint_one", lambda *_, **__: ended)
+    monkeypatch.setattr(sys, "argv", ["nst", "paint", "a.jpg", "b.jpg", "-o", "c.png"])
+
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    assert left.value.code == ExitCode.INTERRUPTED
+    assert capsys.readouterr().out == "not finished; the same command continues\n"
+
+
+@pytest.mark.parametrize("command", ["gallery", "verify"])
+def test_an_output_that_is_not_there_is_not_made(tmp_path, monkeypatch, capsys, command):
+    """A slip in a name is told, and leaves nothing behind."""
+    monkeypatch.setattr(sys, "argv", ["nst", command, str(tmp_path / "outt")])
+
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    assert left.value.code == ExitCode.ENVIRONMENT
+    assert "E-OUT-MISSING" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ import pytest
 from flows import threads
 from flows.uploading import Uploading, drain
 from tasks.catalogue import Catalogue
-from tasks.durable import NotWritableError
+from tasks.durable import NotWritableError, OutputError
 from tasks.lock import OutputLockedError
 from tasks.output import Output
 from tasks.storage import store_for
@@ -184,6 +184,16 @@ def test_what_waits_can_be_uploaded_without_a_night(exhibition, line, monkeypatc
 
     assert (len(drained.uploaded), drained.waiting) == (2, ())
     assert exhibition.objects() == exhibition.files()
+
+
+def test_an_upload_of_what_was_never_painted_here_is_no_success(exhibition, monkeypatch):
+    """With a slip in the prefix, what waits would go on waiting."""
+    monkeypatch.setenv("NST_SCRATCH", str(exhibition.scratch))
+
+    with pytest.raises(OutputError) as caught:
+        drain(f"{exhibition.target}-x")
+
+    assert caught.value.code == "E-OUT-MISSING"
 
 
 def test_a_store_that_is_mended_during_the_night_gets_everything(exhibition, line):
