@@ -19,7 +19,16 @@ from flows import cli_outputs as outputs
 from flows import cli_schedules as schedules
 from flows import logs
 from flows import options as opt
-from flows.console import announce, at_work, complain, print_error, print_json, tell_counts
+from flows.console import (
+    PLANNING,
+    announce,
+    at_work,
+    complain,
+    print_error,
+    print_json,
+    tell_counts,
+    tell_plan,
+)
 from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from manifests.problems import ManifestError
 from nst_core.errors import NSTError
@@ -207,7 +216,7 @@ def plan(
     """Tell which pairs are new, kept, changed or orphaned, and what painting them takes."""
     from flows.forecast import forecast  # noqa: PLC0415
 
-    with at_work("reading the pictures, measuring this machine"):
+    with at_work(PLANNING):
         told = forecast(
             manifest,
             output=output,
@@ -272,9 +281,7 @@ def restyle(
         list[int] | None,
         typer.Option(help="Position of a pairing that gets it, from 0; all with styles if none."),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write and paint nothing, tell the plan.")
-    ] = False,
+    dry_run: opt.DryRun = False,
     device: opt.Device = None,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -287,11 +294,7 @@ def restyle(
     labels = {label: said for label, said in given.items() if said}
     new_one = restyled(manifest, name, images, labels=labels, pairings=pairing)
     if dry_run:
-        told = new_one.plan(device=device)
-        if as_json:
-            print_json(told)
-        else:
-            Console().print(printable(told["text"]), markup=False)
+        tell_plan(lambda: new_one.plan(device=device), as_json=as_json)
         return
     new_one.write()
     code, summary = new_one.paint(RunOptions(device=device, quiet=as_json))

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from flows import options as opt
-from flows.console import announce, complain, print_error, print_json, tell_counts
+from flows.console import announce, complain, print_error, print_json, tell_counts, tell_plan
 from flows.exit_codes import ExitCode
 from tasks.printable import printable
 
@@ -87,14 +87,18 @@ def enlarge(
     device: opt.Device = None,
     stop_at: opt.StopAt = None,
     retry_failed: opt.RetryFailed = False,
+    dry_run: opt.DryRun = False,
     as_json: opt.AsJson = False,
 ) -> None:
     """Paint picks again at print size, from the finished pictures on: the paint gets finer."""
-    from flows.enlarging import PrintOrder  # noqa: PLC0415
+    from flows.enlarging import PrintOrder, plan  # noqa: PLC0415
     from flows.enlarging import enlarge as paint_larger  # noqa: PLC0415
     from flows.run import RunOptions  # noqa: PLC0415
 
     order = PrintOrder(output=output, picks=tuple(picks), size=size, paper=paper, dpi=dpi)
+    if dry_run:
+        tell_plan(lambda: plan(order, device=device), as_json=as_json)
+        return
     options = RunOptions(device=device, stop_at=stop_at, retry_failed=retry_failed, quiet=as_json)
     code, summary = paint_larger(order, options)
     if as_json:

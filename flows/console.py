@@ -14,7 +14,11 @@ from tasks.printable import printable
 from tasks.redaction import redact
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.status import Status
+
+PLANNING = "reading the pictures, measuring this machine"
 
 
 def complain(line: str) -> None:
@@ -61,6 +65,21 @@ def counts(summary: dict[str, Any]) -> str:
     drafts = sum(pair["state"] == "left" and bool(pair["picture"]) for pair in summary["pairs"])
     told += f" ({drafts} as drafts)" if drafts else ""
     return f"{summary['collection']}: {told or 'nothing to paint'}"
+
+
+def tell_plan(plan: Callable[[], dict[str, Any]], *, as_json: bool) -> None:
+    """Print what painting would take, and paint nothing.
+
+    Args:
+        plan: Finds it out, which may take some seconds.
+        as_json: Whether to print all that is known instead.
+    """
+    with at_work(PLANNING):
+        told = plan()
+    if as_json:
+        print_json(told)
+    else:
+        Console().print(printable(told["text"]), markup=False)
 
 
 def tell_counts(summary: dict[str, Any]) -> None:

@@ -6,8 +6,9 @@ import json
 import shlex
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from flows.forecast import forecast_pairs
 from flows.notifying import notified
 from flows.reporting import say_goodbye
 from flows.run import RunOptions, paint_pairs
@@ -108,6 +109,17 @@ def enlarge(order: PrintOrder, options: RunOptions) -> tuple[ExitCode, dict[str,
     return notified(order.command, paint)
 
 
+def plan(order: PrintOrder, *, device: str | None = None) -> dict[str, Any]:
+    """Return what an order's prints take, as plain values; see `nst plan`.
+
+    Raises:
+        RecipeError: See :func:`enlarge`.
+        OutputError: There is no such output.
+    """
+    asked = _Asked.of(order)
+    return forecast_pairs(asked.manifest, asked.pairs, device=device, is_all=False)
+
+
 def prepared(order: PrintOrder) -> tuple[Manifest, list[Pair]]:
     """Return the collection of an order's prints, and their pairs; the output remembers it.
 
@@ -115,15 +127,32 @@ def prepared(order: PrintOrder) -> tuple[Manifest, list[Pair]]:
         RecipeError: See :func:`enlarge`.
         OutputError: There is no such output.
     """
-    wanted = order.print_size
-    target, root = _places(order.output)
-    if not root.is_dir():
-        raise OutputError(f"there is no output in {root}", code="E-OUT-MISSING")
-    records = chosen(list(Output(root).records()), picks(order.picks))
-    pairs = list(_prints(records, root, wanted))
-    _remember(root, replace(order, output=target, picks=tuple(r.pair_id for r in records)))
-    # No text stands behind it: its pairs come from records.
-    return Manifest.model_construct(collection=PRINTS, output=target), pairs
+    asked = _Asked.of(order)
+    target = asked.manifest.output
+    _remember(asked.root, replace(order, output=target, picks=asked.picked))
+    return asked.manifest, asked.pairs
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What an order comes to: the prints' collection, its pairs, and the pictures' own pairs."""
+
+    root: Path
+    manifest: Manifest
+    pairs: list[Pair]
+    picked: tuple[str, ...]
+
+    @classmethod
+    def of(cls, order: PrintOrder) -> Self:
+        wanted = order.print_size
+        target, root = _places(order.output)
+        if not root.is_dir():
+            raise OutputError(f"there is no output in {root}", code="E-OUT-MISSING")
+        records = chosen(list(Output(root).records()), picks(order.picks))
+        pairs = list(_prints(records, root, wanted))
+        # No text stands behind it: its pairs come from records.
+        manifest = Manifest.model_construct(collection=PRINTS, output=target)
+        return cls(root, manifest, pairs, tuple(record.pair_id for record in records))
 
 
 def ordered(root: Path) -> list[PrintOrder]:

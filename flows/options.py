@@ -19,4 +19,5 @@ MaxHours = Annotated[float | None, typer.Option(min=0, help="The same as a durat
 RetryFailed = Annotated[
     bool, typer.Option("--retry-failed", help="Try again what failed in earlier runs.")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Write and paint nothing, tell the plan.")]
 Draft = Annotated[bool, typer.Option("--draft", help="Paint every pair small first, then refine.")]

@@ -7,7 +7,7 @@ import json
 import pytest
 from PIL import Image
 
-from flows.enlarging import PrintOrder, ordered
+from flows.enlarging import PrintOrder, ordered, plan
 from nst_core.errors import RecipeError
 from nst_core.images import decode, resize
 from tasks.durable import OutputError
@@ -118,6 +118,18 @@ def test_an_output_remembers_its_orders(painted):
         ((cat,), 64, None),
         ((cat, dog), None, "a6"),
     ]
+
+
+def test_a_plan_of_prints_writes_nothing(painted):
+    """What they take is told beforehand, of those alone that are not there yet."""
+    painted.paint(prints=order(painted, "cat"))
+    before = sorted(painted.output.rglob("*"))
+    told = plan(order(painted))
+
+    assert told["collection"] == "prints"
+    assert told["counts"] == {"new": 1, "kept": 1, "changed": 0, "orphaned": 0}
+    assert told["seconds"] > 0
+    assert sorted(painted.output.rglob("*")) == before
 
 
 @pytest.mark.parametrize("wanted", [{}, {"size": 64, "paper": "a4"}])
