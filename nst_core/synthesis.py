@@ -167,7 +167,6 @@ def synthesize(
     for index, octave in enumerate(octaves):
         if resume is not None and index < resume.octave:
             continue
-        resumed = resume if resume is not None and index == resume.octave else None
         scene = _Scene.set(
             recipe,
             pictures,
@@ -176,11 +175,12 @@ def synthesize(
             octave,
             memory=memory,
             before=scene,
-            resumed=resumed,
+            resumed=resume,
         )
         later = sum(octave.steps for octave in octaves[index + 1 :])
-        if on_start is not None and index == 0 and resumed is None:
+        if on_start is not None and index == 0 and resume is None:
             on_start(Step(0, 0, 0, later + octave.steps, octave.size, False, {}, scene, factor))  # noqa: FBT003
+        resume = None  # taken over; kept, it would hold as much memory as the whole history
         while not scene.is_over:
             scene.step()
             done += 1

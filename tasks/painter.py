@@ -120,7 +120,8 @@ class _PaintingPair:
         pictures = reading.pictures()
         self._warnings += reading.warnings
         self._limit = self._limit_beside(pictures)
-        resumed = self._resume()
+        # Handed over and not kept, for it is as large as all that it continues.
+        resumed = [self._resume()]
         self._memory = Memory(self._limit, frugal=self._job.frugal >= RUNG["tiles"])
         try:
             synthesis = synthesize(
@@ -130,7 +131,7 @@ class _PaintingPair:
                 on_step=self._on_step,
                 on_start=self._on_start,
                 on_sketch=self._on_sketch,
-                resume=resumed,
+                resume=resumed.pop(),
                 memory=self._memory,
             )
         except _DraftDone as done:

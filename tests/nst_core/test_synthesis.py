@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import weakref
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -313,6 +314,24 @@ EARLY = {
     "enough": dataclasses.replace(TWO_OCTAVES, steps=(30,), enough=0.003),
     "patience": dataclasses.replace(TWO_OCTAVES, steps=(200,), patience=0.2),
 }
+
+
+def test_a_snapshot_is_let_go_of_when_it_has_been_taken_over():
+    """At print sizes it is as large as the memory that the painting may take."""
+    recipe, snapshots, held = toy_recipe(octaves=TWO_OCTAVES), [], []
+    watch(recipe, on_step=lambda step: snapshots.append(step.snapshot()))
+    handed = [snapshots[4]]
+    remembered = weakref.ref(handed[0])
+    snapshots.clear()
+    synthesize(
+        recipe,
+        PAIR,
+        studio=toy_studio(),
+        resume=handed.pop(),
+        on_step=lambda step: held.append((step.done, remembered() is not None)),
+    )
+
+    assert held == [(6, False), (7, False)]
 
 
 @pytest.mark.parametrize("octaves", EARLY.values(), ids=EARLY)
