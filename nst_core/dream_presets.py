@@ -196,7 +196,7 @@ DREAMS: dict[str, Preset] = {
             octaves=Octaves(size=256, steps=(256,)),
             precision="fp32",
         ),
-        summary="a class as the house likes it: large forms in its colours, little noise; no fetching",
+        summary="a class as the house likes it: large forms, its colours, little noise",
         source="classvis-lucid with wider scales and a price on noise, chosen by eye",
     ),
     "classvis-lucid": Preset(
