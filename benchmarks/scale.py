@@ -211,7 +211,7 @@ def opened(manifest: Manifest, pairs: Sequence[Pair], folder: Path, slots: int) 
         output=Output(folder / "out"),
         settings=Settings(scratch=folder / "scratch"),
         renderer=Instant(slots),  # type: ignore[arg-type] # only what a night asks of it
-        watchers=[],
+        observers=[],
     )
 
 

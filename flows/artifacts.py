@@ -20,7 +20,6 @@ from prefect.artifacts import (
 )
 
 from flows.reporting import reported
-from flows.watching import called
 from manifests.naming import slug
 from tasks.locations import is_remote, join
 from tasks.printable import printable
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from flows.night import Night
-    from flows.watching import Outcome
+    from flows.observing import Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +118,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     pair, finished, failure = outcome.planned.pair, outcome.finished, outcome.failure
     return {
         "state": outcome.state,
-        "pair": printable(called(pair)),
+        "pair": printable(pair.title),
         "recipe": printable(pair.recipe_name),
         "seconds": round(outcome.seconds, 1) or None,
         "loss": float(f"{finished.last_loss:.4g}") if finished else None,

@@ -95,9 +95,9 @@ def watch(
     as_json: opt.AsJson = False,
 ) -> None:
     """Notice new and changed pictures in the manifest's folders and prefixes, and paint them."""
-    from flows.noticing import Lookout, tend  # noqa: PLC0415
     from flows.run import RunOptions  # noqa: PLC0415
     from flows.signals import leave_on_sigterm  # noqa: PLC0415
+    from flows.watching import Lookout, tend  # noqa: PLC0415
 
     leave_on_sigterm()
     lookout = Lookout(manifest, output=output)

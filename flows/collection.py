@@ -22,7 +22,6 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import history, threads
 from flows.artifacts import Artifacts
-from flows.watching import title
 from tasks.printable import printable
 from tasks.redaction import redact
 
@@ -96,7 +95,7 @@ def collection(name: str, manifest: str, output: str) -> State[None]:  # noqa: A
         fetch_others.submit(more).wait()
     under_way: set[PrefectFuture[None]] = set()
     for planned in islice(night.queue(), ONE_BY_ONE):
-        name = title(planned)
+        name = planned.pair.title
         rendered = render.submit(name, planned.pair_id)
         published = publish.submit(  # type: ignore[call-overload] # wait_for is not a parameter
             name=name, pair_id=planned.pair_id, wait_for=[rendered]

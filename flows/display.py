@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from flows.watching import Watcher, title
+from flows.observing import Observer
 from tasks.printable import printable
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from flows.night import Night
-    from flows.watching import Outcome
+    from flows.observing import Outcome
     from manifests.comparing import Planned
 
 _MARKS = {
@@ -97,7 +97,7 @@ class Tally:
         return (time.monotonic() - self._began) / painted * left
 
 
-class LiveDisplay(Watcher):
+class LiveDisplay(Observer):
     """A live table for a terminal.
 
     Args:
@@ -156,7 +156,7 @@ class LiveDisplay(Watcher):
             if not math.isnan(pair.total):
                 shown = f"{shown}  loss {pair.total:.3g}"
             table.add_row(
-                Text(f"  {printable(title(planned))}"),
+                Text(f"  {printable(planned.pair.title)}"),
                 ProgressBar(total=max(1, pair.planned), completed=pair.done, width=20),
                 Text(shown, style="dim"),
             )
@@ -187,7 +187,7 @@ def _grid() -> Table:
     return table
 
 
-class LineDisplay(Watcher):
+class LineDisplay(Observer):
     """Plain lines for a pipe or a log.
 
     Args:
@@ -228,14 +228,14 @@ class LineDisplay(Watcher):
                 return
             pair.told = now
         if event["kind"] == "retry":
-            self._say(f"{title(planned)}: {event['why']}; attempt {event['attempt']} begins")
+            self._say(f"{planned.pair.title}: {event['why']}; attempt {event['attempt']} begins")
         elif pair.planned:
             self._say(
-                f"{title(planned)}: {pair.stage}, step {pair.done} of {pair.planned},"
+                f"{planned.pair.title}: {pair.stage}, step {pair.done} of {pair.planned},"
                 f" loss {pair.total:.4g}"
             )
         else:
-            self._say(f"{title(planned)}: {pair.stage}")
+            self._say(f"{planned.pair.title}: {pair.stage}")
 
     def ended(self, outcome: Outcome) -> None:
         """A pair came to its end."""
@@ -265,7 +265,7 @@ def display(*, quiet: bool = False) -> LiveDisplay | LineDisplay:
 
 def describe(outcome: Outcome) -> str:
     """Return one line on a pair's end."""
-    name = printable(title(outcome.planned))
+    name = printable(outcome.planned.pair.title)
     if (finished := outcome.finished) is not None:
         picture = finished.picture
         degraded = f", {', '.join(finished.degraded)}" if finished.degraded else ""

@@ -12,7 +12,6 @@ from flows.inputs import Inputs
 from flows.run import resolve_output
 from flows.simulation import simulate
 from flows.sources import read_manifest
-from flows.watching import title
 from manifests.comparing import compare, identify
 from manifests.planning import expand, only
 from tasks.calibration import speeds
@@ -177,7 +176,7 @@ def _row(state: str, planned: Planned, why: str = "") -> dict[str, Any]:
     return {
         "state": state,
         "pair_id": planned.pair_id,
-        "name": title(planned),
+        "name": planned.pair.title,
         "content": pair.content,
         "style": [style.location for style in pair.styles],
         "recipe": pair.recipe_name,

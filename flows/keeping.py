@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from flows.watching import Watcher
+from flows.observing import Observer
 from tasks.locations import is_remote, join
 from tasks.pair_files import Keep
 from tasks.storage import store_for
@@ -13,7 +13,7 @@ from tasks.storage_errors import StorageError
 
 if TYPE_CHECKING:
     from flows.night import Night
-    from flows.watching import Outcome
+    from flows.observing import Outcome
     from tasks.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def keep_of(target: str, settings: Settings) -> str | None:
     return join(target, ".work/pairs") if is_shared else None
 
 
-class Keeping(Watcher):
+class Keeping(Observer):
     """Clears away what is kept of pairs that are finished.
 
     Args:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from flows.briefs import Briefs
 from flows.inputs import Inputs, locations
+from flows.observing import Outcome
 from flows.order import unfinished_first
-from flows.watching import Outcome, title
 from manifests.comparing import identify
 from nst_core.errors import NSTError
 from tasks.attempts import CircuitBreaker, patiently
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from flows.watching import Watcher
+    from flows.observing import Observer
     from manifests.comparing import Planned
     from manifests.pairs import Pair
     from manifests.schema import Manifest
@@ -62,7 +62,7 @@ class Night:
         output: Where finished pairs go.
         settings: The machine's facts.
         renderer: Paints.
-        watchers: Are told what happens.
+        observers: Are told what happens.
         deadline: Moment of ``time.monotonic()`` at which everything must be saved.
         retry_failed: Whether pairs that failed in an earlier night are tried again.
         rehash: Whether finished files are read again before they count.
@@ -80,7 +80,7 @@ class Night:
     output: Output
     settings: Settings
     renderer: Renderer
-    watchers: list[Watcher]
+    observers: list[Observer]
     deadline: float = math.inf
     retry_failed: bool = False
     rehash: bool = False
@@ -153,7 +153,7 @@ class Night:
         for planned in self.planned:
             self._settle(planned)
         self._is_planned = True
-        self._announce(lambda watcher: watcher.opened(self))
+        self._announce(lambda observer: observer.opened(self))
         return self.planned
 
     def queue(self) -> Iterator[Planned]:
@@ -299,7 +299,7 @@ class Night:
             **told,
         )
         if failure.kind == "environment":
-            _log.warning("%s is left: %s", title(planned), error)
+            _log.warning("%s is left: %s", planned.pair.title, error)
             self._end(Outcome(planned, "left", failure=failure))
             return
         try:
@@ -308,19 +308,19 @@ class Night:
             self._end(Outcome(planned, "failed", failure=failure))
 
     def _tell(self, planned: Planned, event: dict[str, Any]) -> None:
-        self._announce(lambda watcher: watcher.event(planned, event))
+        self._announce(lambda observer: observer.event(planned, event))
 
     def _end(self, outcome: Outcome) -> None:
         with self._guard:
             self._outcomes[outcome.planned.pair_id] = outcome
-        self._announce(lambda watcher: watcher.ended(outcome))
+        self._announce(lambda observer: observer.ended(outcome))
 
-    def _announce(self, tell: Callable[[Watcher], None]) -> None:
-        for watcher in self.watchers:
+    def _announce(self, tell: Callable[[Observer], None]) -> None:
+        for observer in self.observers:
             try:
-                tell(watcher)
+                tell(observer)
             except Exception as error:  # noqa: BLE001 # a closed terminal must not end the painting
-                _log.debug("%s does not listen: %s", type(watcher).__name__, error)
+                _log.debug("%s does not listen: %s", type(observer).__name__, error)
 
     def _clear(self, planned: Planned, *, keep_checkpoints: bool) -> None:
         """Remove what helped to paint a pair that is published."""
@@ -335,7 +335,7 @@ def opened(
     *,
     root: Path,
     settings: Settings,
-    watcher: Watcher,
+    observer: Observer,
     source: str,
     deadline: float = math.inf,
     retry_failed: bool = False,
@@ -350,7 +350,7 @@ def opened(
         pairs: Expanded from it.
         root: The output's folder on this machine.
         settings: The machine's facts.
-        watcher: Is told what happens.
+        observer: Is told what happens.
         source: The manifest's name, for whoever meets the lock.
         deadline: Moment of ``time.monotonic()`` at which everything must be saved.
         retry_failed: Whether pairs that failed in an earlier night are tried again.
@@ -380,7 +380,7 @@ def opened(
             output=output,
             settings=settings,
             renderer=renderer,
-            watchers=[watcher],
+            observers=[observer],
             deadline=deadline,
             retry_failed=retry_failed,
             rehash=rehash,

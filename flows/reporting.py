@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from flows.console import from_here, print_error
 from flows.exit_codes import ExitCode
-from flows.watching import called
 from manifests.locations import written_out
 from tasks.locations import is_remote, join
 from tasks.report import Report, ReportedPair, next_step
@@ -70,7 +69,7 @@ def say_goodbye(code: ExitCode, summary: dict[str, Any], *, target: str, command
 
 def _names(pair: Pair) -> dict[str, Any]:
     return {
-        "name": called(pair),
+        "name": pair.title,
         "content": pair.content and written_out(pair.content),
         "style": tuple(written_out(style.location) for style in pair.styles),
         "recipe": pair.recipe_name,

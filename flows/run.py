@@ -143,13 +143,13 @@ def paint_pairs(
     name = printable(source)
     keep = keep_of(target, settings)
     with (
-        display(quiet=options.quiet) as watcher,
+        display(quiet=options.quiet) as observer,
         opened(
             manifest,
             pairs,
             root=local_folder(target, settings.scratch),
             settings=settings,
-            watcher=watcher,
+            observer=observer,
             source=name,
             deadline=ends,
             retry_failed=options.retry_failed,
@@ -159,7 +159,7 @@ def paint_pairs(
         Uploading(night, target, source=name) as uploading,
     ):
         if keep:
-            night.watchers.append(Keeping(keep, settings))
+            night.observers.append(Keeping(keep, settings))
         if command is None:
             LastRun(absolute(source), target, tuple(options.overrides)).remember(night.output.root)
             command = command_of(source, options)

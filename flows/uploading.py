@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from flows.observing import Observer
 from flows.sources import painted_folder
-from flows.watching import Watcher
 from tasks.durable import write_atomic
 from tasks.lease import Lease
 from tasks.locations import S3Location, is_remote, join
@@ -24,7 +24,7 @@ from tasks.upload import GRACE, Drained, Spool, remote_records
 
 if TYPE_CHECKING:
     from flows.night import Night
-    from flows.watching import Outcome
+    from flows.observing import Outcome
     from tasks.store import Store
 
 _log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ _GOODBYE_SECONDS = 15.0
 _HASTY_GOODBYE_SECONDS = 1.5
 
 
-class Uploading(Watcher):
+class Uploading(Observer):
     """Uploads an open night's output if it goes to a bucket; does nothing if it stays here.
 
     Args:
@@ -79,7 +79,7 @@ class Uploading(Watcher):
             patience=Patience(deadline=self._night.deadline, called_off=stopping),
             guard=lease.check,
         )
-        self._night.watchers.append(self)
+        self._night.observers.append(self)
         self._thread.start()
         return self
 

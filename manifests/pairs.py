@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from manifests.naming import SHORTEST_ID, slug, stem, stem_of
+from manifests.naming import SHORTEST_ID, slug, stem, stem_of, title
 from nst_core.networks import network
 from nst_core.recipe import ALGORITHM_VERSION
 
@@ -178,6 +178,11 @@ class Pair:
     sheets: tuple[tuple[Sheet, Axes], ...] = ()
     origin: Origin | None = None
     expected: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What people call the painting; see :func:`manifests.naming.title`."""
+        return title(self.content_name, self.style_name, self.recipe_name)
 
     @property
     def pictures(self) -> tuple[str, ...]:

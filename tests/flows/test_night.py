@@ -12,9 +12,9 @@ import pytest
 from flows import threads
 from flows.console import counts
 from flows.exit_codes import ExitCode, gravest
+from flows.observing import Observer
 from flows.reporting import reported
 from flows.run import codes
-from flows.watching import Watcher
 from tasks.durable import Disk, OutputError
 from tasks.lock import OutputLockedError
 from tasks.output import Output
@@ -387,7 +387,7 @@ def test_successes_between_environment_failures_keep_the_night_going(toy):
 # The order of things
 
 
-class Inspector(Watcher):
+class Inspector(Observer):
     """Looks into the output at the moment a pair is called complete."""
 
     def __init__(self):
@@ -492,8 +492,8 @@ def test_what_a_kill_left_of_a_finished_pair_is_cleared_away(toy):
 # Who watches
 
 
-class Deaf(Watcher):
-    """A watcher whose terminal was closed."""
+class Deaf(Observer):
+    """A observer whose terminal was closed."""
 
     def opened(self, night):
         """Fail to tell."""

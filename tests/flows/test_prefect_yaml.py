@@ -12,7 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.noticing import Lookout, emit
+from flows.watching import Lookout, emit
 from tests.flows.command import Nst
 from tests.flows.toy_collection import draw
 from tests.flows.waiting import until

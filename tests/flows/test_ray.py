@@ -166,7 +166,7 @@ def test_the_pair_of_a_lost_machine_goes_on_elsewhere(toy, engine, machines, buc
     kept = Keep(store_for(keep), keep)
     options = {"engine": engine, "slots": 3, "keep": keep}
     with collection.night(**options) as night, ThreadPoolExecutor(1) as thread:
-        night.watchers.append(Keeping(keep, night.settings))
+        night.observers.append(Keeping(keep, night.settings))
         painting = thread.submit(threads.paint, night)
         until(lambda: any("painting/mark" in dict(kept.fetch(pair_id)) for pair_id in kept.pairs()))
         machines.unplug_painting()

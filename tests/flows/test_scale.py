@@ -25,7 +25,7 @@ def remembered(folder, pairs):
         output=Output(folder / "out"),
         settings=Settings(scratch=folder / "scratch"),
         renderer=renderer,
-        watchers=[],
+        observers=[],
     )
     threads.paint(night)
     held, _ = tracemalloc.get_traced_memory()

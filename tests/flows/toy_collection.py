@@ -13,7 +13,7 @@ from PIL import Image
 from flows import threads
 from flows.enlarging import prepared
 from flows.night import opened
-from flows.watching import Watcher
+from flows.observing import Observer
 from manifests.planning import expand
 from manifests.reader import read
 from tasks.output import Output
@@ -40,7 +40,7 @@ def draw(path, *, size=(48, 36)):
     image.save(path)
 
 
-class Guest(Watcher):
+class Guest(Observer):
     """Sees a night, and remembers.
 
     Attributes:
@@ -147,7 +147,7 @@ class ToyCollection:
                 scratch=self.folder / "scratch",
                 **(engine or {}),
             ),
-            watcher=guest or Guest(),
+            observer=guest or Guest(),
             source=str(self.path),
             painter="tests.flows.toy_painter:main",
             **options,

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.noticing import EVENT, Difference, EventError, Lookout, emit, fingerprints
+from flows.watching import EVENT, Difference, EventError, Lookout, emit, fingerprints
 from tasks.storage import store_for
 from tests.flows.toy_collection import draw
 from tests.flows.waiting import until
