@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from enum import StrEnum
 from importlib.metadata import version
@@ -260,12 +261,19 @@ def new(
     """Write a commented manifest from folders of photos and of paintings."""
     from flows.new import write_new  # noqa: PLC0415
 
-    write_new(manifest, contents=content, styles=style, overwrite=force)
+    new_one = write_new(manifest, contents=content, styles=style, overwrite=force)
     if as_json:
-        print_json({"manifest": str(manifest)})
-    else:
-        name = printable(str(manifest))
-        Console().print(f"wrote {name}; now: nst run {name}", markup=False, highlight=False)
+        labels = {name: dict([label]) for name, label in new_one.labels.items()}
+        pairs = new_one.photos * new_one.paintings
+        print_json({"manifest": str(manifest), "pairs": pairs, "labels": labels})
+        return
+    announce(f"wrote {manifest} for {new_one.count}")
+    for name, (kind, said) in new_one.labels.items():
+        announce(f"  {name}: {kind} {said}, by the name of its folder")
+    where = shlex.quote(str(manifest))
+    announce(f"next: nst check {where}  # every problem at once")
+    announce(f"      nst plan {where}   # what there is to paint, and how long it takes")
+    announce(f"      nst run {where}    # paints it")
 
 
 @app.command()

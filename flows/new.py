@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manifests.writing import compose
+from manifests.writing import Composed, compose
 from nst_core.errors import NSTError
 from tasks.durable import write_atomic
 from tasks.locations import is_remote
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def write_new(
     path: Path, *, contents: Sequence[str], styles: Sequence[str], overwrite: bool = False
-) -> None:
+) -> Composed:
     """Write a commented manifest that pairs all contents with all styles.
 
     Args:
@@ -37,14 +37,15 @@ def write_new(
             code="E-MANIFEST-EXISTS",
             remedy="choose another name, or say --force",
         )
-    text = compose(
+    composed = compose(
         [_absolute(folder) for folder in contents],
         [_absolute(folder) for folder in styles],
         find=find,
         folder=str(path.parent),
         collection=path.stem,
     )
-    write_atomic(path, text.encode())
+    write_atomic(path, composed.text.encode())
+    return composed
 
 
 def _absolute(folder: str) -> str:

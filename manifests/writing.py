@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from manifests import locations, strict_yaml
 from manifests.fields import collection_name
 from manifests.problems import ManifestError, Problem, is_printable, quoted
+from nst_core import manners
 from nst_core.errors import NSTError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./]([A-Za-z0-9_./ -]*[A-Za-z0-9_./-])?")
 
-# A folder of folders often says what these are.
+# A folder of folders often says what these are; else its own name may.
 _KINDS = {"movements": "movement", "materials": "material", "techniques": "technique"}
 
 _TEMPLATE = """\
@@ -60,7 +61,7 @@ recipes:
     # color: match-content   # the photo's colours
     # frames: {{every: 20}}    # keeps pictures on the way
 
-# {count}
+# {count}.
 pairings:
   - content: [{content_names}]
     style: [{style_names}]
@@ -72,12 +73,46 @@ pairings:
 
 
 @dataclass(frozen=True)
+class Composed:
+    """A manifest that was written for its owner to go on with.
+
+    Args:
+        text: The manifest.
+        photos: How many its content sets hold.
+        paintings: How many its style sets hold.
+        labels: What the names of folders say of style sets: by the name of the set
+            ``("movement", "Pop art")``, or with ``material`` or ``technique``.
+    """
+
+    text: str
+    photos: int
+    paintings: int
+    labels: dict[str, tuple[str, str]]
+
+    @property
+    def count(self) -> str:
+        """How much it asks for, for people."""
+        return _count(self.photos, self.paintings)
+
+
+@dataclass(frozen=True)
 class _Folder:
     """A folder that becomes a set."""
 
     name: str
     location: str
     pictures: int
+
+    @property
+    def label(self) -> tuple[str, str] | None:
+        """What the folder's name says of the style, or that of the folder around it."""
+        path = PurePosixPath(self.location)
+        if kind := _KINDS.get(path.parent.name.casefold()):
+            return kind, _title(self.name)
+        for name in (path.name, path.parent.name):
+            if kind := manners.kind_of(name):
+                return kind, _title(name)
+        return None
 
     @property
     def count(self) -> str:
@@ -93,11 +128,12 @@ def compose(
     folder: str,
     collection: str,
     output: str = "out",
-) -> str:
-    """Return a commented manifest that pairs all contents with all styles.
+) -> Composed:
+    """Compose a commented manifest that pairs all contents with all styles.
 
     A folder that holds pictures becomes a set of its name; one that only holds folders of
-    pictures becomes a set for each of these.
+    pictures becomes a set for each of these. A style set says what it shows if its folder, or
+    the one around it, is called like a manner: ``art/watercolors``, ``art/impressionism/monet``.
 
     Args:
         contents: Absolute paths of folders, or ``s3://bucket/prefix``.
@@ -114,16 +150,17 @@ def compose(
     content_sets, style_sets = _sets(contents, find), _sets(styles, find)
     photos = sum(one.pictures for one in content_sets.values())
     paintings = sum(one.pictures for one in style_sets.values())
-    sides = f"{_counted(photos, 'photo')} × {_counted(paintings, 'painting')}"
-    return _TEMPLATE.format(
+    text = _TEMPLATE.format(
         collection=scalar_text(collection_name(collection)),
         output=scalar_text(output),
         contents="\n".join(_content_lines(content_sets, folder)),
         styles="\n".join(_style_lines(style_sets, folder)),
-        count=f"{sides}: {_counted(photos * paintings, 'picture')}.",
+        count=_count(photos, paintings),
         content_names=", ".join(map(scalar_text, content_sets)),
         style_names=", ".join(map(scalar_text, style_sets)),
     )
+    labels = {name: one.label for name, one in style_sets.items() if one.label}
+    return Composed(text, photos, paintings, labels)
 
 
 def _sets(given: Iterable[str], find: Find) -> dict[str, _Folder]:
@@ -175,10 +212,20 @@ def _content_lines(sets: dict[str, _Folder], folder: str) -> Iterator[str]:
 def _style_lines(sets: dict[str, _Folder], folder: str) -> Iterator[str]:
     for name, one in sets.items():
         path = scalar_text(_path(one, folder))
-        kind = _KINDS.get(PurePosixPath(one.location).parent.name.casefold())
-        title = scalar_text(re.sub(r"[-_ ]+", " ", one.name).strip().capitalize() or one.name)
-        said = f"{{{kind}: {title}, images: [{path}]}}" if kind else f"[{path}]"
+        if label := one.label:
+            said = f"{{{label[0]}: {scalar_text(label[1])}, images: [{path}]}}"
+        else:
+            said = f"[{path}]"
         yield f"  {scalar_text(name)}: {said}  # {one.count}"
+
+
+def _title(name: str) -> str:
+    return re.sub(r"[-_ ]+", " ", name).strip().capitalize() or name
+
+
+def _count(photos: int, paintings: int) -> str:
+    sides = f"{_counted(photos, 'photo')} × {_counted(paintings, 'painting')}"
+    return f"{sides}: {_counted(photos * paintings, 'picture')}"
 
 
 def _counted(number: int, thing: str) -> str:

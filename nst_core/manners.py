@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nst_core.dials import Dials
 from nst_core.errors import RecipeError, did_you_mean
@@ -21,21 +21,23 @@ if TYPE_CHECKING:
 _FINE = {"relu1_1": 256.0, "relu2_1": 128.0, "relu3_1": 32.0, "relu4_1": 4.0, "relu5_1": 1.0}
 _BROAD = {"relu1_1": 256.0, "relu2_1": 64.0, "relu3_1": 32.0, "relu4_1": 16.0, "relu5_1": 8.0}
 
-MANNERS: dict[str, Dials] = {
-    # materials and techniques
+_MATERIALS = {
     "oil pastel": Dials(style_layers=_FINE, legibility=0.62),
     "watercolor": Dials(style_scale=1.2, legibility=0.62),
     "white pencil on dark": Dials(legibility=0.68),
-    "pointillism": Dials(style_layers=_FINE, legibility=0.62),
     "pencil drawing": Dials(legibility=0.68),
     "colored pencil": Dials(style_layers=_FINE, legibility=0.7),
+}
+_TECHNIQUES = {
+    "pointillism": Dials(style_layers=_FINE, legibility=0.62),
     "underpainting": Dials(style_scale=1.4, tv_weight=2.0, legibility=0.6),
     "blocking in": Dials(style_scale=1.6, tv_weight=3.0, style_layers=_BROAD, legibility=0.58),
     "built-up texture": Dials(style_scale=1.2, tv_weight=0.5, legibility=0.62),
     "dry brushing": Dials(style_layers=_FINE, tv_weight=0.5, legibility=0.7),
     "glazing": Dials(tv_weight=2.0, legibility=0.72),
     "scraper": Dials(style_scale=0.8, legibility=0.66),
-    # movements
+}
+_MOVEMENTS = {
     "surrealism": Dials(legibility=0.66),
     "impressionism": Dials(legibility=0.7),
     "cubism": Dials(style_scale=1.3, style_layers=_BROAD, legibility=0.55),
@@ -47,6 +49,8 @@ MANNERS: dict[str, Dials] = {
     "minimalism": Dials(style_scale=1.3, tv_weight=2.0, legibility=0.68),
     "classicism": Dials(legibility=0.74),
 }
+
+MANNERS: dict[str, Dials] = _MATERIALS | _TECHNIQUES | _MOVEMENTS
 """Dials on `gallery`, by name."""
 
 # As people write them, in singular and lower case.
@@ -111,6 +115,16 @@ def known_as(name: str) -> str | None:
             if plain in {known, known.replace("-", " ")}:
                 return known
     return None
+
+
+def kind_of(name: str) -> Literal["material", "technique", "movement"] | None:
+    """Return what a word names: a material, a technique or a movement; None if no manner."""
+    known = known_as(name)
+    if known is None:
+        return None
+    if known in _MOVEMENTS:
+        return "movement"
+    return "material" if known in _MATERIALS else "technique"
 
 
 def fitting(words: Iterable[str]) -> str | None:

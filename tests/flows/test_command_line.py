@@ -10,6 +10,7 @@ from flows.cli import main
 from flows.cli_machine import lines_of
 from flows.exit_codes import ExitCode
 from flows.reporting import say_goodbye
+from tests.flows.toy_collection import draw
 from tests.tasks.toy_gallery import hang
 
 
@@ -42,6 +43,28 @@ def test_a_picture_of_no_size_is_refused(monkeypatch, capsys):
 
     assert left.value.code == ExitCode.USAGE
     assert "--size" in capsys.readouterr().err
+
+
+def test_a_new_manifest_tells_what_was_made_of_the_folders(tmp_path, monkeypatch, capsys):
+    """How many pictures it asks for, what the names of the folders say, what comes next."""
+    draw(tmp_path / "photos" / "cat.png")
+    draw(tmp_path / "art" / "watercolors" / "marin.png")
+    draw(tmp_path / "art" / "klee" / "fish.png")
+    monkeypatch.chdir(tmp_path)
+    words = ["new", "-o", "my show.yaml", "--content", "photos", "--style", "art"]
+    monkeypatch.setattr(sys, "argv", ["nst", *words])
+
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    assert left.value.code == ExitCode.COMPLETE
+    assert capsys.readouterr().out.splitlines() == [
+        "wrote my show.yaml for 1 photo × 2 paintings: 2 pictures",
+        "  watercolors: material Watercolors, by the name of its folder",
+        "next: nst check 'my show.yaml'  # every problem at once",
+        "      nst plan 'my show.yaml'   # what there is to paint, and how long it takes",
+        "      nst run 'my show.yaml'    # paints it",
+    ]
 
 
 def test_a_run_that_has_left_something_says_how_to_go_on(tmp_path, monkeypatch, capsys):

@@ -51,10 +51,14 @@ GIVEN = Files(
 )
 
 
-def new(
+def composed(
     contents, styles, find=GIVEN, folder="/home/ann/shows", collection="Spring Show", **options
 ):
     return compose(contents, styles, find=find, folder=folder, collection=collection, **options)
+
+
+def new(*arguments, **options):
+    return composed(*arguments, **options).text
 
 
 def written(*arguments, **options):
@@ -81,6 +85,33 @@ def test_a_folder_of_folders_becomes_a_set_for_each():
 
     assert list(manifest.content_sets) == ["faces", "houses"]
     assert manifest.style_sets["ukiyo_e"].movement == "Ukiyo e"
+
+
+@pytest.mark.parametrize(
+    ("folder", "label"),
+    [
+        ("watercolors", ("material", "Watercolors")),
+        ("Oil_Pastel", ("material", "Oil pastel")),
+        ("pop art", ("movement", "Pop art")),
+        ("cubism", ("movement", "Cubism")),
+        ("pointillism", ("technique", "Pointillism")),
+        ("Impressionism/monet", ("movement", "Impressionism")),
+        ("materials/cubism", ("material", "Cubism")),
+        ("cubisme", None),
+        ("monet", None),
+    ],
+)
+def test_a_folder_called_like_a_manner_says_what_its_pictures_show(folder, label):
+    """In whatever case and number, but never by a guess; the folder around it may say it too."""
+    find = Files("/home/ann/photos/faces/1.jpg", f"/home/ann/art/{folder}/1.jpg")
+    name = folder.rpartition("/")[2]
+    given = ["/home/ann/photos"], [f"/home/ann/art/{folder}"]
+    said = written(*given, find=find).style_sets[name].labels(name)
+
+    assert composed(*given, find=find).labels == ({name: label} if label else {})
+    assert {(kind, word) for kind, word in said.items() if kind != "style_set"} == (
+        {label} if label else set()
+    )
 
 
 def test_the_manifest_counts_its_pictures():

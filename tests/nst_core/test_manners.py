@@ -4,7 +4,7 @@ import pytest
 
 from nst_core.dials import Dials, turn
 from nst_core.errors import RecipeError
-from nst_core.manners import MANNERS, fitting, known_as, manner, without
+from nst_core.manners import MANNERS, fitting, kind_of, known_as, manner, without
 from nst_core.presets import preset
 
 GALLERY = preset("gallery").recipe
@@ -28,6 +28,20 @@ def test_every_material_and_movement_has_its_manner(name: str):
     assert turned != GALLERY
     assert turned.octaves == GALLERY.octaves
     assert turned.legibility is not None
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("Oil_Pastels", "material"),
+        ("pointillism", "technique"),
+        ("POP ART", "movement"),
+        ("off", None),
+    ],
+)
+def test_a_manner_is_a_material_a_technique_or_a_movement(word, kind):
+    """By whatever name people call it."""
+    assert kind_of(word) == kind
 
 
 @pytest.mark.parametrize(
