@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-import threading
 import time
-from concurrent.futures import Future, wait
-from contextvars import copy_context
+from concurrent.futures import wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +26,7 @@ from flows.signals import Signals, leave_on_sigterm
 from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
 from manifests.planning import expand, only
+from tasks.background import in_background
 from tasks.comparisons import write_comparisons
 from tasks.gallery import build
 from tasks.lock import OutputLockedError
@@ -241,14 +240,15 @@ def _paint(
 ) -> None:
     """Paint in a thread of its own; the main thread is there for signals."""
     server = PrefectServer.start(night.output.work / "prefect")
-    painting = _in_background(_with_prefect, night, told, server)
+    # It has our context: a night on a schedule is shown below the run that began it.
+    painting = in_background(_with_prefect, night, told, server)
     due, page = time.monotonic() + _REFRESH_SECONDS, None
     # Once all slots have saved and left, what does not end is Prefect, and is not waited for.
     while not (painting.done() or signals.have_let_go(_LAST_WORDS_SECONDS)):
         wait([painting], 0.2)
         if time.monotonic() >= due and night.planned and (page is None or page.done()):
             # Beside everything else: thousands of pictures take minutes, and a signal must not.
-            page = _in_background(_refreshed, refresh)
+            page = in_background(_refreshed, refresh)
             due = time.monotonic() + _REFRESH_SECONDS
     server.stop()
     while page is not None and not (page.done() or signals.have_let_go(_LAST_WORDS_SECONDS)):
@@ -266,24 +266,6 @@ def _refreshed(refresh: Callable[[], object]) -> None:
         refresh()
     except Exception as error:  # noqa: BLE001 # a page is no reason to end the painting
         _log.warning("the page is not refreshed: %s", error)
-
-
-def _in_background(work: Callable[..., None], *arguments: Any) -> Future[None]:
-    """Do something in a thread that does not keep the process from ending; return its end."""
-    end: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            work(*arguments)
-        except Exception as error:  # noqa: BLE001 # for whoever asks for the result
-            end.set_exception(error)
-        else:
-            end.set_result(None)
-
-    # In the context of whoever asks: a night on a schedule is shown below the run that began it.
-    context = copy_context()
-    threading.Thread(target=lambda: context.run(run), name=work.__name__, daemon=True).start()
-    return end
 
 
 def _with_prefect(night: Night, told: Mapping[str, str], server: PrefectServer) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from flows.signals import Signals, leave_on_sigterm
 from flows.sources import read_manifest
 from manifests.fields import collection_name
 from nst_core.errors import NSTError, did_you_mean
+from tasks.background import in_background
 from tasks.lock import OutputLockedError, hold
 from tasks.output import Output
 from tasks.settings import Settings
@@ -216,8 +218,6 @@ def _server(home: Path, port: int | None) -> Iterator[PrefectServer]:
 def _keep(runner: Runner) -> ExitCode:
     """Run a runner in a thread until a signal comes; the main thread is there for signals."""
     asked = threading.Event()
-    ended = threading.Event()
-    troubles: list[BaseException] = []
 
     async def run() -> None:
         running = asyncio.create_task(runner.start())
@@ -228,18 +228,10 @@ def _keep(runner: Runner) -> ExitCode:
             await runner.astop()
         await running
 
-    def keep() -> None:
-        try:
-            asyncio.run(run())
-        except BaseException as error:  # noqa: BLE001 # told by the main thread
-            troubles.append(error)
-        finally:
-            ended.set()
-
     with Signals(leave=asked.set, kill=lambda: None) as signals:
-        threading.Thread(target=keep, name="runner", daemon=True).start()
-        while not ended.wait(_LOOK_SECONDS):
-            pass
+        running = in_background(lambda: asyncio.run(run()))
+        while not running.done():
+            wait([running], _LOOK_SECONDS)
     if signals.code is not None:
         return signals.code
-    raise ScheduleError("Prefect's runner ended") from next(iter(troubles), None)
+    raise ScheduleError("Prefect's runner ended") from running.exception()

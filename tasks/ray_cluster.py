@@ -8,8 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import threading
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLateError
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -23,11 +21,12 @@ import ray
 from ray.exceptions import RayError
 
 from nst_core.errors import NSTError
+from tasks.background import in_background
 from tasks.devices import DeviceError, SlotSpec
 from tasks.jobs import SlotUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tasks.settings import Settings
 
@@ -62,19 +61,20 @@ def joined(settings: Settings) -> Iterator[str]:
     _quieten()
     try:
         # Elsewhere than in the main thread, Ray leaves the signals alone.
-        _within(
-            _SECONDS_TO_JOIN,
-            lambda: ray.init(
-                address, log_to_driver=False, configure_logging=False, namespace="nst-gallery"
-            ),
-        )
+        in_background(
+            ray.init,
+            address,
+            log_to_driver=False,
+            configure_logging=False,
+            namespace="nst-gallery",
+        ).result(_SECONDS_TO_JOIN)
     except (Exception, SystemExit) as error:
         raise _unreachable(address, str(error) or type(error).__name__) from error
     try:
         yield ray.get_runtime_context().gcs_address if address == "auto" else address
     finally:
         with suppress(TooLateError, *GONE):
-            _within(_SECONDS_TO_PART, ray.shutdown)
+            in_background(ray.shutdown).result(_SECONDS_TO_PART)
 
 
 def cluster_slots(settings: Settings) -> list[SlotSpec]:
@@ -157,17 +157,3 @@ def _unreachable(address: str, why: str) -> ClusterError:
         f"{what}: {why.strip().splitlines()[0]}",
         remedy="start one with 'ray start --head', or set RAY_ADDRESS to its head's HOST:6379",
     )
-
-
-def _within(seconds: float, act: Callable[[], object]) -> None:
-    """Do something in a thread of its own, and no longer wait for it than that."""
-    end: Future[object] = Future()
-
-    def work() -> None:
-        try:
-            end.set_result(act())
-        except BaseException as error:  # noqa: BLE001 # whoever waits is told
-            end.set_exception(error)
-
-    threading.Thread(target=work, name="ray", daemon=True).start()
-    end.result(seconds)
