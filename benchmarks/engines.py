@@ -27,14 +27,14 @@ from nst_core.presets import preset
 from tasks.durable import write_atomic
 from tasks.engines import lent
 from tasks.fetching import Fetched
-from tasks.render import FetchedStyle, PaintJob
+from tasks.render import FetchedStyle, PaintJob, PaintResult
 from tasks.settings import Settings
 
 _PICTURE_BYTES = 2_000_000
 _EVENTS = 20
 
 
-def paint(job: dict[str, Any], emit: Any, stop: Any) -> dict[str, Any]:
+def paint(job: dict[str, Any], emit: Any, stop: Any) -> PaintResult:
     """Read, tell, keep a checkpoint of so many megabytes, write a picture."""
     del stop
     pair: PaintJob = job["pair"]
@@ -49,7 +49,14 @@ def paint(job: dict[str, Any], emit: Any, stop: Any) -> dict[str, Any]:
     picture, losses = pair.folder / "picture.png", pair.folder / "losses.csv"
     write_atomic(picture, os.urandom(_PICTURE_BYTES))
     write_atomic(losses, b"step,total\n")
-    return {"picture": picture, "losses": losses, "extras": {}}
+    return PaintResult(
+        picture=picture,
+        losses=losses,
+        objective={},
+        steps=_EVENTS,
+        seconds=0.0,
+        weights_sha256="",
+    )
 
 
 def main() -> None:

@@ -80,8 +80,8 @@ def safe(planned: Planned, folder: Path) -> None:
     result = painter.main({"pair": job, "device": "cpu"}, lambda _: None, StopFlag())
     output.publish(
         briefs.painting(planned, Rendered(result=result, attempts=1, degraded=()), draft=False),
-        picture=result["picture"].read_bytes(),
-        losses=result["losses"].read_bytes(),
+        picture=result.picture.read_bytes(),
+        losses=result.losses.read_bytes(),
     )
     assert Spool(output, store, "s3://memory/overhead").drain().waiting == ()
     assert output.record_of(planned.pair_id, rehash=True)

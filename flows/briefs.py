@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from manifests.picture_sources import MaskSource, RegionSource, StartSource, StyleSource
 from nst_core.recipe import ALGORITHM_VERSION
-from tasks.records import GrownFrom, Painting
+from tasks.records import GrownFrom, Legibility, Objective, Painting
 from tasks.render import FetchedMask, FetchedStyle, PaintJob
 
 if TYPE_CHECKING:
@@ -71,21 +71,21 @@ class Briefs:
             grown_from=GrownFrom(**asdict(pair.origin)) if pair.origin else None,
             recipe=pair.recipe.parameters(),
             network=pair.recipe.network,
-            weights_sha256=result["weights_sha256"],
+            weights_sha256=result.weights_sha256,
             algorithm_version=ALGORITHM_VERSION,
             output=pair.output.parameters(),
             labels=dict(pair.labels),
             credits=pair.credits,
-            objective=result["objective"],
-            legibility=result.get("legibility"),
-            steps=result["steps"],
+            objective=Objective(**result.objective),
+            legibility=Legibility(**result.legibility) if result.legibility else None,
+            steps=result.steps,
             attempts=rendered.attempts,
-            resumed_at=tuple(result["resumed_at"]),
+            resumed_at=tuple(result.resumed_at),
             degraded=rendered.degraded,
             draft=draft,
-            warnings=tuple(result["warnings"]),
-            seconds=round(result["seconds"], 3),
-            environment=result["environment"],
+            warnings=tuple(result.warnings),
+            seconds=round(result.seconds, 3),
+            environment=dict(result.environment),
         )
 
     def job(self, planned: Planned, *, draft: bool) -> PaintJob:

@@ -239,9 +239,9 @@ class Night:
             publish = partial(
                 self.output.publish,
                 self._briefs.painting(planned, rendered, draft=self._drafting),
-                picture=_bytes(result["picture"]),
-                losses=_bytes(result["losses"]),
-                extras={name: _bytes(path) for name, path in result["extras"].items()},
+                picture=_bytes(result.picture),
+                losses=_bytes(result.losses),
+                extras={name: _bytes(path) for name, path in result.extras.items()},
             )
             stopping = self.renderer.stopping
             finished = Finished.of(patiently(publish, deadline=self.deadline, stopping=stopping))

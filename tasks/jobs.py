@@ -39,7 +39,7 @@ class StopFlag:
         return self._is_set
 
 
-Entry = Callable[[dict[str, Any], Emit, StopFlag], dict[str, Any]]
+Entry = Callable[[dict[str, Any], Emit, StopFlag], Any]
 
 
 class Stopped(Exception):  # noqa: N818 - like KeyboardInterrupt: nothing went wrong

@@ -33,6 +33,7 @@ from tasks.checkpoints import CheckpointFolder, Pace
 from tasks.durable import write_atomic
 from tasks.jobs import Stopped
 from tasks.reading import Reading
+from tasks.render import PaintResult
 from tasks.second_tries import RUNG, adapted, require_painting
 from tasks.time_lapse import VideoError, animation, video
 
@@ -65,14 +66,8 @@ class _DraftDone(Exception):  # noqa: N818 # the way out of the loop: nothing we
         self.synthesis = synthesis
 
 
-def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> dict[str, Any]:
+def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> PaintResult:
     """Paint ``job["pair"]``, a :class:`tasks.render.PaintJob`, on ``job["device"]``.
-
-    Returns:
-        ``picture``, ``losses`` and ``extras`` (ending → path): the finished files; ``objective``
-        (first, last, terms), ``legibility`` (content_factor, reached; or None), ``steps``,
-        ``seconds``, ``resumed_at``, ``warnings``, ``degraded``, ``weights_sha256`` and
-        ``environment``.
 
     Raises:
         ImageError: An input cannot be read.
@@ -113,7 +108,7 @@ class _PaintingPair:
         self._began = time.monotonic()
         self._told = -1.0
 
-    def paint(self) -> dict[str, Any]:
+    def paint(self) -> PaintResult:
         job = self._job
         self._emit({"kind": "stage", "stage": "reading"})
         reading = Reading(job)
@@ -264,7 +259,7 @@ class _PaintingPair:
         """Seconds of painting, those before an interruption included."""
         return time.monotonic() - self._began
 
-    def _finish(self, synthesis: Synthesis, pictures: Pictures) -> dict[str, Any]:
+    def _finish(self, synthesis: Synthesis, pictures: Pictures) -> PaintResult:
         """Encode everything into the pair's folder."""
         job = self._job
         data = encode(
@@ -278,24 +273,24 @@ class _PaintingPair:
         picture, losses = job.folder / f"picture.{job.output.format}", job.folder / "losses.csv"
         write_atomic(picture, data)
         write_atomic(losses, _csv(self._rows))
-        return {
-            "picture": picture,
-            "losses": losses,
-            "extras": self._frames(synthesis.image) if job.output.frames else {},
-            "objective": {
+        return PaintResult(
+            picture=picture,
+            losses=losses,
+            extras=self._frames(synthesis.image) if job.output.frames else {},
+            objective={
                 "first": self._rows[0]["total"],
                 "last": sum(synthesis.losses.values()),
                 "terms": dict(synthesis.losses),
             },
-            "legibility": self._legibility(synthesis, pictures),
-            "steps": synthesis.steps,
-            "seconds": self._seconds(),
-            "resumed_at": self._resumed_at,
-            "warnings": self._warnings,
-            "degraded": self._degraded(synthesis),
-            "weights_sha256": weights_sha256(network(self._recipe.network)),
-            "environment": _environment(self._device),
-        }
+            legibility=self._legibility(synthesis, pictures),
+            steps=synthesis.steps,
+            seconds=self._seconds(),
+            resumed_at=self._resumed_at,
+            warnings=self._warnings,
+            degraded=self._degraded(synthesis),
+            weights_sha256=weights_sha256(network(self._recipe.network)),
+            environment=_environment(self._device),
+        )
 
     def _legibility(self, synthesis: Synthesis, pictures: Pictures) -> dict[str, float] | None:
         if self._recipe.legibility is None or pictures.content is None:

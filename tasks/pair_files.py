@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tasks.durable import remove, write_atomic
 from tasks.locations import join
@@ -111,21 +111,6 @@ def moved(job: PaintJob, *, root: Path, inputs: Path) -> PaintJob:
 def input_path(inputs: Path, source: Fetched) -> Path:
     """Return where a picture lies on another machine: by its content, under its name."""
     return inputs / source.sha256 / source.path.name
-
-
-def made(result: Mapping[str, Any]) -> list[Path]:
-    """Return the finished files that a painter tells of."""
-    return [result["picture"], result["losses"], *result["extras"].values()]
-
-
-def home(result: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return a painter's result with its files in another folder."""
-    return {
-        **result,
-        "picture": folder / result["picture"].name,
-        "losses": folder / result["losses"].name,
-        "extras": {name: folder / path.name for name, path in result["extras"].items()},
-    }
 
 
 class Mirror:

@@ -144,7 +144,7 @@ class RayWorker:
         deadline: float,
         grace: float,
         stall_seconds: float,
-    ) -> dict[str, Any]:
+    ) -> Any:
         """Run a job to its end; see `tasks.slots.SlotPool.run`."""
         self.is_fit = False
         self._quiet.clear()
@@ -165,7 +165,7 @@ class RayWorker:
                             on_event(event)
                         case ("done", result):
                             self.is_fit = True
-                            return pair_files.home(result, pair.folder)
+                            return result.moved(pair.folder)
                         case ("stopped", text):
                             raise Stopped(text)
                         case ("failed", SlotError() as error):

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from tasks.devices import SlotSpec
     from tasks.fetching import Fetched
-    from tasks.render import PaintJob
+    from tasks.render import PaintJob, PaintResult
 
 _LAST_WORDS_SECONDS = 5.0
 # How often new files of a pair are sent on: a checkpoint is there for others that much later.
@@ -200,7 +200,7 @@ class RemoteSlot:
         following = threading.Thread(target=follow, daemon=True)
         following.start()
         try:
-            result = self._pool.run(
+            result: PaintResult = self._pool.run(
                 {"pair": job},
                 lambda event: self._news.put(("event", event)),
                 deadline=deadline,
@@ -214,7 +214,7 @@ class RemoteSlot:
         else:
             over.set()
             following.join()
-            for path in pair_files.made(result):
+            for path in result.files:
                 with suppress(FileNotFoundError):  # then publishing says what is missing
                     self._news.put(("keep", f"painting/{path.name}", path.read_bytes()))
             return "done", result

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from manifests.pairs import OutputFormat
 from nst_core.optimizers import LBFGS
@@ -15,7 +15,7 @@ from tasks.jobs import SlotError, Stopped
 from tasks.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from nst_core.recipe import Recipe
@@ -109,16 +109,63 @@ class PaintJob:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaintResult:
+    """What became of a job: the finished files, and what the record tells of them.
+
+    Args:
+        picture: The encoded picture.
+        losses: The loss log, CSV.
+        extras: Further files by ending, such as ``frames.webp``.
+        objective: ``first`` and ``last`` total, and the ``terms`` of the last.
+        legibility: ``content_factor`` and what was ``reached``; None where none was asked for.
+        steps: Optimiser steps that led to the picture.
+        seconds: Time spent painting, that before an interruption included.
+        resumed_at: Steps at which a checkpoint was taken up.
+        warnings: What a person should know, one sentence each.
+        degraded: What was done otherwise than the recipe says.
+        weights_sha256: Of the network's weights.
+        environment: Versions, device, threads.
+    """
+
+    picture: Path
+    losses: Path
+    extras: Mapping[str, Path] = field(default_factory=dict)
+    objective: Mapping[str, Any]
+    legibility: Mapping[str, float] | None = None
+    steps: int
+    seconds: float
+    resumed_at: Sequence[int] = ()
+    warnings: Sequence[str] = ()
+    degraded: tuple[str, ...] = ()
+    weights_sha256: str
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def files(self) -> list[Path]:
+        """The finished files."""
+        return [self.picture, self.losses, *self.extras.values()]
+
+    def moved(self, folder: Path) -> Self:
+        """Return the same with its files in another folder."""
+        return replace(
+            self,
+            picture=folder / self.picture.name,
+            losses=folder / self.losses.name,
+            extras={ending: folder / path.name for ending, path in self.extras.items()},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rendered:
     """A painted pair, not yet published.
 
     Args:
-        result: What :func:`tasks.painter.main` returned.
+        result: Of its last attempt.
         attempts: How many times it was begun.
         degraded: What was done otherwise than the recipe says.
     """
 
-    result: Mapping[str, Any]
+    result: PaintResult
     attempts: int
     degraded: tuple[str, ...]
 
@@ -231,7 +278,7 @@ class Renderer:
         failures: list[SlotError] = []
         while True:
             try:
-                result = self._pool.run(
+                result: PaintResult = self._pool.run(
                     {"pair": job},
                     self._learning(size, on_event),
                     deadline=self._deadline,
@@ -263,5 +310,5 @@ class Renderer:
                     raise Stopped("stopped between two attempts") from error
             else:
                 # The painter itself makes do with less where memory is known to be too small.
-                degraded = dict.fromkeys((*job.degraded, *result.get("degraded", ())))
+                degraded = dict.fromkeys((*job.degraded, *result.degraded))
                 return Rendered(result=result, attempts=len(failures) + 1, degraded=tuple(degraded))

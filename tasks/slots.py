@@ -62,7 +62,7 @@ class Worker(Protocol):
         deadline: float,
         grace: float,
         stall_seconds: float,
-    ) -> dict[str, Any]:
+    ) -> Any:
         """Run a job to its end; see `SlotPool.run`."""
 
     def dismiss(self) -> None:
@@ -184,7 +184,7 @@ class SlotPool:
         deadline: float = math.inf,
         begin_by: float = math.inf,
         stall_seconds: float | None = None,
-    ) -> dict[str, Any]:
+    ) -> Any:
         """Run a job in a free slot and return what it returns; blocks, also while no slot is free.
 
         Args:

@@ -157,7 +157,7 @@ class WorkerProcess:
         deadline: float,
         grace: float,
         stall_seconds: float,
-    ) -> dict[str, Any]:
+    ) -> Any:
         """Run a job to its end; see `tasks.slots.SlotPool.run`."""
         self.is_fit = False
         self._job_began = self._log_size()
@@ -182,7 +182,7 @@ class WorkerProcess:
                         on_event(event)
                     case ("done", result):
                         self.is_fit = True
-                        return result  # type: ignore[no-any-return] # as the entry promises
+                        return result
                     case ("stopped", text):
                         raise Stopped(text)
                     case ("failed", JobError() as error):

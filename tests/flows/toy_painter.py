@@ -19,6 +19,7 @@ from PIL import Image
 from nst_core.errors import DivergedError, ImageError
 from tasks.durable import write_atomic
 from tasks.jobs import Stopped
+from tasks.render import PaintResult
 
 SIZE = (8, 6)
 
@@ -95,18 +96,15 @@ def _finished(pair, canvas, steps, resumed_at):
     loss = (1 + int(canvas[:4], 16) / 0xFFFF if pair.draft else 1) / steps
     if pair.content.path.stem == "vanishes":
         picture.unlink()
-    return {
-        "picture": picture,
-        "losses": losses,
-        "extras": {},
-        "objective": {"first": 1.0, "last": loss, "terms": {"style": loss}},
-        "steps": steps,
-        "seconds": 0.1 * steps,
-        "resumed_at": resumed_at,
-        "warnings": [],
-        "weights_sha256": "5" * 64,
-        "environment": {},
-    }
+    return PaintResult(
+        picture=picture,
+        losses=losses,
+        objective={"first": 1.0, "last": loss, "terms": {"style": loss}},
+        steps=steps,
+        seconds=0.1 * steps,
+        resumed_at=resumed_at,
+        weights_sha256="5" * 64,
+    )
 
 
 def _diverge(pair, done, stop):

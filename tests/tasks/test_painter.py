@@ -64,21 +64,21 @@ def test_a_small_limit_shortens_the_history_and_says_so(job):
     roomy = painted(replace(job, memory=int(8e9)))
     tight = painted(replace(job, memory=int(1e9), pair_id="b" * 64))
 
-    assert roomy["degraded"] == ()
-    assert tight["degraded"] == ("short history",)
-    assert tight["objective"]["last"] < tight["objective"]["first"]
+    assert roomy.degraded == ()
+    assert tight.degraded == ("short history",)
+    assert tight.objective["last"] < tight.objective["first"]
 
 
 def test_a_painting_goes_on_in_the_memory_it_began_in(job):
     """What is free by then would give other tiles, and with them other pixels."""
     tight = replace(job, memory=int(1e9))
-    before = painted(replace(tight, pair_id="b" * 64))["picture"].read_bytes()
+    before = painted(replace(tight, pair_id="b" * 64)).picture.read_bytes()
     stopped_after_three(tight)
     resumed = painted(replace(job, memory=int(8e9)))
 
-    assert resumed["resumed_at"] == [3]
-    assert resumed["degraded"] == ("short history",)
-    assert resumed["picture"].read_bytes() == before
+    assert resumed.resumed_at == [3]
+    assert resumed.degraded == ("short history",)
+    assert resumed.picture.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_painting_goes_on_in_the_memory_it_began_in(job):
 )
 def test_pictures_on_the_way_are_kept_when_asked(job, frames, steps):
     """At an interval or at steps, 0 being the start; the finished picture ends the row."""
-    extras = painted(replace(job, output=OutputFormat(frames=frames)))["extras"]
+    extras = painted(replace(job, output=OutputFormat(frames=frames))).extras
     kept = [int(name[6:12]) for name in sorted(extras) if name.startswith("frame_")]
 
     assert kept == steps
@@ -104,28 +104,28 @@ def test_a_video_is_made_where_there_is_an_encoder(job):
     """And where there is none the picture is painted all the same, with a word about it."""
     result = painted(replace(job, output=OutputFormat(frames=2, video="mp4")))
 
-    has_video = "video.mp4" in result["extras"]
+    has_video = "video.mp4" in result.extras
     assert has_video == (find_encoder() is not None)
-    assert any("encoder" in warning for warning in result["warnings"]) != has_video
+    assert any("encoder" in warning for warning in result.warnings) != has_video
 
 
 def test_the_file_claims_its_resolution(job):
     """The dots per inch that were asked for."""
-    with Image.open(painted(replace(job, output=OutputFormat(dpi=150)))["picture"]) as image:
+    with Image.open(painted(replace(job, output=OutputFormat(dpi=150))).picture) as image:
         assert image.info["dpi"] == pytest.approx((150, 150), abs=0.05)
 
 
 def test_what_was_done_otherwise_is_done_on_and_told_after_an_interruption(job):
     """The next night knows of no divergence; the checkpoint and with it the record do."""
     gentle = replace(job, gentler=1, frugal=1)
-    before = painted(replace(gentle, pair_id="b" * 64))["picture"].read_bytes()
+    before = painted(replace(gentle, pair_id="b" * 64)).picture.read_bytes()
     stopped_after_three(gentle)
 
     resumed = painted(job)
 
-    assert resumed["resumed_at"] == [3]
-    assert resumed["degraded"] == ("short history", "steps gentler by 2")
-    assert resumed["picture"].read_bytes() == before
+    assert resumed.resumed_at == [3]
+    assert resumed.degraded == ("short history", "steps gentler by 2")
+    assert resumed.picture.read_bytes() == before
 
 
 def test_a_draft_is_the_beginning_of_its_picture(job):
@@ -134,13 +134,13 @@ def test_a_draft_is_the_beginning_of_its_picture(job):
     job = replace(job, recipe=replace(job.recipe, octaves=octaves))
     undrafted = painted(replace(job, pair_id="b" * 64))
 
-    draft = painted(replace(job, draft=True))["picture"]
+    draft = painted(replace(job, draft=True)).picture
     with Image.open(draft) as image:
         assert max(image.size) < 48
     refined = painted(job)
 
-    assert (refined["resumed_at"], refined["steps"]) == ([3], 6)
-    assert refined["picture"].read_bytes() == undrafted["picture"].read_bytes()
+    assert (refined.resumed_at, refined.steps) == ([3], 6)
+    assert refined.picture.read_bytes() == undrafted.picture.read_bytes()
 
 
 def spoilt(job):
@@ -190,9 +190,9 @@ def test_a_region_is_painted_and_the_rest_is_the_photo(job, tmp_path):
     styles = tuple(replace(style, region="left") for style in job.styles)
     result = painted(replace(job, styles=styles, regions=(("left", left),)))
     content = resize(decode(job.content.read()).pixels, (24, 32), job.recipe.resampling)
-    found = decode(result["picture"].read_bytes()).pixels
+    found = decode(result.picture.read_bytes()).pixels
 
     assert (found - content)[..., 18:].abs().max() <= 0.5 / 255 + 1e-6
     assert (found - content)[..., :14].abs().mean() > 0.005
-    assert "gram_relu1_1@left" in result["objective"]["terms"]
-    assert "gram_relu1_1@left" in result["losses"].read_text().splitlines()[0]
+    assert "gram_relu1_1@left" in result.objective["terms"]
+    assert "gram_relu1_1@left" in result.losses.read_text().splitlines()[0]

@@ -99,8 +99,7 @@ def test_what_it_paints_comes_home(remote_slot, job):
     assert word == "done"
     sent = {message[1] for message in messages if message[0] == "keep"}
     assert {"painting/picture.png", "painting/losses.csv"} <= sent
-    at_home = pair_files.home(result, wanted.folder)
-    assert at_home["picture"] == wanted.folder / "picture.png"
+    assert result.moved(wanted.folder).picture == wanted.folder / "picture.png"
     assert not wanted.folder.exists()
 
 
@@ -130,7 +129,7 @@ def test_a_pair_goes_on_from_what_was_brought(remote_slot, job):
     other.begin(wanted, list(sent.items()), math.inf, 60.0)
 
     _, result = heard(other)[-1]
-    assert result["resumed_at"] == [1]
+    assert result.resumed_at == [1]
 
 
 def test_a_bucket_keeps_what_is_under_way(remote_slot, job, bucket):
@@ -147,7 +146,7 @@ def test_a_bucket_keeps_what_is_under_way(remote_slot, job, bucket):
     other.begin(wanted, [], math.inf, 60.0)
 
     messages = heard(other)
-    assert messages[-1][1]["resumed_at"] == [2]  # asked to leave, it had made one more step
+    assert messages[-1][1].resumed_at == [2]  # asked to leave, it had made one more step
     sent = {message[1] for message in messages if message[0] == "keep"}
     assert sent == {"painting/picture.png", "painting/losses.csv"}
     kept.clear(PAIR_ID)
