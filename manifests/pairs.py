@@ -17,7 +17,7 @@ from nst_core.recipe import ALGORITHM_VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nst_core.preset import Axes
+    from nst_core.preset_types import Axes
     from nst_core.recipe import Recipe
 
 FormatName = Literal["png", "jpeg", "webp", "tiff"]

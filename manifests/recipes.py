@@ -21,7 +21,7 @@ from nst_core.errors import RecipeError
 from nst_core.manners import MANNERS, fitting, known_as, without
 from nst_core.networks import network
 from nst_core.optimizers import Adam
-from nst_core.preset import Member
+from nst_core.preset_types import Member
 from nst_core.presets import preset
 from nst_core.recipe import Recipe
 from nst_core.terms import Content, Gram, TotalVariation

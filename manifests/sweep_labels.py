@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
-    from nst_core.preset import Axes
+    from nst_core.preset_types import Axes
 
 _MOST_WORDS = 2
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from manifests.problems import Path
     from manifests.recipe_entry import RecipeEntry
     from manifests.sweep_entry import RecipeFamily
-    from nst_core.preset import Axes
+    from nst_core.preset_types import Axes
     from nst_core.recipe import Recipe
 
 

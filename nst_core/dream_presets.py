@@ -12,7 +12,7 @@ from nst_core.activations import Activation, Guide, Unit
 from nst_core.canvases import Fourier
 from nst_core.octaves import Octaves
 from nst_core.optimizers import Adam, NormalizedGradient
-from nst_core.preset import Preset
+from nst_core.preset_types import Preset
 from nst_core.recipe import Recipe
 from nst_core.terms import TotalVariation
 from nst_core.transforms import Jitter, Pad, RandomRotate, RandomScale, Resize

@@ -13,21 +13,20 @@ from typing import Literal
 from nst_core.canvases import Pixels
 from nst_core.dream_presets import DREAMS
 from nst_core.errors import RecipeError, did_you_mean
+from nst_core.networks import network
 from nst_core.octaves import Octaves
 from nst_core.optimizers import LBFGS, Adam
-from nst_core.preset import Preset
+from nst_core.preset_types import Preset
 from nst_core.recipe import Recipe
 from nst_core.reconstructions import RECONSTRUCTIONS
 from nst_core.terms import Content, Gamut, Gram, Term, TotalVariation, Wasserstein
 
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-"""Gatys, Ecker & Bethge 2016, section 2.2."""
-
-CHANNELS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512, "relu5_1": 512}
+# Gatys, Ecker & Bethge 2016, section 2.2.
+_STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 # Crowson: 256 : 64 : 16 : 4 : 1, normalised to a sum of 1.
 _FALLING = {
-    layer: weight / 341 for layer, weight in zip(STYLE_LAYERS, (256, 64, 16, 4, 1), strict=True)
+    layer: weight / 341 for layer, weight in zip(_STYLE_LAYERS, (256, 64, 16, 4, 1), strict=True)
 }
 
 # A penalty of 1000 in squared units of 0..255: inside the gamut it is 0, so that the objective is
@@ -41,6 +40,12 @@ def _gram(weight_of: dict[str, float], divide_by: Literal["hw", "chw"] = "hw") -
     )
 
 
+def _gram_by_channels(weight: float) -> tuple[Term, ...]:
+    """Return Gram terms whose weights are divided by C², so that every layer counts alike."""
+    channels = network("vgg19").channels
+    return _gram({layer: weight / channels(layer) ** 2 for layer in _STYLE_LAYERS})
+
+
 def _wasserstein() -> tuple[Term, ...]:
     return tuple(Wasserstein(layer=layer, weight=weight) for layer, weight in _FALLING.items())
 
@@ -50,7 +55,7 @@ def _wasserstein() -> tuple[Term, ...]:
 _JCJOHNSON = Recipe(
     terms=(
         Content(layer="relu4_2", weight=5.0),
-        *_gram(dict.fromkeys(STYLE_LAYERS, 100.0), "chw"),
+        *_gram(dict.fromkeys(_STYLE_LAYERS, 100.0), "chw"),
         TotalVariation(weight=1e-3, stencil="squared"),
         Gamut(weight=_STIFF_GAMUT),
     ),
@@ -68,7 +73,7 @@ _DEEPART = replace(
     _JCJOHNSON,
     terms=(
         Content(layer="relu4_2", weight=5.0),
-        *_gram(dict.fromkeys(STYLE_LAYERS, 1000.0), "chw"),
+        *_gram(dict.fromkeys(_STYLE_LAYERS, 1000.0), "chw"),
         TotalVariation(weight=1e-3, stencil="squared"),
         Gamut(weight=_STIFF_GAMUT),
     ),
@@ -119,7 +124,7 @@ PRESETS: dict[str, Preset] = {
         Recipe(
             terms=(
                 Content(layer="relu4_2", weight=0.01),
-                *_gram({layer: 10.0 / CHANNELS[layer] ** 2 for layer in STYLE_LAYERS}),
+                *_gram_by_channels(10.0),
                 Gamut(weight=_STIFF_GAMUT),
             ),
             canvas=Pixels(spectral=0.5),
@@ -134,7 +139,7 @@ PRESETS: dict[str, Preset] = {
         Recipe(
             terms=(
                 Content(layer="relu4_2", weight=1.0),
-                *_gram({layer: 1e3 / CHANNELS[layer] ** 2 for layer in STYLE_LAYERS}),
+                *_gram_by_channels(1e3),
                 Gamut(weight=_STIFF_GAMUT),
             ),
             optimizer=LBFGS(history=100),
@@ -159,7 +164,7 @@ PRESETS: dict[str, Preset] = {
             network="vgg16",
             terms=(
                 Content(layer="relu5_1", weight=1.0),
-                *_gram(dict.fromkeys(STYLE_LAYERS, 100.0), "chw"),
+                *_gram(dict.fromkeys(_STYLE_LAYERS, 100.0), "chw"),
                 Gamut(weight=_STIFF_GAMUT),
             ),
             octaves=Octaves(size=512, steps=(500,)),

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nst_core.canvases import Pixels
+from nst_core.networks import network
 from nst_core.octaves import Octaves
 from nst_core.optimizers import LBFGS
-from nst_core.preset import Member, Preset
+from nst_core.preset_types import Member, Preset
 from nst_core.recipe import Recipe
 from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein
 
 # Gatys, Ecker & Bethge 2016, figure 1: a content layer of each block; style layers up to it.
 _CONTENT_LAYERS = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2")
-_STYLE_LAYERS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512, "relu5_1": 512}
+_STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 _EMERGING = (0, 25, 70, 150, 350)
 
 # Half as strong as gordicaleksa's U(-90, 90): deep layers hardly see single pixels, so that what
@@ -39,8 +40,10 @@ def _of_content(layer: str) -> Recipe:
 
 def _of_style(layers: int) -> Recipe:
     """Return the reconstruction from so many of the style layers, weighted as Gatys' code does."""
-    chosen = list(_STYLE_LAYERS.items())[:layers]
-    grams = (Gram(layer=layer, weight=1e3 / channels**2) for layer, channels in chosen)
+    channels = network("vgg19").channels
+    grams = (
+        Gram(layer=layer, weight=1e3 / channels(layer) ** 2) for layer in _STYLE_LAYERS[:layers]
+    )
     return replace(_FROM_NOISE, terms=(*grams, Gamut(weight=1e6)))
 
 
@@ -86,7 +89,7 @@ RECONSTRUCTIONS: dict[str, Preset] = {
             terms=(
                 # Without relu5_1, which at a coarse size sees all of the painting at once and
                 # would have it repeated instead of its texture.
-                *(Wasserstein(layer=layer, weight=0.25) for layer in list(_STYLE_LAYERS)[:4]),
+                *(Wasserstein(layer=layer, weight=0.25) for layer in _STYLE_LAYERS[:4]),
                 TotalVariation(weight=0.5),
                 Gamut(weight=50.0),
             ),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from manifests.pairs import Pair, Sheet
-    from nst_core.preset import Axes
+    from nst_core.preset_types import Axes
     from tasks.output import Output
     from tasks.records import Record
 
