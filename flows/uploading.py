@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import threading
+import time
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -14,12 +16,12 @@ from flows.sources import painted_folder
 from tasks.durable import write_atomic
 from tasks.lease import Lease
 from tasks.locations import S3Location, is_remote, join
-from tasks.lock import hold
+from tasks.lock import OutputLockedError, hold
 from tasks.output import Output
 from tasks.patience import Patience, insist
 from tasks.settings import Settings
 from tasks.storage import store_for
-from tasks.storage_errors import StorageError
+from tasks.storage_errors import BusyError, ExpiredError, StorageError
 from tasks.upload import GRACE, Drained, Spool, remote_records
 
 if TYPE_CHECKING:
@@ -34,6 +36,12 @@ _PAGES = ("summary.json", "summary.md", "collection.csv", "ledger.jsonl", "index
 # that was told to leave. It may not answer for minutes, and nothing depends on it.
 _GOODBYE_SECONDS = 15.0
 _HASTY_GOODBYE_SECONDS = 1.5
+# What a bucket is waited for when a night begins, before anything is said.
+_FIRST_SECONDS = 60.0
+_PAINTING_FIRST = "%s; painting begins, and what is painted waits here until the bucket answers"
+_WAITING_FIRST = (
+    "%s; finished pictures may lie there, so nothing is painted before it answers. Trying on"
+)
 
 
 class Uploading(Observer):
@@ -57,29 +65,48 @@ class Uploading(Observer):
     def __enter__(self) -> Self:
         """Take the lease, bring back what is only in the bucket, begin to upload.
 
+        A bucket that does not answer is no reason to paint nothing. Where it was seen before, all
+        that this machine has painted is known, so painting begins, and the lease is taken before
+        the first upload. Where it was not, finished pictures may lie there, so it is waited for.
+
         Raises:
             OutputLockedError: Another run holds the prefix.
-            StorageError: The bucket is not to be had.
+            StorageError: The bucket refuses, or does not answer as long as the night lasts.
         """
         if not is_remote(self._target):
             return self
-        output = self._night.output
-        store = store_for(self._target, self._night.settings)
-        with ExitStack() as stack:
-            lease = stack.enter_context(
-                Lease(store, self._target, work=output.work, manifest=self._source)
-            )
-            restore(output, store, self._target)
-            self._stack = stack.pop_all()
-        stopping = self._night.renderer.stopping
-        self._spool = Spool(
-            output,
+        night = self._night
+        store = store_for(self._target, night.settings)
+        lease = Lease(store, self._target, work=night.output.work, manifest=self._source)
+        stopping = night.renderer.stopping
+        spool = Spool(
+            night.output,
             store,
             self._target,
-            patience=Patience(deadline=self._night.deadline, called_off=stopping),
+            patience=Patience(deadline=night.deadline, called_off=stopping),
             guard=lease.check,
         )
-        self._night.observers.append(self)
+
+        def reach(seconds: float) -> None:
+            until = time.monotonic() + seconds
+            lease.begin(Patience(deadline=until, called_off=stopping))
+            restore(night.output, store, self._target)
+            spool.acquaint()
+
+        with ExitStack() as stack:
+            stack.callback(lease.end)
+            try:
+                reach(_FIRST_SECONDS)
+            except (BusyError, ExpiredError) as error:
+                if spool.is_acquainted:
+                    _log.warning(_PAINTING_FIRST, error)
+                else:
+                    _log.warning(_WAITING_FIRST, error)
+                    left = night.deadline - time.monotonic()
+                    reach(left if math.isfinite(left) else GRACE)
+            self._stack = stack.pop_all()
+        self._spool = spool
+        night.observers.append(self)
         self._thread.start()
         return self
 
@@ -128,7 +155,7 @@ class Uploading(Observer):
         try:
             # The page comes last: it names the assets.
             self._spool.publish_pages(sorted(names, key=lambda name: name == "index.html"))
-        except StorageError as error:
+        except (StorageError, OutputLockedError) as error:
             _log.warning("the gallery page is not uploaded: %s", error)
 
     def _follow(self) -> None:

@@ -97,14 +97,17 @@ class Lease:
         self._done = threading.Event()
         self._heart = threading.Thread(target=self._keep, name="lease", daemon=True)
 
-    def take(self) -> None:
+    def take(self, patience: Patience | None = None) -> None:
         """Take the lease, or say who has it.
+
+        Args:
+            patience: In place of the lease's own.
 
         Raises:
             OutputLockedError: Another run holds it; the message names it.
             StorageError: The store does not let us find out.
         """
-        insist(self._take, self._store, self._patience or Patience.lasting(60.0))
+        insist(self._take, self._store, patience or self._patience or Patience.lasting(60.0))
         self._heeded = heeds_conditions(self._store, self._location, self._text())
         if not self._heeded:
             _log.warning(
@@ -129,9 +132,17 @@ class Lease:
             self._take()
 
     def check(self) -> None:
-        """Raise `OutputLockedError` if the lease was lost; the spool asks before each pair."""
+        """Make sure that the prefix is ours; the spool asks before each pair.
+
+        A lease that could not be had when the run began is taken now.
+
+        Raises:
+            OutputLockedError: The lease was lost, or another run holds it.
+            StorageError: The store does not let us find out.
+        """
         if self._lost:
             raise self._lost
+        self.begin(Patience.lasting(0.0))
 
     def release(self) -> None:
         """Give the lease back, if it is still ours."""
@@ -142,17 +153,39 @@ class Lease:
         except StorageError as error:
             _log.warning("the lease on %s ends by itself: %s", self._target, error)
 
+    def begin(self, patience: Patience | None = None) -> None:
+        """Take the lease, unless it is held, and keep it alive until :meth:`end`.
+
+        Args:
+            patience: How long to ask a store that does not answer; by default the lease's own.
+
+        Raises:
+            OutputLockedError: Another run holds it; the message names it.
+            StorageError: The store does not let us find out.
+        """
+        if not self._is_begun:
+            self.take(patience)
+            self._heart.start()
+
+    def end(self) -> None:
+        """Stop the heartbeat and give the lease back, if there was one."""
+        self._done.set()
+        if self._is_begun:
+            self._heart.join()
+            self.release()
+
     def __enter__(self) -> Self:
         """Take the lease and keep it alive."""
-        self.take()
-        self._heart.start()
+        self.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop the heartbeat and give the lease back."""
-        self._done.set()
-        self._heart.join()
-        self.release()
+        self.end()
+
+    @property
+    def _is_begun(self) -> bool:
+        return self._heart.ident is not None
 
     def _keep(self) -> None:
         while not self._done.wait(HEARTBEAT):

@@ -81,7 +81,7 @@ class Spool:
         store: Where to.
         target: ``s3://bucket/prefix``, the output's place there.
         patience: How long to try.
-        guard: Called before each pair; raises `OutputLockedError` if we must not write any more.
+        guard: Called before each pair and page; raises `OutputLockedError` if we must not write.
     """
 
     def __init__(
@@ -103,6 +103,16 @@ class Spool:
         self._gone: dict[str, tuple[int, int] | None] = {}
         place = hashlib.sha256(self._target.encode()).hexdigest()[:16]
         self._markers = output.work / "uploaded" / place
+
+    @property
+    def is_acquainted(self) -> bool:
+        """Whether what is in the bucket was once brought here; see :meth:`acquaint`."""
+        return self._markers.is_dir()
+
+    def acquaint(self) -> None:
+        """Note that all that is finished in the bucket is here, too."""
+        with explained(self._markers):
+            self._markers.mkdir(parents=True, exist_ok=True)
 
     def waiting(self) -> list[Record]:
         """Return the records that are not known to be in the bucket as they are here."""
@@ -164,12 +174,11 @@ class Spool:
             record = queue[0]
             try:
                 self._guard()
+                self._upload(record)
+                self._mark(record)
             except OutputLockedError as error:
                 stopped = error
                 break
-            try:
-                self._upload(record)
-                self._mark(record)
             except (ConflictError, OutputError) as error:
                 failed[queue.popleft().stem] = error
                 _log.info("%s stays here: %s", record.stem, error)
@@ -196,12 +205,14 @@ class Spool:
             names: Relative to the output; files of records are `drain`'s matter.
 
         Raises:
+            OutputLockedError: Another run holds the prefix.
             StorageError: When patience ends.
         """
         for name in names:
             insist(partial(self._refresh, name), self._store, self._patience)
 
     def _refresh(self, name: str) -> None:
+        self._guard()
         data = (self._output.root / name).read_bytes()
         location = join(self._target, name)
         if not self._store.holds(location, data):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from flows import threads
+from flows import uploading as uploads
 from flows.uploading import Uploading, drain
 from tasks.catalogue import Catalogue
 from tasks.durable import NotWritableError, OutputError
@@ -22,7 +23,7 @@ from tasks.storage import store_for
 from tasks.storage_errors import RefusedError
 from tasks.upload import staging
 from tests.flows.command import Nst
-from tests.flows.toy_collection import Guest, ToyCollection
+from tests.flows.toy_collection import Guest, ToyCollection, draw
 from tests.flows.waiting import shared, until
 from tests.tasks.fault_proxy import ALWAYS, Fault
 
@@ -232,6 +233,67 @@ def test_what_nobody_thought_of_does_not_look_like_success(exhibition, monkeypat
 
     assert len(drained.waiting) == 2
     assert drained.uploaded == ()
+
+
+def away(line, monkeypatch):
+    """Take the bucket away from all who have no patience."""
+    line.inject(Fault.UNAVAILABLE, times=ALWAYS)
+    monkeypatch.setattr(uploads, "_FIRST_SECONDS", 0.0)
+
+
+def test_a_bucket_that_is_away_when_a_night_begins_delays_only_the_uploads(
+    exhibition, line, monkeypatch, caplog
+):
+    """What this machine has painted is known, so new pairs are painted, and go when they can."""
+    exhibition.paint()
+    draw(exhibition.collection.content("eel"))
+    away(line, monkeypatch)
+    with exhibition.night() as (night, uploading):
+        threads.paint(night)
+        line.heal()
+        drained = uploading.finish()
+
+    states = {o.planned.pair.content_name: o.state for o in night.outcomes}
+    assert states == {"cat": "kept", "dog": "kept", "eel": "complete"}
+    assert "painting begins, and what is painted waits here" in caplog.text
+    assert (len(drained.uploaded), drained.waiting) == (1, ())
+    assert exhibition.objects() == exhibition.files()
+
+
+def test_a_bucket_that_was_never_seen_is_waited_for(exhibition, line, monkeypatch, caplog):
+    """Finished pictures may lie there, and none is painted twice."""
+    exhibition.paint()
+    shutil.rmtree(exhibition.root)
+    away(line, monkeypatch)
+    with ThreadPoolExecutor(1) as thread:
+        night = thread.submit(exhibition.paint)
+        until(lambda: "nothing is painted before it answers" in caplog.text)
+        line.heal()
+        states, _ = night.result()
+
+    assert set(states.values()) == {"kept"}
+
+
+def test_who_comes_back_to_a_prefix_that_another_run_holds_uploads_nothing(
+    exhibition, tmp_path, line, monkeypatch
+):
+    """The pictures wait here, and the page there stays the other's."""
+    exhibition.paint()
+    draw(exhibition.collection.content("eel"))
+    with another_machine(exhibition, tmp_path / "other").night():
+        away(line, monkeypatch)
+        with exhibition.night() as (night, uploading):
+            threads.paint(night)
+            line.heal()
+            line.seen.clear()
+            drained = uploading.finish()
+            (exhibition.root / "index.html").write_text("mine")
+            uploading.pages()
+            asked = {seen.method for seen in line.seen}
+
+    assert isinstance(drained.stopped, OutputLockedError)
+    assert len(drained.waiting) == 1
+    assert asked == {"GET", "HEAD"}
 
 
 def test_a_lease_does_not_outlive_a_start_that_failed(exhibition, tmp_path, monkeypatch):

@@ -90,6 +90,26 @@ class TestOneHolder:
         with pytest.raises(OutputLockedError):
             lease(store, tmp_path / "second").take()
 
+    def test_a_lease_that_could_not_be_had_is_taken_when_it_is_asked_for(
+        self, store: MemoryStore, tmp_path: Path
+    ):
+        """A run that began while the bucket was away holds the prefix from its first upload on."""
+        first = lease(store, tmp_path / "first")
+
+        first.check()
+
+        with pytest.raises(OutputLockedError, match=r"first\.yaml"):
+            lease(store, tmp_path / "second").check()
+        first.end()
+
+    def test_a_lease_that_was_never_had_is_not_given_back(self, store: MemoryStore, tmp_path: Path):
+        """It may be another run's."""
+        lease(store, tmp_path / "first").take()
+
+        lease(store, tmp_path / "second").end()
+
+        assert b"first.yaml" in store.read(f"{TARGET}/{LOCK}")
+
     def test_a_lost_lease_is_noticed(self, store: MemoryStore, tmp_path: Path, clock: VirtualTime):
         """A run that was away for too long learns it from its next heartbeat."""
         first = lease(store, tmp_path / "first")
