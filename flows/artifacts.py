@@ -20,8 +20,9 @@ from prefect.artifacts import (
 )
 
 from flows.reporting import reported
+from manifests.locations import is_remote
 from manifests.naming import slug
-from tasks.locations import is_remote, join
+from tasks.locations import join
 from tasks.printable import printable
 from tasks.report import markdown
 

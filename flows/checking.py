@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flows.inputs import Inputs, locations
 from flows.run import resolve_output
 from flows.sources import read_manifest
+from manifests.locations import is_remote
 from manifests.planning import expand
 from manifests.problems import ManifestError
 from nst_core.errors import NSTError
@@ -17,7 +18,6 @@ from nst_core.masks import require_fit
 from nst_core.networks import NETWORKS
 from tasks.calibration import file_bytes
 from tasks.engines import require_slots
-from tasks.locations import is_remote
 from tasks.output import Output
 from tasks.probe import probe
 from tasks.redaction import redact

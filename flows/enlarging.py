@@ -13,12 +13,13 @@ from flows.notifying import notified
 from flows.reporting import say_goodbye
 from flows.run import RunOptions, paint_pairs
 from flows.uploading import restore
+from manifests.locations import is_remote
 from manifests.naming import PRINTS
 from manifests.papers import paper
 from manifests.schema import Manifest
 from nst_core.errors import RecipeError
 from tasks.durable import OutputError, explained, write_atomic
-from tasks.locations import S3Location, is_remote
+from tasks.locations import S3Location
 from tasks.lock import hold
 from tasks.output import Output
 from tasks.picks import chosen, picks

@@ -13,9 +13,9 @@ from flows.run import resolve_output
 from flows.simulation import simulate
 from flows.sources import read_manifest
 from manifests.comparing import compare, identify
+from manifests.locations import is_remote
 from manifests.planning import expand, only
 from tasks.calibration import speeds
-from tasks.locations import is_remote
 from tasks.memory import memory_of_slot
 from tasks.output import Output
 from tasks.settings import Settings

@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from flows.observing import Observer
-from tasks.locations import is_remote, join
+from manifests.locations import is_remote
+from tasks.locations import join
 from tasks.pair_files import Keep
 from tasks.storage import store_for
 from tasks.storage_errors import StorageError

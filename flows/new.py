@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from manifests.locations import is_remote
 from manifests.writing import Composed, compose
 from nst_core.errors import NSTError
 from tasks.durable import write_atomic
-from tasks.locations import is_remote
 from tasks.storage import find
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from flows.last_run import LastRun
 from flows.run import resolve_output
 from flows.sources import read_manifest
 from manifests.comparing import compare, identify
+from manifests.locations import is_remote
 from manifests.planning import expand
 from tasks.lease import Lease
-from tasks.locations import is_remote, join
+from tasks.locations import join
 from tasks.lock import hold
 from tasks.output import Output
 from tasks.prune import finish_pruning, prune

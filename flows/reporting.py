@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from flows.console import from_here, print_error
 from flows.exit_codes import ExitCode
-from manifests.locations import written_out
-from tasks.locations import is_remote, join
+from manifests.locations import is_remote, written_out
+from tasks.locations import join
 from tasks.report import Report, ReportedPair, next_step
 
 if TYPE_CHECKING:

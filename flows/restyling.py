@@ -11,13 +11,12 @@ from flows.reporting import say_goodbye
 from flows.run import command_of, paint_pairs, resolve_output
 from flows.sources import absolute, read_text
 from manifests.adding import with_style_set
-from manifests.locations import is_pattern
+from manifests.locations import is_pattern, is_remote
 from manifests.planning import expand
 from manifests.reader import parse
 from manifests.writing import said
 from nst_core.errors import NSTError
 from tasks.durable import write_atomic
-from tasks.locations import is_remote
 from tasks.storage import find, store_for
 
 if TYPE_CHECKING:

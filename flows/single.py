@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.run import RunOptions, paint_pairs
+from manifests.locations import is_remote
 from manifests.planning import expand
 from manifests.reader import parse
 from nst_core.errors import RecipeError, did_you_mean
 from tasks.durable import write_atomic
-from tasks.locations import is_remote
 from tasks.settings import Settings
 from tasks.storage import find
 

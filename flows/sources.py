@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from manifests.locations import is_remote
 from manifests.reader import parse, read, read_bytes
 from manifests.strict_yaml import decoded
 from tasks.durable import OutputError
-from tasks.locations import is_remote
 from tasks.settings import Settings
 from tasks.storage import store_for
 from tasks.upload import local_folder

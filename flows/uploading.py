@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Self
 
 from flows.observing import Observer
 from flows.sources import painted_folder
+from manifests.locations import is_remote
 from tasks.durable import write_atomic
 from tasks.lease import Lease
-from tasks.locations import S3Location, is_remote, join
+from tasks.locations import S3Location, join
 from tasks.lock import OutputLockedError, hold
 from tasks.output import Output
 from tasks.patience import Patience, insist

@@ -19,10 +19,10 @@ from flows.exit_codes import ExitCode
 from flows.inputs import locations
 from flows.run import resolve_output, run
 from flows.sources import absolute, read_manifest
+from manifests.locations import is_remote
 from manifests.planning import expand
 from nst_core.errors import NSTError
 from tasks.durable import write_atomic
-from tasks.locations import is_remote
 from tasks.output import Output
 from tasks.settings import Settings
 from tasks.storage import find, store_for

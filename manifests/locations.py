@@ -52,8 +52,8 @@ def _against_path(text: str) -> str | None:
 
 
 def is_remote(location: str) -> bool:
-    """Tell an address from a path."""
-    return location.startswith("s3://")
+    """Tell an address, whatever its scheme, from a path."""
+    return "://" in location and not location.startswith("/")
 
 
 def written_out(text: str) -> str:

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from manifests.locations import is_remote
 from tasks.durable import write_atomic
 from tasks.file_store import FileStore
-from tasks.locations import is_remote
 from tasks.patience import Patience, insist
 from tasks.settings import Settings
 from tasks.storage import store_for

@@ -80,11 +80,6 @@ class S3Location:
         return f"s3://{self.bucket}/{self.key}"
 
 
-def is_remote(location: str) -> bool:
-    """Tell an address from a path."""
-    return "://" in location and not location.startswith("/")
-
-
 def join(folder: str, name: str) -> str:
     """Return the location of a name below a folder or prefix."""
     return f"{folder.rstrip('/')}/{name}"

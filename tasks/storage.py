@@ -8,8 +8,9 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+from manifests.locations import is_remote
 from tasks.file_store import FileStore
-from tasks.locations import S3Location, is_remote
+from tasks.locations import S3Location
 from tasks.patience import Patience, insist
 from tasks.settings import Settings
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from manifests.locations import is_remote
 from nst_core.errors import ImageError
 from tasks.durable import write_atomic
 from tasks.file_store import FileStore
-from tasks.locations import is_remote
 from tasks.settings import Settings
 from tasks.storage_errors import StorageError
 

@@ -22,8 +22,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from manifests.locations import is_remote
 from tasks.durable import OutputError, explained, write_atomic
-from tasks.locations import S3Location, is_remote, join
+from tasks.locations import S3Location, join
 from tasks.lock import OutputLockedError
 from tasks.patience import Patience, insist
 from tasks.records import Record, RecordError

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import httpx
 
+from manifests.locations import is_remote
 from nst_core.errors import WeightsError
 from nst_core.networks import NETWORKS, Download
 from nst_core.weights_files import check, weights_path
 from tasks.durable import write_atomic
-from tasks.locations import is_remote
 from tasks.patience import Patience, insist
 from tasks.settings import Settings
 from tasks.storage import store_for

@@ -19,7 +19,8 @@ NAMELESS = {"utils", "util", "misc", "helpers", "helper", "common", "tools", "ba
 WITHOUT_TORCH = (
     *(f"nst_core.{name}" for name in ("errors", "terms", "canvases", "octaves", "optimizers")),
     *(f"nst_core.{name}" for name in ("recipe", "dials", "presets", "networks", "weights_files")),
-    *(f"nst_core.{name}" for name in ("distributions", "style_statistics", "preset", "masks")),
+    *(f"nst_core.{name}" for name in ("distributions", "style_statistics", "preset_types")),
+    "nst_core.masks",
     *(
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for path in MODULES

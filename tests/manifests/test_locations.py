@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.locations import is_pattern, reason_against, resolved, resolved_pattern
+from manifests.locations import is_pattern, is_remote, reason_against, resolved, resolved_pattern
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,11 @@ def test_paths_and_addresses_are_locations(text):
 def test_what_is_no_location_is_told(text, reason):
     """Without repeating it."""
     assert reason in (reason_against(text) or "")
+
+
+@pytest.mark.parametrize(
+    ("location", "remote"), [("s3://b/k", True), ("/a/b.png", False), ("/a://b.png", False)]
+)
+def test_an_address_is_told_from_a_path(location: str, *, remote: bool):
+    """Only what starts with a scheme is an address."""
+    assert is_remote(location) is remote

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.locations import S3Location, in_natural_order, is_remote, join, matches
+from tasks.locations import S3Location, in_natural_order, join, matches
 from tasks.storage_errors import InputError
 
 CANARY = "wJalrXUtnFEMI/canary/EXAMPLEKEY"
@@ -63,14 +63,6 @@ def test_any_text_is_an_address_or_an_input_error(text: str):
         assert str(S3Location.parse(f"s3://bucket/{text}")) == f"s3://bucket/{text}"
     except InputError as error:
         assert error.code == "E-S3-URL"  # noqa: PT017  # either outcome is right
-
-
-@pytest.mark.parametrize(
-    ("location", "remote"), [("s3://b/k", True), ("/a/b.png", False), ("/a://b.png", False)]
-)
-def test_an_address_is_told_from_a_path(location: str, *, remote: bool):
-    """Only what starts with a scheme is an address."""
-    assert is_remote(location) is remote
 
 
 def test_names_are_joined_with_one_slash():
