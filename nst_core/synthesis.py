@@ -7,50 +7,21 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from nst_core.beginnings import carried, first_picture
-from nst_core.colorings import Coloring
-from nst_core.divergence import Traces, require_sound
-from nst_core.footprint import UNLIMITED, Memory, shortened, working
-from nst_core.images import resize
+from nst_core.footprint import UNLIMITED, Memory
 from nst_core.legibility import legibility_of
-from nst_core.objective import Objective, bind
+from nst_core.octave_run import OctaveRun, Snapshot
 from nst_core.octaves import size_of
-from nst_core.regions import laid_out
 from nst_core.sketches import find, sketch_of, weighted
-from nst_core.transforms import seen_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
-    from nst_core.descent import Descent
-    from nst_core.octaves import Octave, Size
+    from nst_core.octaves import Size
     from nst_core.pictures import Pictures
     from nst_core.recipe import Recipe
-    from nst_core.regions import Layout
     from nst_core.studio import Studio
-    from nst_core.tiled_objective import TiledObjective
-    from nst_core.transforms import Seen
-
-
-_PATIENT_STEPS = 10
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """All that continuing a synthesis exactly needs, on the CPU.
-
-    Args:
-        octave: Index of the octave.
-        step: Steps already made in it.
-        tensors: The descent's state and the objective's last values. They are not to be written
-            into: on a CPU they are the painting's own.
-    """
-
-    octave: int
-    step: int
-    tensors: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +46,7 @@ class Step:
     size: Size
     ends_octave: bool
     losses: Mapping[str, float]
-    _scene: _Scene = field(repr=False)
-    _content_factor: float = 1.0
+    _run: OctaveRun = field(repr=False)
 
     def picture(self) -> Tensor:
         """Return the picture as it would be delivered now, (1, 3, H, W) in [0, 1].
@@ -84,12 +54,12 @@ class Step:
         Raises:
             DivergedError: There is none to deliver.
         """
-        self._scene.require_sound()
-        return self._scene.picture()
+        self._run.require_sound()
+        return self._run.picture()
 
     def synthesis(self) -> Synthesis:
         """Return the painting as it would end here, after a logged step."""
-        return Synthesis(self.picture(), self.losses, self.done, self._content_factor)
+        return Synthesis(self.picture(), self.losses, self.done, self._run.content_factor)
 
     def snapshot(self) -> Snapshot:
         """Return what continuing from here needs.
@@ -97,10 +67,10 @@ class Step:
         Raises:
             DivergedError: There is nothing to continue.
         """
-        self._scene.require_sound()
-        state = self._scene.state() | {
+        self._run.require_sound()
+        state = self._run.state() | {
             "done": torch.tensor(self.done),
-            "content_factor": torch.tensor(self._content_factor, dtype=torch.float64),
+            "content_factor": torch.tensor(self._run.content_factor, dtype=torch.float64),
         }
         # Not copied where they are on the CPU: a descent never writes into a tensor of its state.
         tensors = {name: value.detach().to("cpu") for name, value in state.items()}
@@ -163,38 +133,38 @@ def synthesize(
     recipe = weighted(recipe, factor)
     octaves = recipe.octaves.plan((1, 1) if pictures.content is None else size_of(pictures.content))
     done = 0 if resume is None else int(resume.tensors["done"])
-    scene: _Scene | None = None
+    run: OctaveRun | None = None
     for index, octave in enumerate(octaves):
         if resume is not None and index < resume.octave:
             continue
-        scene = _Scene.set(
+        run = OctaveRun.begin(
             recipe,
             pictures,
             studio,
             index,
             octave,
+            content_factor=factor,
             memory=memory,
-            before=scene,
+            previous=run,
             resumed=resume,
         )
         later = sum(octave.steps for octave in octaves[index + 1 :])
+        is_over = run.is_over
         if on_start is not None and index == 0 and resume is None:
-            on_start(Step(0, 0, 0, later + octave.steps, octave.size, False, {}, scene, factor))  # noqa: FBT003
+            on_start(_seen(run, done, later, {}, is_over=is_over))
         resume = None  # taken over; kept, it would hold as much memory as the whole history
-        while not scene.is_over:
-            scene.step()
+        while not is_over:
+            run.step()
             done += 1
-            is_over = scene.is_over
-            logged = is_over or scene.steps == 1 or scene.steps % recipe.log_every == 0
+            is_over = run.is_over
+            logged = is_over or run.steps == 1 or run.steps % recipe.log_every == 0
             if logged:
-                scene.require_sound()
-            losses = scene.losses() if logged else {}
+                run.require_sound()
+            losses = run.losses() if logged else {}
             if on_step is not None:
-                planned = done + later + (0 if is_over else octave.steps - scene.steps)
-                stand = (index, scene.steps, done, planned, octave.size)
-                on_step(Step(*stand, is_over, losses, scene, factor))
-    assert scene is not None
-    return Synthesis(scene.picture(), scene.losses(), done, factor)
+                on_step(_seen(run, done, later, losses, is_over=is_over))
+    assert run is not None
+    return Synthesis(run.picture(), run.losses(), done, factor)
 
 
 def _factor_of(
@@ -218,131 +188,18 @@ def _factor_of(
     return find(target, sketched)
 
 
-@dataclass(eq=False)
-class _Scene:
-    """One octave under way: what it compares with, and the descent that paints it."""
-
-    recipe: Recipe
-    index: int
-    octave: Octave
-    coloring: Coloring
-    descent: Descent
-    objective: Objective | TiledObjective
-    layout: Layout | None
-    steps: int = 0
-    history: list[Tensor] = field(default_factory=list)
-    unchecked: list[Traces] = field(default_factory=list)
-
-    @classmethod
-    def set(
-        cls,
-        recipe: Recipe,
-        pictures: Pictures,
-        studio: Studio,
-        index: int,
-        octave: Octave,
-        *,
-        memory: Memory,
-        before: _Scene | None,
-        resumed: Snapshot | None,
-    ) -> _Scene:
-        """Set an octave up: from the start, from the octave before, or from a snapshot."""
-        device = studio.device
-        coloring = Coloring(
-            recipe.color,
-            None
-            if pictures.content is None
-            else resize(pictures.content.to(device), octave.size, recipe.resampling),
-            [style.pixels for style in pictures.styles],
-        )
-        content = coloring.content
-        if resumed is not None:
-            picture = torch.zeros(1, 3, *octave.size, device=device)  # the state brings its own
-        elif before is not None:
-            base = before.coloring.content
-            picture = carried(recipe, before.descent.picture, base, content, octave)
-        else:
-            picture = first_picture(recipe, pictures, content, octave.size, device)
-        way = working(recipe, octave, memory)
-        descent = shortened(recipe, way.history).optimizer.start(
-            picture, recipe.canvas, octave.steps
-        )
-        if before is not None:
-            descent.warm(before.descent)
-        layout = laid_out(recipe, pictures, octave.size, device)
-        objective = bind(
-            recipe, studio, octave, content, pictures.styles, tile=way.tile, layout=layout
-        )
-        scene = cls(recipe, index, octave, coloring, descent, objective, layout)
-        if resumed is not None:
-            scene.restore(resumed)
-        return scene
-
-    def step(self) -> None:
-        """Evaluate once and move the canvas."""
-        recipe = self.recipe
-        self.steps += 1
-        seen = seen_in(recipe.transforms, seed=recipe.seed, octave=self.index, step=self.steps)
-        loss = self.descent.step(lambda picture: self._judged(picture, seen))
-        self.history.append(loss)
-        self.unchecked.append(Traces(self.objective.latest, self.descent.canvas.sum()))
-
-    def require_sound(self) -> None:
-        """Raise if a step since this was last asked went astray.
-
-        Raises:
-            DivergedError: See :func:`nst_core.divergence.require_sound`.
-        """
-        if self.unchecked:
-            require_sound(self.history, self.unchecked, self.index)
-            self.unchecked.clear()
-
-    def _judged(self, picture: Tensor, seen: Seen) -> tuple[Tensor, Tensor]:
-        """Return the objective and its gradient to the picture, judged with the photo around it."""
-        if self.layout is None or (content := self.coloring.content) is None:
-            return self.objective(picture, seen)
-        loss, gradient = self.objective(self.layout.over(picture, content), seen)
-        return loss, self.layout.within(gradient)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the octave has had its steps, or needs no more of them."""
-        enough, patience = self.recipe.octaves.enough, self.recipe.octaves.patience
-        if self.steps == self.octave.steps:
-            return True
-        if enough is not None and self.history and self.history[-1] <= enough:
-            return True
-        # Asked in every tenth step only: to ask is to wait for the device.
-        if patience is None or self.steps % _PATIENT_STEPS or self.steps <= _PATIENT_STEPS:
-            return False
-        # The least of each, since single steps may climb.
-        before = torch.stack(self.history[:-_PATIENT_STEPS]).min()
-        gained = before - torch.stack(self.history[-_PATIENT_STEPS:]).min()
-        return bool(gained < patience * before.abs())
-
-    def state(self) -> dict[str, Tensor]:
-        """Return what continuing this octave exactly needs."""
-        history = torch.stack(self.history) if self.history else torch.zeros(0)
-        return self.descent.state() | {"history": history}
-
-    def restore(self, snapshot: Snapshot) -> None:
-        """Continue from a snapshot of the same octave."""
-        device = self.descent.canvas.device
-        tensors = {name: value.to(device) for name, value in snapshot.tensors.items()}
-        self.descent.restore(tensors)
-        self.history = list(tensors["history"])
-        self.steps = snapshot.step
-
-    def picture(self) -> Tensor:
-        """Return the picture as a file can hold it, with the colours that the recipe asks for."""
-        painted = self.coloring.finish(self.descent.picture.detach().clamp(0, 1))
-        if self.layout is None or (content := self.coloring.original) is None:
-            return painted
-        return self.layout.over(painted, content)
-
-    def losses(self) -> dict[str, float]:
-        """Return every term's weighted loss of the picture in 8 bits."""
-        with torch.no_grad():
-            delivered = (self.picture() * 255).round() / 255
-            parts = self.objective.parts(delivered)
-            return dict(zip(parts, torch.stack(list(parts.values())).tolist(), strict=True))
+def _seen(
+    run: OctaveRun, done: int, later: int, losses: Mapping[str, float], *, is_over: bool
+) -> Step:
+    """Return what an observer sees now, with so many steps done and planned for later octaves."""
+    left = 0 if is_over else run.octave.steps - run.steps
+    return Step(
+        octave=run.index,
+        step=run.steps,
+        done=done,
+        planned=done + left + later,
+        size=run.octave.size,
+        ends_octave=is_over,
+        losses=losses,
+        _run=run,
+    )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from nst_core.synthesis import Snapshot
+    from nst_core.octave_run import Snapshot
 
 _log = logging.getLogger(__name__)
 

@@ -23,10 +23,11 @@ from nst_core.footprint import UNLIMITED, Memory, working
 from nst_core.images import encode
 from nst_core.legibility import legibility_of
 from nst_core.networks import network
+from nst_core.octave_run import Snapshot
 from nst_core.octaves import size_of
 from nst_core.recipe import ALGORITHM_VERSION
 from nst_core.studio import Studio
-from nst_core.synthesis import Snapshot, Synthesis, synthesize
+from nst_core.synthesis import Synthesis, synthesize
 from nst_core.weights_files import weights_sha256
 from tasks.attempts import MEMORY_LADDER
 from tasks.checkpoints import CheckpointFolder, Pace

@@ -1,4 +1,4 @@
-"""Beginnings: what the canvas of an octave shows first."""
+"""What the canvas shows before the first step of an octave: the start, or the octave before."""
 
 from __future__ import annotations
 
