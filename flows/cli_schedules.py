@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -67,12 +68,17 @@ def serve(
     )
 
     def tell(served: dict[str, Any]) -> None:
+        coming = served["next"]
         if as_json:
-            print_json(served)
-        else:
-            times = f"every {every:g} hours" if cron is None else f"{cron} ({timezone})"
-            pages = served["api"].removesuffix("/api")
-            announce(f"{served['deployment']}: {times}; shown at {pages}")
+            print_json(served | {"next": coming and coming.isoformat(timespec="seconds")})
+            return
+        times = f"every {every:g} hours" if cron is None else f"{cron} ({timezone})"
+        pages = served["api"].removesuffix("/api")
+        announce(f"{served['deployment']}: {times}; shown at {pages}")
+        if coming:
+            from flows.firing import in_words  # noqa: PLC0415 # imports Prefect
+
+            announce(f"next: {in_words(coming, now=datetime.now(UTC))}")
 
     raise typer.Exit(serving.serve(tell))
 

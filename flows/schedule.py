@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.states import Cancelled, Completed, Failed
 from prefect.types.entrypoint import EntrypointType
 
-from flows import logs
+from flows import firing, logs
 from flows.console import counts
 from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from flows.lateness import is_missed
@@ -86,6 +87,7 @@ def night(  # noqa: PLR0917 # Prefect calls it by name
     if is_missed(scheduled, now=datetime.now(UTC), grace=grace):
         said = f"should have begun at {scheduled:%Y-%m-%d %H:%M} UTC; its time is over"
         _log.warning("a night is skipped: it %s", said)
+        _tell_next()
         return Cancelled(name="Skipped", message=said)
     options = RunOptions(
         output=output,
@@ -99,7 +101,9 @@ def night(  # noqa: PLR0917 # Prefect calls it by name
         quiet=True,
         since=scheduled,
     )
-    return _state(*_round(manifests, options))
+    ended = _state(*_round(manifests, options))
+    _tell_next()
+    return ended
 
 
 def deployment(
@@ -124,6 +128,17 @@ def deployment(
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     return cast("RunnerDeployment", made)
+
+
+def _tell_next() -> None:
+    """Say when the next night begins; that is for people, and no reason to fail."""
+    try:
+        deployment = runtime.deployment.id
+        now = datetime.now(UTC)
+        if deployment and (coming := firing.next_night(UUID(deployment), now=now)):
+            _log.info("next: %s", firing.in_words(coming, now=now))
+    except Exception as error:  # noqa: BLE001 # the server may be gone by now
+        _log.debug("the next night is not known: %s", error)
 
 
 def _round(manifests: Sequence[str], options: RunOptions) -> tuple[ExitCode, str]:

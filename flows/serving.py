@@ -143,7 +143,7 @@ class Serving:
         ):
             from prefect.runner import Runner  # noqa: PLC0415 # reads the environment at import
 
-            from flows import history, schedule  # noqa: PLC0415
+            from flows import firing, history, schedule  # noqa: PLC0415
 
             # Prefect's own words where it cannot start a night; the night speaks for itself.
             logging.getLogger("prefect.runner").setLevel(logging.ERROR)
@@ -170,7 +170,14 @@ class Serving:
             )
             if skipped:
                 _log.warning("%d nights were missed and are skipped", skipped)
-            on_ready({"deployment": f"night/{self.name}", "api": server.url, "skipped": skipped})
+            on_ready(
+                {
+                    "deployment": f"night/{self.name}",
+                    "api": server.url,
+                    "skipped": skipped,
+                    "next": firing.next_night(deployment_id, now=datetime.now(UTC)),
+                }
+            )
             return _keep(runner)
 
     def _output(self, manifest: str, settings: Settings) -> Path:

@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.server.schemas.schedules import CronSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Running, Scheduled
 
-from flows import history, schedule
+from flows import firing, history, schedule
 from flows.exit_codes import ExitCode
 from flows.serving import ScheduleError, When
 from tests.flows.command import Nst
@@ -62,6 +63,21 @@ def test_a_night_in_the_hour_that_is_left_out_begins_all_the_same():
 
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert all(timedelta(hours=22) < gap < timedelta(hours=26) for gap in gaps)
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        (datetime(2026, 3, 27, 22, tzinfo=BERLIN), "tonight at 22:00 Europe/Berlin, in 3 h 20"),
+        (datetime(2026, 3, 27, 18, 41, tzinfo=BERLIN), "tonight at 18:41 Europe/Berlin, in 60 s"),
+        (datetime(2026, 3, 28, 9, tzinfo=BERLIN), "tomorrow at 09:00 Europe/Berlin, in 14 h 20"),
+        (datetime(2026, 3, 30, 22, tzinfo=BERLIN), "on Monday at 22:00 Europe/Berlin, in 3 days"),
+        (datetime(2026, 5, 1, 22, tzinfo=UTC), "on 2026-05-01 at 22:00 UTC, in 35 days"),
+    ],
+)
+def test_the_next_night_is_told_in_words(when, said):
+    """By the clock on the wall, and how long that is from now, be it over a change of clocks."""
+    assert firing.in_words(when, now=datetime(2026, 3, 27, 17, 40, tzinfo=UTC)) == said
 
 
 @pytest.mark.parametrize(
@@ -135,6 +151,28 @@ def runs(api, deployment):
     mine = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment]))
     found = api.read_flow_runs(flow_run_filter=mine)
     return sorted(found, key=lambda run: (run.expected_start_time, run.created))
+
+
+def test_the_next_night_is_the_first_of_all_schedules_that_are_kept(api):
+    """Cron and interval alike, in the zone of the schedule; one that is paused does not count."""
+    now = datetime(2026, 3, 27, 17, 40, tzinfo=UTC)
+    berlin = "Europe/Berlin"
+    kept = [
+        DeploymentScheduleCreate(schedule={"cron": "0 22 * * *", "timezone": berlin}),
+        DeploymentScheduleCreate(schedule={"cron": "0 19 * * *", "timezone": berlin}, active=False),
+        DeploymentScheduleCreate(schedule={"interval": 6 * 3600, "anchor_date": now}),
+    ]
+    made = api.create_deployment(api.create_flow(schedule.night), "kept", schedules=kept)
+
+    coming = firing.next_night(made, now=now + timedelta(seconds=1))
+
+    assert coming == datetime(2026, 3, 27, 22, tzinfo=BERLIN)
+    assert f"{coming:%H:%M}" == "22:00"
+
+
+def test_a_deployment_without_a_schedule_has_no_next_night(api, deployment):
+    """It is started by hand, or by an event."""
+    assert firing.next_night(deployment, now=datetime.now(UTC)) is None
 
 
 def test_missed_nights_are_skipped_once(api, deployment):
