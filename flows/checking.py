@@ -22,8 +22,8 @@ from tasks.output import Output
 from tasks.probe import probe
 from tasks.redaction import redact
 from tasks.settings import Settings
+from tasks.staging import local_folder
 from tasks.storage import find, store_for
-from tasks.upload import local_folder
 from tasks.weights import require_weights
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from flows.forecast import forecast_pairs
 from flows.notifying import notified
 from flows.reporting import say_goodbye
 from flows.run import RunOptions, paint_pairs
-from flows.uploading import restore
 from manifests.locations import is_remote
 from manifests.naming import PRINTS
 from manifests.papers import paper
@@ -25,8 +24,8 @@ from tasks.output import Output
 from tasks.picks import chosen, picks
 from tasks.prints import PrintSize, print_of
 from tasks.settings import Settings
+from tasks.staging import restore, staging_folder
 from tasks.storage import store_for
-from tasks.upload import staging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -181,7 +180,7 @@ def _places(output: str) -> tuple[str, Path]:
         return str(root), root
     settings = Settings.from_environment()
     target = str(S3Location.parse(output.rstrip("/")))
-    root = staging(target, settings.scratch)
+    root = staging_folder(target, settings.scratch)
     with hold(root / ".work", manifest="nst enlarge"):
         restore(Output(root), store_for(target, settings), target)
     return target, root

@@ -19,9 +19,9 @@ from tasks.calibration import speeds
 from tasks.memory import memory_of_slot
 from tasks.output import Output
 from tasks.settings import Settings
+from tasks.staging import remote_records
 from tasks.storage import find, store_for
 from tasks.tuning import slots_of
-from tasks.upload import remote_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

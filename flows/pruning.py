@@ -24,8 +24,8 @@ from tasks.lock import hold
 from tasks.output import Output
 from tasks.prune import finish_pruning, prune
 from tasks.settings import Settings
+from tasks.staging import local_folder, remote_records
 from tasks.storage import find, store_for
-from tasks.upload import in_order, local_folder, remote_records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ class Orphans:
                     Lease(store, self.target, work=output.work, manifest="nst prune")
                 )
                 for record in self.records:
-                    names = [record.file, *(entry.file for entry in in_order(record))]
+                    names = [record.file, *(entry.file for entry in record.in_order)]
                     for name in names:
                         store.delete(join(self.target, name))
             finish_pruning(output)

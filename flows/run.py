@@ -35,8 +35,8 @@ from tasks.printable import printable
 from tasks.report import write_report
 from tasks.settings import Settings
 from tasks.sheets import write_contact_sheets
+from tasks.staging import local_folder
 from tasks.storage import find
-from tasks.upload import local_folder
 from tasks.weights import require_weights
 
 if TYPE_CHECKING:

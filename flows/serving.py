@@ -28,7 +28,7 @@ from tasks.background import in_background
 from tasks.lock import OutputLockedError, hold
 from tasks.output import Output
 from tasks.settings import Settings
-from tasks.upload import local_folder
+from tasks.staging import local_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

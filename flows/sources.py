@@ -10,8 +10,8 @@ from manifests.reader import parse, read, read_bytes
 from manifests.strict_yaml import decoded
 from tasks.durable import OutputError
 from tasks.settings import Settings
+from tasks.staging import local_folder
 from tasks.storage import store_for
-from tasks.upload import local_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import threading
 import time
 from contextlib import ExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from flows.observing import Observer
 from flows.sources import painted_folder
 from manifests.locations import is_remote
-from tasks.durable import write_atomic
 from tasks.lease import Lease
-from tasks.locations import S3Location, join
+from tasks.locations import S3Location
 from tasks.lock import OutputLockedError, hold
 from tasks.output import Output
-from tasks.patience import Patience, insist
+from tasks.patience import Patience
 from tasks.settings import Settings
+from tasks.staging import restore
 from tasks.storage import store_for
 from tasks.storage_errors import BusyError, ExpiredError, StorageError
-from tasks.upload import GRACE, Drained, Spool, remote_records
+from tasks.upload import GRACE, Drained, Spool
 
 if TYPE_CHECKING:
     from flows.night import Night
     from flows.observing import Outcome
-    from tasks.store import Store
 
 _log = logging.getLogger(__name__)
 
@@ -195,32 +192,3 @@ def drain(target: str) -> Drained:
     ):
         patience = Patience.lasting(GRACE)
         return Spool(output, store, place, patience=patience, guard=lease.check).drain()
-
-
-def restore(output: Output, store: Store, target: str) -> int:
-    """Bring finished pairs back that are in the bucket and not here, and return how many.
-
-    So a night continues on another machine, or after the local folder is gone, without painting
-    anything twice.
-
-    Raises:
-        StorageError: The bucket cannot be read.
-        OutputError: The folder cannot be written.
-    """
-    patience = Patience.lasting(600.0)
-    known = {record.pair_id for record in output.records()}
-    missing = [
-        record
-        for record in insist(lambda: remote_records(store, target), store, patience)
-        if record.pair_id not in known
-    ]
-    for record in missing:
-        hashes = {entry.file: entry.sha256 for entry in record.files.values()}
-        for name in (*hashes, record.file):
-            location = join(target, name)
-            data = insist(partial(store.read, location), store, patience)
-            if name in hashes and hashlib.sha256(data).hexdigest() != hashes[name]:
-                _log.warning("%s is damaged in the bucket; its pair is painted again", location)
-                break
-            write_atomic(output.root / name, data)
-    return len(missing)

@@ -25,8 +25,8 @@ from nst_core.errors import NSTError
 from tasks.durable import write_atomic
 from tasks.output import Output
 from tasks.settings import Settings
+from tasks.staging import local_folder
 from tasks.storage import find, store_for
-from tasks.upload import local_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -16,11 +16,12 @@ import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from nst_core.errors import NSTError
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Iterable, Iterator, Sequence
 
     from nst_core.errors import FailureKind
@@ -69,6 +70,15 @@ class FileEntry:
     bytes: int
     width: int | None = None
     height: int | None = None
+
+    @classmethod
+    def of(cls, file: str, data: builtins.bytes) -> Self:
+        """Return the entry of a file with these bytes."""
+        return cls(file, hashlib.sha256(data).hexdigest(), len(data))
+
+    def holds(self, data: builtins.bytes) -> bool:
+        """Tell whether these are the file's bytes."""
+        return hashlib.sha256(data).hexdigest() == self.sha256
 
 
 class Disk:

@@ -14,7 +14,6 @@ on that: two runs side by side merely do the same work twice.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import stat
@@ -217,7 +216,9 @@ class Output:
         for ending, data in (extras or {}).items():
             parts[ending.partition(".")[0]] = (ending, data)
         stem = f"{painting.collection}/{painting.stem}"
-        files = {role: _entry(f"{stem}.{ending}", data) for role, (ending, data) in parts.items()}
+        files = {
+            role: FileEntry.of(f"{stem}.{ending}", data) for role, (ending, data) in parts.items()
+        }
         files["picture"] = replace(files["picture"], width=width, height=height)
         record = Record(**dict(painting), files=files, finished=now())
 
@@ -244,7 +245,7 @@ class Output:
         for role, entry in finished.files.items():
             with explained(self.root / entry.file):
                 contents[role] = (self.root / entry.file).read_bytes()
-            if hashlib.sha256(contents[role]).hexdigest() != entry.sha256:
+            if not entry.holds(contents[role]):
                 raise OutputError(
                     f"{entry.file} is damaged", remedy="'nst verify --repair' paints it again"
                 )
@@ -351,10 +352,6 @@ class Output:
         with self._guard:
             if self._places is not None:
                 self._note_place(record.stem, record.file)
-
-
-def _entry(file: str, data: bytes) -> FileEntry:
-    return FileEntry(file, hashlib.sha256(data).hexdigest(), len(data))
 
 
 def _inspect(picture: bytes) -> tuple[str, int, int]:

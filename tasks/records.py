@@ -277,6 +277,13 @@ class Record(Painting):
         return dict(sorted(steps.items()))
 
     @property
+    def in_order(self) -> list[FileEntry]:
+        """The files in the order of publishing: picture, losses, then the others by role."""
+        first = ("picture", "losses")
+        roles = (*first, *sorted(set(self.files) - set(first)))
+        return [self.files[role] for role in roles if role in self.files]
+
+    @property
     def file(self) -> str:
         """The record's own name, relative to the output."""
         return f"{self.collection}/{self.stem}.json"

@@ -13,18 +13,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manifests.locations import is_remote
 from tasks.durable import OutputError, explained, write_atomic
-from tasks.locations import S3Location, join
+from tasks.locations import join
 from tasks.lock import OutputLockedError
 from tasks.patience import Patience, insist
 from tasks.records import Record, RecordError
@@ -39,6 +35,7 @@ from tasks.storage_errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from tasks.durable import FileEntry
     from tasks.output import Output
@@ -53,8 +50,6 @@ GRACE = 3600.0
 
 # Seconds after which `follow` looks for new pairs even if nobody told it of one.
 _LOOK_AROUND = 60.0
-_RECORD = re.compile(r"(?!failed/)[^./][^/]*/[^/]+--[^/]+\.json")
-_ROLES_FIRST = ("picture", "losses")
 
 
 @dataclass(frozen=True)
@@ -242,7 +237,7 @@ class Spool:
                 return
             # Without its record the pair is unfinished, which is what it is while its files change.
             self._store.delete(join(self._target, record.file))
-        for entry in in_order(record):
+        for entry in record.in_order:
             # Beside a record nobody writes: what is not as it says is damaged, or superseded.
             self._place(entry.file, self._local(entry), supersede=theirs is not None)
         # Not the file's bytes: it may hold a newer record by now, which names other files.
@@ -269,8 +264,7 @@ class Spool:
         if [file.bytes for file in files] != [info.bytes if info else None for info in there]:
             return False
         return all(
-            hashlib.sha256(self._store.read(info.location, etag=info.etag)).hexdigest()
-            == file.sha256
+            file.holds(self._store.read(info.location, etag=info.etag))
             for file, info in zip(files, there, strict=True)
             if info
         )
@@ -282,7 +276,7 @@ class Spool:
                 data = path.read_bytes()
             except FileNotFoundError:
                 data = b""
-        if hashlib.sha256(data).hexdigest() != entry.sha256:
+        if not entry.holds(data):
             raise OutputError(
                 f"{entry.file} is not what its record says",
                 code="E-OUT-DAMAGED",
@@ -331,65 +325,3 @@ def _state(path: Path) -> tuple[int, int] | None:
 
 def _fingerprint(record: Record) -> bytes:
     return hashlib.sha256(record.encode()).hexdigest().encode()
-
-
-def in_order(record: Record) -> list[FileEntry]:
-    """Return a record's files in the order of publishing: picture, losses, then the others."""
-    roles = sorted(set(record.files) - set(_ROLES_FIRST))
-    return [record.files[role] for role in (*_ROLES_FIRST, *roles) if role in record.files]
-
-
-def remote_records(store: Store, target: str) -> list[Record]:
-    """Return the records of the pairs that are finished in the bucket.
-
-    Args:
-        store: The bucket's store.
-        target: ``s3://bucket/prefix``, the output's place there.
-
-    Returns:
-        Those that can be read and whose files are all there with the size they name.
-
-    Raises:
-        NewerRecordError: If a later version of this product wrote there.
-        StorageError: If the bucket cannot be read.
-    """
-    root = f"{target.rstrip('/')}/"
-    sizes = {info.location.removeprefix(root): info.bytes for info in store.listing(root)}
-    names = [name for name in sizes if _RECORD.fullmatch(name)]
-
-    def read(name: str) -> Record | None:
-        try:
-            record = Record.decode(store.read(root + name), name=root + name)
-        except (RecordError, InputError) as error:
-            _log.warning("%s does not count: %s", root + name, error)
-            return None
-        whole = all(sizes.get(file.file) == file.bytes for file in record.files.values())
-        return record if whole and record.file == name else None
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return [record for record in pool.map(read, names) if record]
-
-
-def local_folder(target: str, scratch: Path) -> Path:
-    """Return an output's folder on this machine: the output itself, or see :func:`staging`.
-
-    Args:
-        target: An absolute folder or ``s3://bucket/prefix``.
-        scratch: See `Settings.scratch`.
-    """
-    return staging(target, scratch) if is_remote(target) else Path(target)
-
-
-def staging(target: str, scratch: Path) -> Path:
-    """Return the local folder of an output that goes to a bucket.
-
-    It is the same one every night, so that the next run continues where the last one ended.
-
-    Args:
-        target: ``s3://bucket/prefix``.
-        scratch: See `Settings.scratch`.
-    """
-    place = S3Location.parse(target.rstrip("/"))
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{place.bucket}-{place.key}".lower()).strip("-")[:60]
-    digest = hashlib.sha256(str(place).encode()).hexdigest()[:10]
-    return scratch / "outputs" / f"{slug}-{digest}"

@@ -9,8 +9,8 @@ from flows.pruning import orphans
 from flows.uploading import Uploading
 from nst_core.errors import NSTError
 from tasks.output import Output
+from tasks.staging import remote_records, staging_folder
 from tasks.storage import store_for
-from tasks.upload import remote_records, staging
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_in_a_bucket_orphans_are_removed_there_and_here(toy, scratch, bucket):
     """Neither place brings them back to the other."""
     target = f"{bucket}/show"
     made = toy()
-    made.output = staging(target, scratch)
+    made.output = staging_folder(target, scratch)
     made.write(output=target)
     with made.night() as night, Uploading(night, target, source="toy.yaml") as uploading:
         threads.paint(night)

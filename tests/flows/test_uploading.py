@@ -19,9 +19,9 @@ from tasks.catalogue import Catalogue
 from tasks.durable import NotWritableError, OutputError
 from tasks.lock import OutputLockedError
 from tasks.output import Output
+from tasks.staging import staging_folder
 from tasks.storage import store_for
 from tasks.storage_errors import RefusedError
-from tasks.upload import staging
 from tests.flows.command import Nst
 from tests.flows.toy_collection import Guest, ToyCollection, draw
 from tests.flows.waiting import shared, until
@@ -40,7 +40,7 @@ class Exhibition:
         self.collection = collection
         self.target = target
         self.scratch = collection.folder / "scratch"
-        self.root = collection.output = staging(target, self.scratch)
+        self.root = collection.output = staging_folder(target, self.scratch)
 
     @contextmanager
     def night(self, **options):
@@ -486,7 +486,7 @@ def gallery(bucket, tmp_path, environ, monkeypatch):
     collection.write(output=f"{bucket}/spring")
     environ = environ | {"NST_SCRATCH": str(tmp_path / "scratch")}
     monkeypatch.setattr(
-        collection, "output", staging(f"{bucket}/spring", Path(environ["NST_SCRATCH"]))
+        collection, "output", staging_folder(f"{bucket}/spring", Path(environ["NST_SCRATCH"]))
     )
     commands = []
 

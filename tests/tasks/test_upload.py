@@ -17,9 +17,10 @@ from tasks.patience import Patience
 from tasks.records import NewerRecordError
 from tasks.s3_store import S3Store
 from tasks.settings import Settings
+from tasks.staging import remote_records
 from tasks.storage import store_for
 from tasks.storage_errors import BusyError, ConflictError, RefusedError
-from tasks.upload import Spool, remote_records, staging
+from tasks.upload import Spool
 from tests.tasks.fault_proxy import ALWAYS, Fault, FaultProxy
 from tests.tasks.painted_pairs import painted
 
@@ -698,24 +699,3 @@ class TestWhenTheFolderIsGone:
     def test_an_empty_prefix_has_no_records(self, store: Store, target: str):
         """The first night finds nothing."""
         assert remote_records(store, target) == []
-
-
-class TestStaging:
-    def test_a_target_has_one_folder(self, tmp_path: Path):
-        """The next night continues in the folder of the last, however the address is written."""
-        assert staging("s3://my-bucket/spring/", tmp_path) == staging(
-            "s3://my-bucket/spring", tmp_path
-        )
-
-    def test_targets_do_not_share_a_folder(self, tmp_path: Path):
-        """Targets that look alike in a file name are still told apart."""
-        targets = ["s3://bucket/a-b", "s3://bucket/a/b", "s3://bucket/A-b", "s3://bucket-a/b"]
-
-        assert len({staging(target, tmp_path) for target in targets}) == 4
-
-    def test_a_folder_has_a_name_for_people(self, tmp_path: Path):
-        """Who looks into the scratch folder finds what goes where."""
-        folder = staging("s3://my-bucket/shows/Spring 2025", tmp_path)
-
-        assert folder.name.startswith("my-bucket-shows-spring-2025-")
-        assert folder.parent == tmp_path / "outputs"
