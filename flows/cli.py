@@ -315,9 +315,13 @@ def restyle(
 
 @app.command()
 def paint(
-    content: Annotated[str, typer.Argument(help="The photo.")],
-    styles: Annotated[list[str], typer.Argument(help="The painting, or several to blend.")],
     picture: Annotated[Path, typer.Option("-o", "--picture", help="Where the picture goes.")],
+    content: Annotated[
+        str | None, typer.Argument(help="The photo; none where the preset reads none.")
+    ] = None,
+    styles: Annotated[
+        list[str] | None, typer.Argument(help="The painting, or several to blend; none for dreams.")
+    ] = None,
     preset: Annotated[str, typer.Option(help="`nst presets` lists them.")] = "gallery",
     size: Annotated[int | None, typer.Option(min=16, help="Longest side in pixels.")] = None,
     device: opt.Device = None,
@@ -331,15 +335,19 @@ def paint(
 
     dials = {"preset": preset, **({"size": size} if size else {})}
     code, told = paint_one(
-        content, styles, picture, dials=dials, overrides=set_ or (), device=device, quiet=as_json
+        content,
+        styles or (),
+        picture,
+        dials=dials,
+        overrides=set_ or (),
+        device=device,
+        quiet=as_json,
     )
     if as_json:
         print_json(told)
     elif told["picture"]:
-        Console().print(f"[green]✓[/] {printable(told['picture'])}")
-    elif told["error"]:
-        complain(told["error"])
-    else:
+        announce(f"✓ {told['picture']}")
+    elif not told["error"]:  # the display has told an error
         announce("not finished; the same command continues")
     raise typer.Exit(code)
 

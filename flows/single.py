@@ -5,15 +5,19 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.run import RunOptions, paint_pairs
 from manifests.locations import is_remote
 from manifests.planning import expand
+from manifests.problems import ManifestError
 from manifests.reader import parse
 from nst_core.errors import RecipeError, did_you_mean
+from nst_core.presets import PRESETS
 from tasks.durable import write_atomic
 from tasks.settings import Settings
 from tasks.storage import find
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flows.exit_codes import ExitCode
+    from manifests.problems import Problem
 
 _FORMATS = {
     ".png": "png",
@@ -32,9 +37,11 @@ _FORMATS = {
     ".tiff": "tiff",
 }
 
+_IN_MANIFEST = re.compile(r"^(recipes?\.[^.]*|(content|style)_sets.*|pairings\.0)\.?")
+
 
 def paint_one(
-    content: str,
+    content: str | None,
     styles: Sequence[str],
     picture: Path,
     *,
@@ -46,8 +53,8 @@ def paint_one(
     """Paint one picture; interrupted, the same call continues.
 
     Args:
-        content: The photo, a path or s3:// address.
-        styles: The painting; several are blended.
+        content: The photo, a path or s3:// address; None where the recipe reads none.
+        styles: The painting; several are blended, and a dream reads none.
         picture: Where the result goes; its ending decides the format.
         dials: Of the recipe, as a manifest writes them.
         overrides: ``field=value`` of the recipe.
@@ -68,31 +75,47 @@ def paint_one(
             code="E-RECIPE-FORMAT",
             remedy=f"end the picture's name in one of {', '.join(_FORMATS)}",
         )
+    for override in overrides:
+        if "=" not in override:
+            raise RecipeError(
+                f"--set {override!r} is not like field=value",
+                code="E-MANIFEST-SET",
+                remedy="say --set size=512",
+            )
     wanted = {
-        "content": _absolute(content),
+        "content": content and _absolute(content),
         "styles": [_absolute(style) for style in styles],
         "recipe": {**dials, "format": _FORMATS[suffix]},
         "overrides": list(overrides),
     }
     digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
     folder = Settings.from_environment().scratch / "paint" / digest
+    # Named as messages should call it.
+    name = dials["preset"] if dials["preset"] in PRESETS else "recipe"
+    pairing = {"recipe": name} | ({"content": "photo"} if content else {})
+    pairing |= {"style": "painting"} if styles else {}
     text = json.dumps(
         {
             "collection": "paint",
             "output": str(folder),
-            "content_sets": {"photo": [wanted["content"]]},
-            "style_sets": {"style": {"images": wanted["styles"], "blend": len(styles) > 1}},
-            "recipes": {"dials": wanted["recipe"]},
-            "pairings": [{"content": "photo", "style": "style", "recipe": "dials"}],
+            "content_sets": {"photo": [wanted["content"]]} if content else {},
+            "style_sets": {"painting": {"images": wanted["styles"], "blend": len(styles) > 1}}
+            if styles
+            else {},
+            "recipes": {name: wanted["recipe"]},
+            "pairings": [pairing],
         }
     )
-    manifest = parse(
-        text,
-        name="nst paint",
-        folder=str(Path.cwd()),
-        overrides=[f"recipe.dials.{override}" for override in overrides],
-    )
-    pairs = expand(manifest, find)
+    try:
+        manifest = parse(
+            text,
+            name="nst paint",
+            folder=str(Path.cwd()),
+            overrides=[f"recipe.{name}.{override}" for override in overrides],
+        )
+        pairs = expand(manifest, find)
+    except ManifestError as error:
+        raise ManifestError(dict.fromkeys(map(_as_typed, error.problems))) from None
     options = RunOptions(device=device, quiet=quiet)
     code, summary = paint_pairs(manifest, pairs, source="nst paint", options=options)
     told: dict[str, Any] = {**summary["pairs"][0]}
@@ -101,6 +124,13 @@ def paint_one(
         told |= {"picture": str(picture), "losses": None, "record": None}
         shutil.rmtree(folder)
     return code, told
+
+
+def _as_typed(problem: Problem) -> Problem:
+    """Return a problem with its place on the command line; nobody wrote the manifest."""
+    where = _IN_MANIFEST.sub("", problem.path)
+    message, _, _ = problem.message.partition("; add ")  # to the pairing
+    return replace(problem, line=None, column=None, path=where, message=message)
 
 
 def _absolute(location: str) -> str:
