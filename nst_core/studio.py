@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 class Studio:
     """One device with its networks loaded and its style targets remembered.
 
+    Attributes:
+        device: The device.
+        graphs: Whether it records evaluations.
+
     Args:
         device: Where everything is computed.
         load: Gives a network's weights; by default from where the table says they lie.
         remembered: Style targets kept, the least recently used are dropped first. One takes up to
             1 MB per layer.
+        graphs: Whether evaluations on a CUDA device are recorded; see :mod:`nst_core.graphs`.
     """
 
     def __init__(
@@ -38,8 +43,10 @@ class Studio:
         *,
         load: Callable[[Network], Weights] = load_weights,
         remembered: int = 256,
+        graphs: bool = False,
     ) -> None:
         self.device = torch.device(device)
+        self.graphs = graphs and self.device.type == "cuda"
         self._load = load
         self._features: dict[Hashable, Features] = {}
         self._targets: OrderedDict[Hashable, Measurement] = OrderedDict()

@@ -36,6 +36,7 @@ from tasks.jobs import Stopped
 from tasks.reading import Reading
 from tasks.render import PaintResult
 from tasks.second_tries import RUNG, adapted, require_painting
+from tasks.settings import Settings
 from tasks.time_lapse import VideoError, animation, video
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ _STUDIOS: dict[str, Studio] = {}
 def _studio(device: str) -> Studio:
     """Return this process's studio: networks and style targets outlive the pair."""
     if device not in _STUDIOS:
-        _STUDIOS[device] = Studio(device)
+        _STUDIOS[device] = Studio(device, graphs=Settings.from_environment().cuda_graphs)
     return _STUDIOS[device]
 
 

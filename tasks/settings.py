@@ -195,6 +195,12 @@ class Settings:
         "Threads in each painting process. Unset: what suits the slots.",
         default=None,
     )
+    cuda_graphs: bool = _fact(
+        "NST_CUDA_GRAPHS",
+        _switch,
+        "Whether CUDA cards record steps and replay them; `make bench-gpu` tells if it pays.",
+        default=False,
+    )
     notify_url: str | None = _fact(
         "NST_NOTIFY_URL",
         _webhook,

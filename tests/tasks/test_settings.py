@@ -30,6 +30,7 @@ def test_an_empty_environment_gives_the_defaults():
         ("NST_MEMORY_LIMIT", "6GiB", "memory_limit", 6 << 30),
         ("NST_SLOTS", "3", "slots", 3),
         ("NST_TORCH_THREADS", "2", "torch_threads", 2),
+        ("NST_CUDA_GRAPHS", "yes", "cuda_graphs", True),
         ("NST_NOTIFY_URL", "https://chat/hooks/1?k=2", "notify_url", "https://chat/hooks/1?k=2"),
         ("NST_NOTIFY_COMMAND", "mail -s 'done'", "notify_command", "mail -s 'done'"),
         ("AWS_ENDPOINT_URL", "http://minio:9000", "s3_endpoint", "http://minio:9000"),
