@@ -25,7 +25,7 @@ from typing import Any
 from manifests.pairs import OutputFormat
 from nst_core.presets import preset
 from tasks.durable import write_atomic
-from tasks.engines import lent
+from tasks.engines import slot_pool
 from tasks.fetching import Fetched
 from tasks.render import FetchedStyle, PaintJob, PaintResult
 from tasks.settings import Settings
@@ -75,7 +75,7 @@ def main() -> None:
             logs = folder / engine
             began = time.perf_counter()
             pools[engine], _ = stack.enter_context(
-                lent(settings, "benchmarks.engines:paint", most=1, logs=logs)
+                slot_pool(settings, "benchmarks.engines:paint", most=1, logs=logs)
             )
             pools[engine].warm()
             print(f"{engine} is warm after {time.perf_counter() - began:.1f} s")

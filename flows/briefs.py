@@ -1,4 +1,4 @@
-"""What is said of a pair: to the slot that paints it, in its picture, in its record."""
+"""What describes a pair: its slot's job, its picture's provenance, its record's fields."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Briefs:
-    """Says it for the pairs of one night.
+    """Describes the pairs of one night.
 
     Args:
         collection: Its name.

@@ -124,7 +124,7 @@ def paint(
     """Run the flow for an open night; what Prefect drops on the way is painted without it.
 
     Args:
-        night: Opened by :func:`flows.night.opened`.
+        night: Opened by :func:`flows.opening.open_night`.
         server: Where it is shown.
         manifest: Where it is written, for whoever watches.
         page: Where the gallery page will be found; by default in the night's own output.

@@ -1,4 +1,4 @@
-"""Prefect's own books: closed properly at the end of a run, and put right after a kill."""
+"""Runs in Prefect's database: told to their end, and put right after a process was killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of pairs under way, in the output's bucket: there for every machine, gone in the end."""
+"""Files of unfinished pairs, in the output's bucket: any machine can go on from them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def keep_of(target: str, settings: Settings) -> str | None:
 
 
 class Keeping(Observer):
-    """Clears away what is kept of pairs that are finished.
+    """Removes the files of pairs that are finished.
 
     Args:
         location: What `keep_of` returned.

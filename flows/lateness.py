@@ -1,4 +1,4 @@
-"""Nights that could not begin when they should: one is caught up with, the others are let go."""
+"""Nights that could not begin on time: the latest may still begin, the others are skipped."""
 
 from __future__ import annotations
 

@@ -11,8 +11,6 @@ import math
 import shutil
 import threading
 import time
-from collections import Counter
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,14 +23,10 @@ from manifests.comparing import identify
 from nst_core.errors import NSTError
 from tasks.attempts import CircuitBreaker, patiently
 from tasks.durable import explained
-from tasks.engines import lent
 from tasks.finished import Finished
 from tasks.jobs import SlotError, Stopped
-from tasks.lock import hold
-from tasks.output import Output
 from tasks.patience import Patience
-from tasks.records import PRODUCT_VERSION, Failure
-from tasks.render import Renderer
+from tasks.records import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -42,8 +36,9 @@ if TYPE_CHECKING:
     from manifests.comparing import Planned
     from manifests.pairs import Pair
     from manifests.schema import Manifest
+    from tasks.output import Output
     from tasks.records import Stage
-    from tasks.render import Rendered
+    from tasks.render import Rendered, Renderer
     from tasks.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -326,68 +321,6 @@ class Night:
         """Remove what helped to paint a pair that is published."""
         for folder in ("painting",) if keep_checkpoints else ("painting", "checkpoints"):
             shutil.rmtree(self.output.work / folder / planned.pair_id, ignore_errors=True)
-
-
-@contextmanager
-def opened(
-    manifest: Manifest,
-    pairs: Sequence[Pair],
-    *,
-    root: Path,
-    settings: Settings,
-    observer: Observer,
-    source: str,
-    deadline: float = math.inf,
-    retry_failed: bool = False,
-    draft: bool = False,
-    painter: str = "tasks.painter:main",
-    keep: str | None = None,
-) -> Iterator[Night]:
-    """Hold the output, start the slots, and give the night; stop and let go at the end.
-
-    Args:
-        manifest: What was asked for.
-        pairs: Expanded from it.
-        root: The output's folder on this machine.
-        settings: The machine's facts.
-        observer: Is told what happens.
-        source: The manifest's name, for whoever meets the lock.
-        deadline: Moment of ``time.monotonic()`` at which everything must be saved.
-        retry_failed: Whether pairs that failed in an earlier night are tried again.
-        draft: Whether every pair is painted small first.
-        painter: What paints in the slots, ``module:function``; a `tasks.jobs.Entry`.
-        keep: See :func:`tasks.engines.lent`.
-
-    Raises:
-        OutputLockedError: Another run holds the output.
-        OutputError: It cannot be written.
-        NSTError: There are no such devices here, or no such cluster.
-    """
-    output = Output(root)
-    with ExitStack() as stack:
-        stack.enter_context(hold(output.work, manifest=source))
-        # After a kill or a power cut sizes do not suffice: every finished file is read again.
-        rehash = not output.ledger.ended_cleanly()
-        output.recover()
-        output.ledger.note("run_start", manifest=source, product=PRODUCT_VERSION)
-        pool, memory = stack.enter_context(
-            lent(settings, painter, most=len(pairs), logs=output.work / "slots", keep=keep)
-        )
-        renderer = Renderer(pool, deadline=deadline, memory=memory)
-        night = Night(
-            manifest=manifest,
-            pairs=pairs,
-            output=output,
-            settings=settings,
-            renderer=renderer,
-            observers=[observer],
-            deadline=deadline,
-            retry_failed=retry_failed,
-            rehash=rehash,
-            draft=draft,
-        )
-        yield night
-        output.ledger.note("run_end", **Counter[str](outcome.state for outcome in night.outcomes))
 
 
 def _bytes(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""The word at the end of a run: JSON to a webhook, or to a command's standard input.
+"""How a run ended, told in JSON: to a webhook, or to a command's standard input.
 
 Whoever is to be told stands in the environment, not in a manifest: an address may be a secret. A
 message that cannot be delivered changes nothing about the run; it is said in one line.

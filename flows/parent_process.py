@@ -1,4 +1,4 @@
-"""No painting without somebody who looks after it."""
+"""Ending a night together with the process that started it."""
 
 from __future__ import annotations
 

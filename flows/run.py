@@ -18,8 +18,8 @@ from flows.display import display
 from flows.exit_codes import ExitCode, gravest
 from flows.keeping import Keeping, keep_of
 from flows.last_run import LastRun
-from flows.night import opened
 from flows.notifying import notified
+from flows.opening import open_night
 from flows.prefect_server import PrefectServer
 from flows.reporting import reported, say_goodbye
 from flows.signals import Signals, leave_on_sigterm
@@ -143,7 +143,7 @@ def paint_pairs(
     keep = keep_of(target, settings)
     with (
         display(quiet=options.quiet) as observer,
-        opened(
+        open_night(
             manifest,
             pairs,
             root=local_folder(target, settings.scratch),

@@ -1,4 +1,4 @@
-"""Painting a night with threads alone: what remains when Prefect is not to be had."""
+"""Painting a night in plain threads, where Prefect is not available."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def paint(night: Night) -> None:
     """Paint what is left of an open night.
 
     Args:
-        night: Opened by :func:`flows.night.opened`.
+        night: Opened by :func:`flows.opening.open_night`.
 
     Raises:
         NSTError: The night could not be planned.

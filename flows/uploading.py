@@ -1,4 +1,4 @@
-"""The way to a bucket, beside the painting: what is finished goes out while the rest is painted."""
+"""Uploading finished pairs to the output's bucket while the others are being painted."""
 
 from __future__ import annotations
 

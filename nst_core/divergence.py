@@ -1,4 +1,4 @@
-"""When a descent has gone astray: numbers that are none, and an objective that left for good."""
+"""When a descent has diverged: NaN or infinity, or an objective that does not come down again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the machine computes fastest: asked once, decided here."""
+"""What this machine computes fastest: dtypes and kinds of convolution."""
 
 from __future__ import annotations
 

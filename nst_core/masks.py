@@ -24,7 +24,7 @@ REST = "rest"
 
 
 def require_fit(mask: Size, picture: Size) -> None:
-    """Raise unless a mask is its picture's at another scale.
+    """Raise unless a mask has its picture's aspect ratio, to a pixel.
 
     Args:
         mask: (height, width) in pixels.

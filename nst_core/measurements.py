@@ -1,4 +1,4 @@
-"""What terms share: words for what they say of themselves, and the two commonest ways to judge."""
+"""What terms share: the words in which they describe themselves, and two ways to compare."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Reads = Literal["content", "style", "nothing"]
 Averages = Literal["measurement", "loss"]
 """What of a term is a mean over the positions of its layer: what it measures, or its loss.
 
-Such terms judge pictures of any size, tile by tile; one of which neither is sees whole pictures."""
+Either can be summed up tile by tile; a term without such a mean needs the whole picture at once."""
 
 
 class Compared:
-    """A term that asks for the very measurement of its target."""
+    """A term that compares what it measures with the same measurement of its target."""
 
     def target(self, measured: Measurement) -> Measurement:
         """Return what was measured of the target's picture."""

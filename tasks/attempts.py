@@ -57,11 +57,6 @@ class Decision:
     rung: int = 0
     pause: float = 0.0
 
-    @property
-    def degraded(self) -> tuple[str, ...]:
-        """What the next attempt does without, as the record names it."""
-        return MEMORY_LADDER[: self.rung]
-
 
 def decide(
     failures: Sequence[FailureKind], *, rung: int = 0, seconds_left: float = math.inf

@@ -1,4 +1,4 @@
-"""Who lends the slots: this machine, or the cluster that it belongs to."""
+"""Where the slots are: on this machine, or in the Ray cluster that it belongs to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class EngineError(NSTError):
 
 
 @contextmanager
-def lent(
+def slot_pool(
     settings: Settings, entry: str, *, most: int, logs: Path, keep: str | None = None
 ) -> Iterator[tuple[SlotPool, int | None]]:
     """Give a pool of slots, and the bytes that each may take (None: what its device has free).
@@ -62,7 +62,7 @@ def require_slots(settings: Settings) -> None:
     """Find out whether there are slots to paint in, and begin nothing.
 
     Raises:
-        NSTError: See :func:`lent`.
+        NSTError: See :func:`slot_pool`.
     """
     if settings.engine == "local":
         detect_slots(settings.device)

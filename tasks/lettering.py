@@ -1,4 +1,4 @@
-"""What every sheet is lettered with, and how it becomes a file."""
+"""Sheets to print: their typeface and colours, lines of text, and the finished file."""
 
 from __future__ import annotations
 

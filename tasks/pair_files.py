@@ -1,4 +1,4 @@
-"""What a pair takes along to another machine, and what of it comes home.
+"""The files of a pair that travel: to the machine that paints it, and back.
 
 Wherever a pair is painted, its files lie in two folders: ``painting``, where the finished files
 wait and the intermediate pictures gather, and ``checkpoints``. Whatever the painter keeps in them

@@ -1,4 +1,4 @@
-"""Secrets leave no trace: one function takes them out of any text before it is shown or kept.
+"""Secrets are taken out of every text before it is shown or kept.
 
 Three kinds are known: ``user:password@`` in an address, the signature fields of a signed request
 (as a query, as a header, as botocore's debug log prints them), and the values of all variables of

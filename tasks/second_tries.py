@@ -1,4 +1,4 @@
-"""What another try at a pair does otherwise, and what came out so that there has to be one."""
+"""Trying a pair again: the recipe of a later try, and the results that make one necessary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finished pictures that a person should look at first: twins, and losses out of line."""
+"""Finished pictures to look at first: near-duplicates, and unusually high losses."""
 
 from __future__ import annotations
 

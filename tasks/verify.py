@@ -1,4 +1,4 @@
-"""A second look at a whole output: is every byte still what its record says?
+"""Verifying a whole output: is every byte still what its record says?
 
 Looking changes nothing. Repairing takes the record of each damaged pair aside, which makes the
 pair unfinished, so that the next run paints exactly those again; what lies in the way then is

@@ -12,8 +12,8 @@ from PIL import Image
 
 from flows import threads
 from flows.enlarging import prepared
-from flows.night import opened
 from flows.observing import Observer
+from flows.opening import open_night
 from manifests.planning import expand
 from manifests.reader import read
 from tasks.output import Output
@@ -136,7 +136,7 @@ class ToyCollection:
         """
         manifest = read(self.path)
         manifest, pairs = prepared(prints) if prints else (manifest, expand(manifest, find))
-        with opened(
+        with open_night(
             manifest,
             pairs,
             root=root or self.output,

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from nst_core.errors import NSTError
-from tasks.engines import EngineError, lent, require_slots
+from tasks.engines import EngineError, require_slots, slot_pool
 from tasks.settings import Settings, SettingsError
 
 ENTRY = "tests.flows.toy_painter:main"
@@ -15,7 +15,7 @@ def test_this_machine_lends_its_own_slots(tmp_path):
     """No more than there are pairs."""
     settings = Settings(device="cpu", slots=4, torch_threads=1, memory_limit=1 << 30)
 
-    with lent(settings, ENTRY, most=2, logs=tmp_path) as (pool, memory):
+    with slot_pool(settings, ENTRY, most=2, logs=tmp_path) as (pool, memory):
         assert [spec.name for spec in pool.specs] == ["cpu-0", "cpu-1"]
         assert memory == 1 << 30
 
@@ -28,7 +28,7 @@ def test_an_engine_that_is_not_installed_is_named_with_what_to_do(tmp_path, monk
 
     with (
         pytest.raises(EngineError, match="'ray' is not installed") as caught,
-        lent(Settings(engine="ray"), ENTRY, most=1, logs=tmp_path),
+        slot_pool(Settings(engine="ray"), ENTRY, most=1, logs=tmp_path),
     ):
         pass
 
@@ -50,7 +50,7 @@ def test_a_cluster_that_does_not_answer_is_an_environment_at_fault(tmp_path, add
 
     with (
         pytest.raises(NSTError, match=said) as caught,
-        lent(Settings(engine="ray", ray_address=address), ENTRY, most=1, logs=tmp_path),
+        slot_pool(Settings(engine="ray", ray_address=address), ENTRY, most=1, logs=tmp_path),
     ):
         pass
 
