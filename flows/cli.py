@@ -346,7 +346,7 @@ def paint(
     if as_json:
         print_json(told)
     elif told["picture"]:
-        announce(f"✓ {told['picture']}")
+        announce(f"the picture: {told['picture']}")
     elif not told["error"]:  # the display has told an error
         announce("not finished; the same command continues")
     raise typer.Exit(code)

@@ -72,6 +72,8 @@ class Tally:
             pair.total = event["total"]
         elif event["kind"] == "stage":
             pair.stage, pair.planned = event["stage"], 0
+        elif event["kind"] == "sketch":
+            pair.stage = f"sketch {event['number']} of at most {event['most']}"
         elif event["kind"] == "retry":
             pair.stage = f"attempt {event['attempt']}"
         return pair
@@ -87,9 +89,14 @@ class Tally:
         return sum(self.counts.values())
 
     @property
+    def shares(self) -> float:
+        """How much is painted of the pairs under way, in pairs."""
+        return sum(one.done / one.planned for _, one in self.under_way.values() if one.planned)
+
+    @property
     def seconds_left(self) -> float:
         """Estimate for the whole night, from the pairs painted so far; NaN while unknown."""
-        shares = sum(one.done / one.planned for _, one in self.under_way.values() if one.planned)
+        shares = self.shares
         painted = self.counts["complete"] + shares
         if painted < 0.2:  # noqa: PLR2004 # before that, start-up is most of what was measured
             return math.nan
@@ -172,7 +179,7 @@ class LiveDisplay(Observer):
                 + (f", {tally.counts['failed']} failed" if tally.counts["failed"] else ""),
                 style="bold",
             ),
-            ProgressBar(total=tally.planned, completed=tally.ended, width=20),
+            ProgressBar(total=tally.planned, completed=tally.ended + tally.shares, width=20),
             Text("" if math.isnan(left) else f"{span(left)} left", style="bold"),
         )
         yield overall
@@ -224,7 +231,8 @@ class LineDisplay(Observer):
         with self._guard:
             pair = self._tally.event(planned, event)
             now = time.monotonic()
-            if event["kind"] == "progress" and now - pair.told < _SECONDS_BETWEEN_LINES:
+            is_passing = event["kind"] in {"progress", "sketch"}
+            if is_passing and now - pair.told < _SECONDS_BETWEEN_LINES:
                 return
             pair.told = now
         if event["kind"] == "retry":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING
 
 import torch
@@ -101,7 +102,7 @@ def synthesize(
     studio: Studio,
     on_step: Callable[[Step], None] | None = None,
     on_start: Callable[[Step], None] | None = None,
-    on_sketch: Callable[[], None] | None = None,
+    on_sketch: Callable[[int], None] | None = None,
     resume: Snapshot | None = None,
     memory: Memory = UNLIMITED,
 ) -> Synthesis:
@@ -115,7 +116,8 @@ def synthesize(
         pictures: What it reads.
         studio: The device, with networks and style targets that are worth keeping.
         on_step: Called after every step.
-        on_sketch: Called after every step of the sketches that legibility takes, before all others.
+        on_sketch: Called after every step of the sketches that legibility takes, before all others,
+            with the number of the sketch, from 1.
         on_start: Called once with the first canvas, as step 0; not when a painting is resumed.
         resume: Continue from here; on a CPU the result is bitwise that of an uninterrupted run
             in the same memory.
@@ -172,16 +174,18 @@ def _factor_of(
     target: float,
     pictures: Pictures,
     studio: Studio,
-    on_sketch: Callable[[], None] | None,
+    on_sketch: Callable[[int], None] | None,
 ) -> float:
     """Return by what the content weights are to be multiplied, from sketches of this pair."""
+    numbers = count(1)
 
     def sketched(factor: float) -> float:
+        number = next(numbers)
         sketch = synthesize(
             sketch_of(recipe, factor),
             pictures,
             studio=studio,
-            on_step=None if on_sketch is None else lambda _: on_sketch(),
+            on_step=None if on_sketch is None else lambda _: on_sketch(number),
         )
         return legibility_of(sketch.image, pictures, recipe, studio)
 

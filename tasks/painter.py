@@ -26,6 +26,7 @@ from nst_core.networks import network
 from nst_core.octave_run import Snapshot
 from nst_core.octaves import size_of
 from nst_core.recipe import ALGORITHM_VERSION
+from nst_core.sketches import SKETCHES
 from nst_core.studio import Studio
 from nst_core.synthesis import Synthesis, synthesize
 from nst_core.weights_files import weights_sha256
@@ -109,6 +110,7 @@ class _PaintingPair:
         self._resumed_at: list[int] = []
         self._began = time.monotonic()
         self._told = -1.0
+        self._sketch = 0
 
     def paint(self) -> PaintResult:
         job = self._job
@@ -178,14 +180,14 @@ class _PaintingPair:
         if self._job.output.keeps_frame(0):
             self._keep_frame(start)
 
-    def _on_sketch(self) -> None:
+    def _on_sketch(self, number: int) -> None:
         """Stop where nothing is worth saving, and be heard of meanwhile."""
         if self._stop.is_set():
             raise Stopped("stopped while it sketched")
         now = time.monotonic()
-        if self._told < 0 or now - self._told >= _SECONDS_BETWEEN_SIGNS:
-            self._told = now
-            self._emit({"kind": "stage", "stage": "sketching"})
+        if number != self._sketch or now - self._told >= _SECONDS_BETWEEN_SIGNS:
+            self._told, self._sketch = now, number
+            self._emit({"kind": "sketch", "number": number, "most": SKETCHES})
 
     def _on_step(self, step: Step) -> None:
         if step.losses:

@@ -132,6 +132,18 @@ def test_lines_are_few_however_fast_the_painter_reports(toy, lines):
     assert written() == ["cat × monet: 1024×768 px, step 0 of 100, loss 0.2941"]
 
 
+def test_lines_tell_sketches_now_and_then(toy, lines):
+    """A log of a night does not list each of them."""
+    display, written = lines
+    with toy(contents=("cat",)).night() as night:
+        (cat,) = planned_night(night)
+        display.event(cat, {"kind": "stage", "stage": "reading"})
+        for number in range(1, 4):
+            display.event(cat, {"kind": "sketch", "number": number, "most": 5})
+
+    assert written() == ["cat × monet: reading"]
+
+
 def test_lines_stay_lines_whatever_a_picture_is_called(toy, lines):
     """Neither line breaks nor escape sequences of a file's name reach the terminal."""
     collection = toy(contents=())
@@ -194,6 +206,16 @@ def test_the_table_tells_what_a_pair_waits_for(toy, live):
         display.event(cat, {"kind": "stage", "stage": "reading"})
 
     assert drawn()[0].endswith("reading")
+
+
+def test_the_table_counts_sketches(toy, live):
+    """They come before the first step, and nobody knows beforehand how many it takes."""
+    display, drawn, _ = live
+    with toy(contents=("cat",)).night(guest=display) as night:
+        (cat,) = planned_night(night)
+        display.event(cat, {"kind": "sketch", "number": 2, "most": 5})
+
+    assert drawn()[0].endswith("sketch 2 of at most 5")
 
 
 def test_finished_pairs_leave_the_table_and_stay_in_the_terminal(toy, live):

@@ -12,6 +12,7 @@ from nst_core.legibility import legibility
 from nst_core.pictures import Pictures, Style
 from nst_core.presets import preset
 from nst_core.recipe import Recipe
+from nst_core.sketches import SKETCHES
 from nst_core.studio import Studio
 from nst_core.synthesis import synthesize
 from nst_core.terms import Content, Gram
@@ -101,20 +102,31 @@ def test_a_painting_goes_on_with_the_weight_that_was_found(studio):
         studio,
         0.9,
         on_step=lambda step: snapshots.append(step.snapshot()),
-        on_sketch=lambda: sketched.append(1),
+        on_sketch=sketched.append,
     )
     before = len(sketched)
-    resumed = painting(studio, 0.9, resume=snapshots[1], on_sketch=lambda: sketched.append(1))
+    resumed = painting(studio, 0.9, resume=snapshots[1], on_sketch=sketched.append)
 
     assert torch.equal(resumed.image, whole.image)
     assert resumed.content_factor == whole.content_factor != 1
     assert len(sketched) == before > 0
 
 
+def test_sketches_are_numbered(studio):
+    """So that whoever waits sees how far they are."""
+    seen: list[int] = []
+
+    painting(studio, 0.9, on_sketch=seen.append)
+
+    assert seen == sorted(seen)
+    assert set(seen) == set(range(1, seen[-1] + 1))
+    assert seen[-1] <= SKETCHES
+
+
 def test_sketches_can_be_stopped(studio):
     """Where a run ends, there is not much to wait for."""
 
-    def stop() -> None:
+    def stop(_: int) -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
