@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.flows.waiting import shared
+from tests.waiting import shared
 
 NST = Path(sys.executable).with_name("nst")
 

@@ -9,7 +9,7 @@ import pytest
 from flows.prefect_server import PrefectServer, environment
 from tests.flows.command import Nst
 from tests.flows.toy_collection import ToyCollection
-from tests.flows.waiting import until
+from tests.waiting import until
 
 # Prefect reads its environment when it is imported, which the tests' own imports do.
 _HOME = tempfile.TemporaryDirectory(prefix="nst-prefect-")

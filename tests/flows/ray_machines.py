@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.flows.waiting import until
+from tests.waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
 RAY = Path(sys.executable).with_name("ray")

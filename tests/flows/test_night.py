@@ -21,7 +21,7 @@ from tasks.output import Output
 from tasks.records import Record
 from tasks.upload import Drained
 from tests.flows.toy_collection import TINY, Guest, draw
-from tests.flows.waiting import until
+from tests.waiting import until
 
 
 def states(outcomes):

@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from tests.flows.waiting import until
+from tests.waiting import until
 
 _CHILD = """
 import signal, sys, time

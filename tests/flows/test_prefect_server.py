@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from flows.prefect_server import PrefectServer, environment
-from tests.flows.waiting import until
+from tests.waiting import until
 
 START = """
 import signal, sys

@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.watching import Lookout, emit
 from tests.flows.command import Nst
 from tests.flows.toy_collection import draw
-from tests.flows.waiting import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -18,7 +18,7 @@ from tasks.pair_files import Keep
 from tasks.storage import store_for
 from tests.flows.command import Nst
 from tests.flows.ray_machines import RayMachines
-from tests.flows.waiting import until
+from tests.waiting import until
 
 pytest.importorskip("ray", reason="Ray is an extra: pip install 'nst-gallery[ray]'")
 

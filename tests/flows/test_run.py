@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.flows.command import Nst
 from tests.flows.toy_collection import ToyCollection, draw
-from tests.flows.waiting import shared
+from tests.waiting import shared
 
 CONTENTS = ("cat", "dog")
 STYLES = ("degas", "klee", "monet")

@@ -15,7 +15,7 @@ from tasks.output import Output
 from tasks.verify import verify
 from tests.flows.command import Nst
 from tests.flows.toy_collection import ToyCollection
-from tests.flows.waiting import shared, until
+from tests.waiting import shared, until
 
 pytestmark = pytest.mark.slow
 

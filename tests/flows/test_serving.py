@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.flows.command import Nst
-from tests.flows.waiting import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from flows.signals import Signals
-from tests.flows.waiting import until
+from tests.waiting import until
 
 INSIST = """
 import os, signal, threading

@@ -24,8 +24,8 @@ from tasks.storage import store_for
 from tasks.storage_errors import RefusedError
 from tests.flows.command import Nst
 from tests.flows.toy_collection import Guest, ToyCollection, draw
-from tests.flows.waiting import shared, until
 from tests.tasks.fault_proxy import ALWAYS, Fault
+from tests.waiting import shared, until
 
 
 class Exhibition:

@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.watching import EVENT, Difference, EventError, Lookout, emit, fingerprints
 from tasks.storage import store_for
 from tests.flows.toy_collection import draw
-from tests.flows.waiting import until
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from manifests.reader import read
 from tasks.output import Output
 from tasks.settings import Settings
 from tasks.storage import find
-from tests.flows.waiting import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 from nst_core.color_profiles import srgb_profile
 from nst_core.images import decode, encode
+from tests.nst_core.picture_files import file_of
 
 # Columns: the XYZ of red, green and blue, relative to D50.
 ADOBE = np.array(
@@ -79,13 +80,6 @@ def from_adobe(values):
     """Return the sRGB values of Adobe RGB values, both (..., 3) in [0, 1]."""
     light = values**ADOBE_GAMMA @ (np.linalg.inv(SRGB) @ ADOBE).T
     return srgb_curve(light.clip(0, 1))
-
-
-def file_of(image, kind, **options):
-    """Return the picture as Pillow writes it."""
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 def found(data):

@@ -8,7 +8,7 @@ import torch
 from nst_core.distributions import Histogram, MeanStd, SlicedWasserstein
 from nst_core.statistics import directions
 from nst_core.terms import Wasserstein
-from tests.nst_core.toy import noise
+from tests.nst_core.toy import CANVAS, PICTURE, loss_of, noise
 
 TERMS = (
     MeanStd(layer="relu1_1"),
@@ -16,15 +16,6 @@ TERMS = (
     SlicedWasserstein(layer="relu1_1", bins=12, directions=7),
 )
 EACH = pytest.mark.parametrize("term", TERMS, ids=lambda term: term.kind)
-
-# Two channels of 2×2 positions, on the canvas and in the picture it is compared with.
-CANVAS = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]], [[0.0, 1.0], [0.0, 1.0]]]])
-PICTURE = torch.tensor([[[[1.0, 0.0], [3.0, 2.0]], [[0.0, 1.0], [2.0, 1.0]]]])
-
-
-def loss_of(term, canvas, picture):
-    """Compare a canvas with a picture."""
-    return term.loss(term.measure(canvas), term.target(term.measure(picture)))
 
 
 def test_mean_std_by_hand():

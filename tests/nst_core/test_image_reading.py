@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import warnings
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,6 +17,7 @@ from PIL import Image, ImageCms
 
 from nst_core.errors import ImageError
 from nst_core.images import decode, inspect, read_provenance
+from tests.nst_core.picture_files import chunk
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 17, 4), np.uint8)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -213,12 +213,6 @@ def test_unknown_kinds_of_pixel_are_refused_with_a_way_out():
 
     with pytest.raises(ImageError, match="save it again as an ordinary RGB picture"):
         decode(data)
-
-
-def chunk(name, body):
-    """Return one chunk of a PNG."""
-    checksum = zlib.crc32(name + body)
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", checksum)
 
 
 def bomb(kind, side):

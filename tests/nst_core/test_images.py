@@ -10,25 +10,9 @@ from PIL import ExifTags, Image, ImageOps
 
 from nst_core.errors import ImageError
 from nst_core.images import decode, inspect, resize
+from tests.nst_core.picture_files import file_of, flat, values
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-
-
-def file_of(image, kind, **options):
-    """Return the picture as Pillow writes it."""
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def flat(mode, color, size=(3, 2)):
-    """Return a picture of one colour."""
-    return Image.new(mode, size, color)
-
-
-def values(data, **options):
-    """Return the decoded pixels as (H, W, 3), 0 to 255, not rounded."""
-    return decode(data, **options).pixels[0].permute(1, 2, 0).double().numpy() * 255
 
 
 def test_jpeg_colors_are_those_of_the_decoder():

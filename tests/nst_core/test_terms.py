@@ -11,11 +11,7 @@ from hypothesis import strategies as st
 from nst_core.architectures import IMAGE
 from nst_core.statistics import covariance, moments
 from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein, term_names
-from tests.nst_core.toy import noise
-
-# Two channels of 2×2 positions, on the canvas and in the picture it is compared with.
-CANVAS = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]], [[0.0, 1.0], [0.0, 1.0]]]])
-PICTURE = torch.tensor([[[[1.0, 0.0], [3.0, 2.0]], [[0.0, 1.0], [2.0, 1.0]]]])
+from tests.nst_core.toy import CANVAS, PICTURE, loss_of, noise
 
 TERMS = (
     Content(layer="relu1_1"),
@@ -27,11 +23,6 @@ TERMS = (
     TotalVariation(stencil="squared"),
     Gamut(),
 )
-
-
-def loss_of(term, canvas, picture):
-    """Compare a canvas with a picture."""
-    return term.loss(term.measure(canvas), term.target(term.measure(picture)))
 
 
 def textbook_distance(mean, spread, other_mean, other_spread):

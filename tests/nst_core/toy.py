@@ -29,6 +29,16 @@ TOY = Network(
 )
 
 
+# Two channels of 2×2 positions, on the canvas and in the picture it is compared with.
+CANVAS = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]], [[0.0, 1.0], [0.0, 1.0]]]])
+PICTURE = torch.tensor([[[[1.0, 0.0], [3.0, 2.0]], [[0.0, 1.0], [2.0, 1.0]]]])
+
+
+def loss_of(term: Any, canvas: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
+    """Compare a canvas with a picture."""
+    return term.loss(term.measure(canvas), term.target(term.measure(picture)))
+
+
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     """Give seeded normal numbers in float64."""
     seeded = torch.Generator().manual_seed(seed)

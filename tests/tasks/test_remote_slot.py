@@ -21,7 +21,7 @@ from tasks.remote_slot import RemoteSlot
 from tasks.render import FetchedStyle, PaintJob
 from tasks.storage import store_for
 from tests.flows.toy_collection import draw
-from tests.flows.waiting import until
+from tests.waiting import until
 
 PAIR_ID = "ab" * 32
 

@@ -15,16 +15,9 @@ import pytest
 from tasks.devices import SlotSpec
 from tasks.jobs import JobError, SlotDied, SlotStalled, SlotUnusable, Stopped
 from tasks.slots import SlotPool
+from tests.waiting import until
 
 TOYS = Path(__file__).parent
-
-
-def until(condition, seconds=120.0):
-    """Wait for a condition; the number of seconds is only for a machine that is in trouble."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 def is_gone(pid):
