@@ -58,33 +58,17 @@ class DeviceError(NSTError):
     kind = "environment"
 
 
-def detect_slots(
-    device: str = "auto",
-    *,
-    slots: int | None = None,
-    threads: int | None = None,
-    cards: Callable[[], dict[str, int]] | None = None,
-    cores: int | None = None,
-) -> list[SlotSpec]:
-    """Return the slots to paint in.
+def find_devices(device: str, cards: Callable[[], dict[str, int]] | None = None) -> list[str]:
+    """Return the devices that a ``--device`` means: ``cpu``, ``mps``, ``cuda:0``, ``cuda:1``.
 
     Args:
         device: ``cpu``, ``cuda`` (every card), ``cuda:0,cuda:1``, ``mps``, or ``auto``: the cards
             if there are any, else the CPU.
-        slots: How many; by default one for each card, or one for each CPU core.
-        threads: Of torch in each; by default the cores are shared out, one at least.
         cards: Counts the devices of each kind, ``cuda`` and ``mps``; by default `count_cards`.
-        cores: Of the CPU; by default `count_cores`.
 
     Raises:
         DeviceError: There is no such device here.
     """
-    names = find_devices(device, cards)
-    return arrange(names, slots=slots, threads=threads, cores=cores)
-
-
-def find_devices(device: str, cards: Callable[[], dict[str, int]] | None = None) -> list[str]:
-    """Return the devices that a ``--device`` means, all of them there; see `detect_slots`."""
     if device == "cpu":
         return ["cpu"]
     parts = list(dict.fromkeys(device.split(",")))
@@ -116,7 +100,14 @@ def arrange(
     threads: int | None = None,
     cores: int | None = None,
 ) -> list[SlotSpec]:
-    """Return slots on devices that are there; see `detect_slots`."""
+    """Return slots on devices that are there.
+
+    Args:
+        names: Of the devices; see `find_devices`.
+        slots: How many; by default one for each card, or one for each CPU core.
+        threads: Of torch in each; by default the cores are shared out, one at least.
+        cores: Of the CPU; by default `count_cores`.
+    """
     cores = cores or count_cores()
     count = slots or (cores if names == ["cpu"] else len(names))
     threads = threads or max(1, cores // count)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nst_core.errors import NSTError
-from tasks.devices import detect_slots
+from tasks.devices import find_devices
 from tasks.memory import memory_of_slot
 from tasks.slots import SlotPool
 from tasks.tuning import slots_of
@@ -65,7 +65,7 @@ def require_slots(settings: Settings) -> None:
         NSTError: See :func:`slot_pool`.
     """
     if settings.engine == "local":
-        detect_slots(settings.device)
+        find_devices(settings.device)
         return
     cluster, _ = _ray()
     with cluster.joined(settings):

@@ -134,7 +134,7 @@ class Settings:
     engine: str = _fact(
         "NST_ENGINE",
         _one_of("local", "ray"),
-        "Who lends the slots: local, this machine; or ray, the cluster at RAY_ADDRESS.",
+        "Where the slots are: local, on this machine; or ray, on the cluster at RAY_ADDRESS.",
         default="local",
     )
     ray_address: str = _fact(

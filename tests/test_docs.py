@@ -12,6 +12,7 @@ import manifests
 from manifests.reader import read
 from nst_core.manners import MANNERS, fitting
 from tasks.records import Record
+from tasks.settings import Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
 JOBS = DOCS / "jobs"
@@ -41,6 +42,14 @@ def test_pictures_of_the_manners_are_small_and_credited():
         row = re.search(rf"\| `{path.relative_to(pictures)}` .*", told)
         assert row, path
         assert hashlib.sha256(path.read_bytes()).hexdigest()[:16] in row[0]
+
+
+def test_every_setting_is_explained():
+    """The table of environment variables is what the settings say of themselves."""
+    told = (DOCS / "operations" / "settings.md").read_text()
+    rows = [f"| `{variable}` | {meaning} |" for variable, meaning in Settings.explain()]
+
+    assert re.findall(r"^\| `.*", told, re.MULTILINE) == rows
 
 
 def test_every_recipe_has_its_record():

@@ -11,7 +11,7 @@ from flows.forecast import forecast
 from flows.sources import read_manifest
 from manifests.planning import expand
 from tasks.calibration import remembered_at
-from tasks.devices import detect_slots
+from tasks.devices import arrange
 from tasks.storage import find
 
 
@@ -29,7 +29,7 @@ def made(toy, monkeypatch):
         monkeypatch.setenv(f"NST_{name}", str(value))
     known = {"step": [1, 0], "setup": [0, 0], "row": [0, 0], "ceiling": 1.0}
     (pair, *_) = expand(read_manifest(str(made.path)), find)
-    path = remembered_at(scratch, detect_slots("cpu", slots=1, threads=1), pair.recipe)
+    path = remembered_at(scratch, arrange(["cpu"], slots=1, threads=1), pair.recipe)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(known | {"version": version("nst-gallery")}))
     return made

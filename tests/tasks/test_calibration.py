@@ -9,7 +9,7 @@ from nst_core.dials import Dials, turn
 from nst_core.octaves import Octaves
 from nst_core.presets import preset
 from tasks.calibration import Cost, Speed, remembered_at
-from tasks.devices import detect_slots
+from tasks.devices import arrange
 
 GALLERY = preset("gallery").recipe
 SPEED = Speed(step=Cost(1, 0.01), setup=Cost(100, 0), row=Cost(1000, 0), ceiling=1e9)
@@ -26,7 +26,7 @@ def test_a_pair_takes_its_steps_its_octaves_and_its_log():
 
 def test_what_costs_the_same_is_measured_once():
     """Sizes, steps and weights make no other kind of recipe; networks and precisions do."""
-    specs, scratch = detect_slots("cpu", slots=1, threads=1), Path("scratch")
+    specs, scratch = arrange(["cpu"], slots=1, threads=1), Path("scratch")
     asked = remembered_at(scratch, specs, GALLERY)
     alike = turn(GALLERY, Dials(size=1024, content_weight=0.5, steps=10))
     others = [replace(GALLERY, precision="fp32"), preset("pastiche").recipe]

@@ -7,10 +7,11 @@ import pytest
 from tasks.devices import (
     DeviceError,
     SlotSpec,
+    arrange,
     cgroup_cores,
     count_cards,
     count_cores,
-    detect_slots,
+    find_devices,
     worker_environment,
 )
 
@@ -20,9 +21,14 @@ def cards(cuda=0, mps=0):
     return lambda: {"cuda": cuda, "mps": mps}
 
 
+def slots_on(device, *, cards=None, **given):
+    """Return the slots on the devices that a ``--device`` means."""
+    return arrange(find_devices(device, cards), **given)
+
+
 def test_a_cpu_has_a_single_threaded_slot_per_core():
     """Small pictures are painted fastest one to a core."""
-    assert detect_slots("cpu", cores=3) == [
+    assert slots_on("cpu", cores=3) == [
         SlotSpec("cpu-0", "cpu", 1),
         SlotSpec("cpu-1", "cpu", 1),
         SlotSpec("cpu-2", "cpu", 1),
@@ -31,17 +37,17 @@ def test_a_cpu_has_a_single_threaded_slot_per_core():
 
 def test_fewer_cpu_slots_share_the_cores():
     """A single large picture may use all cores."""
-    assert detect_slots("cpu", slots=1, cores=8) == [SlotSpec("cpu", "cpu", 8)]
+    assert slots_on("cpu", slots=1, cores=8) == [SlotSpec("cpu", "cpu", 8)]
 
 
 def test_threads_can_be_chosen():
     """Who wants a certain number of threads gets it."""
-    assert [spec.threads for spec in detect_slots("cpu", slots=2, threads=3, cores=8)] == [3, 3]
+    assert [spec.threads for spec in slots_on("cpu", slots=2, threads=3, cores=8)] == [3, 3]
 
 
 def test_each_card_has_a_slot():
     """All cards are used, and the cores are shared out."""
-    assert detect_slots("cuda", cards=cards(cuda=2), cores=16) == [
+    assert slots_on("cuda", cards=cards(cuda=2), cores=16) == [
         SlotSpec("cuda0", "cuda:0", 8),
         SlotSpec("cuda1", "cuda:1", 8),
     ]
@@ -49,14 +55,14 @@ def test_each_card_has_a_slot():
 
 def test_named_cards_have_slots():
     """Only those that were named, in that order, once."""
-    specs = detect_slots("cuda:2,cuda:0,cuda:2", cards=cards(cuda=3), cores=4)
+    specs = slots_on("cuda:2,cuda:0,cuda:2", cards=cards(cuda=3), cores=4)
 
     assert [spec.device for spec in specs] == ["cuda:2", "cuda:0"]
 
 
 def test_cards_can_have_several_slots():
     """More slots than cards go round the cards, under names of their own."""
-    specs = detect_slots("cuda", slots=4, cards=cards(cuda=2), cores=4)
+    specs = slots_on("cuda", slots=4, cards=cards(cuda=2), cores=4)
 
     assert [spec.device for spec in specs] == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
     assert len({spec.name for spec in specs}) == 4
@@ -72,20 +78,20 @@ def test_cards_can_have_several_slots():
 )
 def test_auto_takes_the_best_there_is(found, devices):
     """Cards before Apple's graphics before the CPU."""
-    assert [spec.device for spec in detect_slots("auto", cards=found, cores=2)] == devices
+    assert [spec.device for spec in slots_on("auto", cards=found, cores=2)] == devices
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "cuda:0,cuda:1", "mps"])
 def test_a_device_that_is_not_there_is_refused(device):
     """Naming what there is instead."""
     with pytest.raises(DeviceError, match=r"finds (cuda:0|no card)"):
-        detect_slots(device, cards=cards(cuda=0 if device == "cuda" else 1), cores=1)
+        find_devices(device, cards(cuda=0 if device == "cuda" else 1))
 
 
 def test_a_device_nobody_knows_is_refused():
     """With the nearest that is known."""
     with pytest.raises(DeviceError, match="no device 'cuda0'; did you mean 'cuda:0'"):
-        detect_slots("cuda0", cards=cards(cuda=1), cores=1)
+        find_devices("cuda0", cards(cuda=1))
 
 
 def test_the_cpu_asks_for_no_cards():
@@ -94,12 +100,12 @@ def test_the_cpu_asks_for_no_cards():
     def unwanted():
         raise AssertionError
 
-    assert detect_slots("cpu", cards=unwanted, cores=1)
+    assert find_devices("cpu", unwanted) == ["cpu"]
 
 
 def test_torch_is_not_imported_here():
     """The process of the flow stays light."""
-    code = "import sys; from tasks.devices import detect_slots; detect_slots(); print(*sys.modules)"
+    code = "import sys; from tasks.devices import *; count_cards(); print(*sys.modules)"
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

@@ -115,14 +115,6 @@ def test_scratch_follows_xdg(xdg: str, expected: Path, monkeypatch: pytest.Monke
     assert settings.scratch == expected / "nst-gallery"
 
 
-def test_every_fact_is_explained():
-    """Each field has a variable and a sentence of its own."""
-    explained = Settings.explain()
-
-    assert len(explained) == len(dataclasses.fields(Settings)) == len(dict(explained))
-    assert all(meaning.endswith(".") for _, meaning in explained)
-
-
 def test_settings_are_a_value():
     """Settings cannot be changed, and equal ones are the same key."""
     one, two = Settings.from_environment({}), Settings.from_environment({})
