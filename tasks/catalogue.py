@@ -68,6 +68,8 @@ class Catalogue:
         self._contents, self._styles = _Table(), _Table()
         self._recipes, self._environments = _Table(), _Table()
         self._recipe_numbers: dict[str, int] = {}
+        # A name that stands under every picture tells nothing of any.
+        self._names_recipes = len({record.recipe_name for record in records}) > 1
         self.pictures = [self._picture(record) for record in hung(records)]
         self.failures = [self._failure(failure) for failure in failures]
         self.collections = sorted({each["collection"] for each in self.pictures + self.failures})
@@ -144,7 +146,7 @@ class Catalogue:
             "labels": {name: text for name, text in record.labels.items() if name in FACETS},
             "tags": [
                 *(record.labels[name] for name in FACETS[1:] if record.labels.get(name)),
-                record.recipe_name,
+                *([record.recipe_name] if self._names_recipes else []),
             ],
             "credits": record.credits,
             "state": _state(record),

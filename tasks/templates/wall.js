@@ -4,7 +4,8 @@ const wall = (() => {
   const list = document.querySelector('ul.wall');
   const works = [...list.children];
   const GAP = { wide: 40, narrow: 24 };
-  const LABEL = 84; // Height of a label: three lines, clipped.
+  // Height of a label: two lines, and a third where some picture has one; clipped.
+  const LABEL = list.querySelector('.small') ? 84 : 64;
   let shown = works;
 
   function choose() {
@@ -27,6 +28,7 @@ const wall = (() => {
     const width = (room - gap * (columns - 1)) / columns;
     const heights = new Array(columns).fill(0);
     list.classList.add('hung');
+    list.style.setProperty('--label', `${LABEL}px`);
     for (const work of shown) {
       const { width: wide, height: high } = pictures[work.dataset.number];
       const column = heights.indexOf(Math.min(...heights));

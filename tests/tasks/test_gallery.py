@@ -190,6 +190,19 @@ def test_choices_are_offered_where_there_is_a_choice(page):
     assert "recipe" not in facets
 
 
+def test_the_recipe_stands_under_pictures_only_where_there_are_several(page, tmp_path):
+    """A name that all share tells nothing of any."""
+    output = Output(tmp_path / "out")
+    content, style = ("cat", "/photos/cat.jpg"), ("Woodcut", "/art/woodcut.jpg")
+    for number, recipe in enumerate(("evening", "bold")):
+        publish(output, pair(number, content, style, recipe_name=recipe), number)
+    several = Page(build(output.root)).data["pictures"]
+
+    assert {each["recipe_name"] for each in page.data["pictures"]} == {"evening"}
+    assert not any("evening" in each["tags"] for each in page.data["pictures"])
+    assert {each["tags"][-1] for each in several} == {"evening", "bold"}
+
+
 def test_neighbours_differ(page):
     """The wall never hangs two pictures of one content in a row."""
     pictures = page.data["pictures"]
