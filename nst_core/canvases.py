@@ -47,7 +47,13 @@ class Pixels:
         return PixelView(spectral_filter(size, like, self.spectral) if self.spectral else None)
 
     def noise_picture(self, size: Size, deviation: float, generator: torch.Generator) -> Tensor:
-        """Return a start picture of white noise around mid-grey, (1, 3, H, W) in [0, 1]."""
+        """Return a start picture of white noise around mid-grey, (1, 3, H, W) in [0, 1].
+
+        Args:
+            size: (height, width) in pixels.
+            deviation: Standard deviation of every value, in units of [0, 1].
+            generator: Seeded, on the CPU.
+        """
         import torch
 
         return (0.5 + deviation * torch.randn(1, 3, *size, generator=generator)).clamp(0, 1)
@@ -83,7 +89,13 @@ class Fourier:
         return FourierView(size, like, self.spectral)
 
     def noise_picture(self, size: Size, deviation: float, generator: torch.Generator) -> Tensor:
-        """Return the picture of a spectrum with normal coefficients, (1, 3, H, W) in (0, 1)."""
+        """Return the picture of a spectrum with normal coefficients, (1, 3, H, W) in (0, 1).
+
+        Args:
+            size: (height, width) in pixels.
+            deviation: Standard deviation of every coefficient.
+            generator: Seeded, on the CPU.
+        """
         import torch
 
         spectrum = deviation * torch.randn(1, 3, size[0], size[1] // 2 + 1, 2, generator=generator)

@@ -97,6 +97,17 @@ class OctaveRun:
     ) -> OctaveRun:
         """Set an octave up: from the start, from the previous octave, or from a snapshot.
 
+        Args:
+            recipe: How to paint; its content weights are already multiplied by the factor.
+            pictures: What it reads.
+            studio: The device, with networks and style targets that are worth keeping.
+            index: Index of the octave, from 0.
+            octave: Its size and steps.
+            content_factor: By which the content weights were multiplied for legibility's sake.
+            memory: What the octave may take.
+            previous: The octave before it, at its end; None for the first.
+            resumed: A state of this octave to go on from, or None.
+
         Raises:
             RecipeError: A region or a layer that the recipe needs is missing.
         """

@@ -61,7 +61,13 @@ class OutputLockedError(OutputError):
 
     @classmethod
     def by(cls, holder: Holder | None, output: object, *, remedy: str) -> Self:
-        """Return the error that names the run; None has not signed yet."""
+        """Return the error that names the run.
+
+        Args:
+            holder: The run; None if it holds the lock and has not written yet who it is.
+            output: What it holds.
+            remedy: What a person can do.
+        """
         who = holder or "it has not said which"
         return cls(f"another run is painting into {output} ({who})", remedy=remedy)
 

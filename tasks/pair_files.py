@@ -44,7 +44,15 @@ def places(job: PaintJob) -> dict[str, Path]:
 
 
 def path_of(found: Places, name: Name) -> Path:
-    """Return where a file of a pair lies."""
+    """Return where a file of a pair lies.
+
+    Args:
+        found: The pair's folders; see `places`.
+        name: Of one of their files, such as ``painting/frame_000010.webp``.
+
+    Raises:
+        ValueError: The name leads out of its folder.
+    """
     place, _, file = name.partition("/")
     if "/" in file or file.startswith("."):
         raise ValueError(f"{name!r} is no file of a pair")

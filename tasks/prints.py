@@ -99,13 +99,15 @@ def print_of(record: Record, root: Path, wanted: PrintSize) -> Pair:
     return Pair(
         content=record.content,
         styles=tuple(
-            StylePicture(style.location, style.weight, style.region, _mask(style.mask))
+            StylePicture(
+                location=style.location,
+                weight=style.weight,
+                region=style.region,
+                mask=_mask(style.mask) if style.mask else None,
+            )
             for style in record.styles
         ),
-        regions=tuple(
-            (region.name, Mask(region.mask.location, region.mask.color, region.mask.feather))
-            for region in record.regions
-        ),
+        regions=tuple((region.name, _mask(region.mask)) for region in record.regions),
         start=location,
         recipe_name=record.recipe_name.removesuffix(_SUFFIX) + _SUFFIX,
         recipe=larger(_as_found(record), longest / max(width, height)),
@@ -129,8 +131,8 @@ def _as_found(record: Record) -> Recipe:
     return weighted(recipe, found.content_factor) if found else recipe
 
 
-def _mask(mask: MaskSource | None) -> Mask | None:
-    return None if mask is None else Mask(mask.location, mask.color, mask.feather)
+def _mask(mask: MaskSource) -> Mask:
+    return Mask(mask.location, mask.color, mask.feather)
 
 
 def larger(recipe: Recipe, factor: float) -> Recipe:

@@ -91,6 +91,11 @@ def restore(output: Output, store: Store, target: str) -> int:
     So a night continues on another machine, or after the local folder is gone, without painting
     anything twice.
 
+    Args:
+        output: The local folder, whose lock the caller holds.
+        store: The bucket's store.
+        target: ``s3://bucket/prefix``, the output's place there.
+
     Raises:
         StorageError: The bucket cannot be read.
         OutputError: The folder cannot be written.

@@ -109,7 +109,11 @@ def require_condition(
 
 
 def find_in_bucket(store: Store, pattern: str) -> list[str]:
-    """`Store.find` for every store that keeps keys: exact key, then folder, then pattern."""
+    """Return what `Store.find` does, for stores that keep keys: a key, a folder, or a pattern.
+
+    Raises:
+        InputError: There is nothing, with the nearest name that exists.
+    """
     place = S3Location.parse(pattern)
     if place.key and not place.key.endswith("/") and store.head(pattern):
         return [pattern]
