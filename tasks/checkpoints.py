@@ -17,16 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import safetensors
 
+from nst_core.octave_run import Snapshot
 from tasks.durable import OutputError, remove, sha256_file, sha256_of, write_atomic
 from tasks.tensor_files import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
-
-    import torch
-
-    from nst_core.octave_run import Snapshot
 
 _log = logging.getLogger(__name__)
 
@@ -42,19 +39,15 @@ _METADATA = "checkpoint"
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A verified checkpoint: a synthesis's snapshot, with what the worker added.
+    """A verified checkpoint.
 
     Args:
-        octave: Index of the octave.
-        step: Steps already made in it.
-        tensors: As the snapshot had them, on the CPU, contiguous.
+        snapshot: Where the synthesis stood; its tensors are contiguous.
         losses: The rows of the loss log up to here.
         notes: What else the worker wants back, as JSON has it.
     """
 
-    octave: int
-    step: int
-    tensors: Mapping[str, torch.Tensor]
+    snapshot: Snapshot
     losses: Sequence[Mapping[str, float]] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -177,9 +170,8 @@ class CheckpointFolder:
                 metadata = json.loads(file.metadata()[_METADATA])
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             identity = {key: metadata[key] for key in self._identity}
-            checkpoint = Checkpoint(
-                metadata["octave"], metadata["step"], tensors, metadata["losses"], metadata["notes"]
-            )
+            snapshot = Snapshot(metadata["octave"], metadata["step"], tensors)
+            checkpoint = Checkpoint(snapshot, metadata["losses"], metadata["notes"])
         except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
             raise _UnusableError(f"it is not one of ours ({error})") from error
         if identity != self._identity:

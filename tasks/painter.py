@@ -23,7 +23,6 @@ from nst_core.footprint import UNLIMITED, Memory, working
 from nst_core.images import encode
 from nst_core.legibility import legibility_of
 from nst_core.networks import network
-from nst_core.octave_run import Snapshot
 from nst_core.octaves import size_of
 from nst_core.recipe import ALGORITHM_VERSION
 from nst_core.sketches import SKETCHES
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from nst_core.octave_run import Snapshot
     from nst_core.pictures import Pictures
     from nst_core.synthesis import Step
     from tasks.jobs import Emit, StopFlag
@@ -174,7 +174,7 @@ class _PaintingPair:
         self._resumed_at = [*checkpoint.notes["resumed_at"], checkpoint.notes["done"]]
         # An octave goes on as it began, whatever is free by now.
         self._limit = checkpoint.notes.get("memory")
-        return Snapshot(checkpoint.octave, checkpoint.step, checkpoint.tensors)
+        return checkpoint.snapshot
 
     def _on_start(self, start: Step) -> None:
         if self._job.output.keeps_frame(0):

@@ -1,11 +1,11 @@
 import random
 import threading
-from dataclasses import dataclass, field
 
 import pytest
 import safetensors.torch
 import torch
 
+from nst_core.octave_run import Snapshot
 from tasks.checkpoints import CheckpointFolder, Pace
 from tasks.durable import sha256_file
 
@@ -13,13 +13,9 @@ PAIR = "3f" * 32
 OTHER_PAIR = "a0" * 32
 
 
-@dataclass
-class Snapshot:
-    """What the core hands out."""
-
-    octave: int = 0
-    step: int = 100
-    tensors: dict = field(default_factory=lambda: {"canvas": torch.rand(1, 3, 8, 8)})
+def at(octave=0, step=100, tensors=None):
+    """Return where a synthesis stands."""
+    return Snapshot(octave, step, tensors or {"canvas": torch.rand(1, 3, 8, 8)})
 
 
 class Clock:
@@ -54,9 +50,9 @@ def test_there_is_no_checkpoint_at_first(folder):
 def test_tensors_come_back_bit_for_bit(folder, dtype):
     """Of every type that an optimiser or a generator keeps."""
     tensor = (torch.randn(5, 7) * 100).to(dtype)
-    folder.save(Snapshot(tensors={"state": tensor, "nothing": torch.empty(0, dtype=dtype)}))
+    folder.save(at(tensors={"state": tensor, "nothing": torch.empty(0, dtype=dtype)}))
 
-    tensors = folder.latest().tensors
+    tensors = folder.latest().snapshot.tensors
 
     assert tensors["state"].dtype == dtype
     assert torch.equal(tensors["state"], tensor)
@@ -66,9 +62,9 @@ def test_tensors_come_back_bit_for_bit(folder, dtype):
 def test_tensors_may_share_memory(folder):
     """An octave's base may be the very canvas, and a state a part of a larger one."""
     whole = torch.rand(4, 4)
-    folder.save(Snapshot(tensors={"canvas": whole, "base": whole, "row": whole[1], "t": whole.T}))
+    folder.save(at(tensors={"canvas": whole, "base": whole, "row": whole[1], "t": whole.T}))
 
-    tensors = folder.latest().tensors
+    tensors = folder.latest().snapshot.tensors
 
     assert torch.equal(tensors["base"], whole)
     assert torch.equal(tensors["t"], whole.T)
@@ -77,18 +73,18 @@ def test_tensors_may_share_memory(folder):
 def test_place_losses_and_notes_come_back(folder):
     """With floats exact, NaN and infinity included."""
     losses = [{"step": 1, "total": 0.1 + 0.2, "gram": 1e-310}]
-    folder.save(Snapshot(octave=2, step=7), losses=losses, notes={"degraded": ["adam"]})
+    folder.save(at(octave=2, step=7), losses=losses, notes={"degraded": ["adam"]})
 
     checkpoint = folder.latest()
 
-    assert (checkpoint.octave, checkpoint.step) == (2, 7)
+    assert (checkpoint.snapshot.octave, checkpoint.snapshot.step) == (2, 7)
     assert checkpoint.losses == losses
     assert checkpoint.notes == {"degraded": ["adam"]}
 
 
 def test_the_name_tells_place_and_digest(folder):
     """A checkpoint proves itself by its name."""
-    folder.save(Snapshot(octave=1, step=400))
+    folder.save(at(octave=1, step=400))
 
     (path,) = folder.folder.iterdir()
 
@@ -97,24 +93,24 @@ def test_the_name_tells_place_and_digest(folder):
 
 def test_the_latest_is_the_furthest(folder):
     """A later octave's first step comes after an earlier octave's last."""
-    folder.save(Snapshot(octave=9, step=900))
-    folder.save(Snapshot(octave=10, step=1))
+    folder.save(at(octave=9, step=900))
+    folder.save(at(octave=10, step=1))
 
-    assert folder.latest().octave == 10
+    assert folder.latest().snapshot.octave == 10
 
 
 def test_two_are_kept(folder):
     """The older one is for the case that the newer is damaged."""
     for step in range(1, 6):
-        folder.save(Snapshot(step=step))
+        folder.save(at(step=step))
 
     assert [name[:19] for name in files(folder)] == ["octave0-step000004.", "octave0-step000005."]
 
 
 def test_saving_twice_in_one_place_keeps_the_one_before(folder):
     """A deadline may come right after a save."""
-    folder.save(Snapshot(step=1))
-    snapshot = Snapshot(step=2)
+    folder.save(at(step=1))
+    snapshot = at(step=2)
     folder.save(snapshot)
     folder.save(snapshot)
 
@@ -123,7 +119,7 @@ def test_saving_twice_in_one_place_keeps_the_one_before(folder):
 
 def test_nothing_is_left_after_publishing(folder):
     """The pair's folder goes, too."""
-    folder.save(Snapshot())
+    folder.save(at())
 
     folder.remove()
 
@@ -140,8 +136,8 @@ def test_removing_nothing_is_fine(folder):
 @pytest.fixture
 def newer(folder):
     """The newer of two checkpoints, at steps 1 and 2: its path and its bytes."""
-    folder.save(Snapshot(step=1))
-    folder.save(Snapshot(step=2))
+    folder.save(at(step=1))
+    folder.save(at(step=2))
     path = folder.folder / files(folder)[-1]
     return path, path.read_bytes()
 
@@ -152,7 +148,7 @@ def test_two_hundred_cuts_are_noticed(folder, newer, caplog):
     for place in range(200):
         path.write_bytes(data[: len(data) * place // 200])
 
-        assert folder.latest().step == 1
+        assert folder.latest().snapshot.step == 1
 
     assert caplog.text.count("it is damaged") == 200
 
@@ -166,7 +162,7 @@ def test_two_hundred_flipped_bits_are_noticed(folder, newer):
         flipped[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
         path.write_bytes(flipped)
 
-        assert folder.latest().step == 1
+        assert folder.latest().snapshot.step == 1
 
 
 def test_a_whole_checkpoint_is_no_false_alarm(folder, newer):
@@ -174,13 +170,13 @@ def test_a_whole_checkpoint_is_no_false_alarm(folder, newer):
     path, data = newer
     path.write_bytes(data)
 
-    assert folder.latest().step == 2
+    assert folder.latest().snapshot.step == 2
 
 
 def test_two_damaged_checkpoints_are_none(folder):
     """Then the pair begins anew."""
     for step in (1, 2):
-        folder.save(Snapshot(step=step))
+        folder.save(at(step=step))
     for path in folder.folder.iterdir():
         path.write_bytes(path.read_bytes()[:-1])
 
@@ -189,11 +185,11 @@ def test_two_damaged_checkpoints_are_none(folder):
 
 def test_a_damaged_checkpoint_does_not_crowd_out_good_ones(folder):
     """Once found, it is removed: two good ones are kept again."""
-    folder.save(Snapshot(step=100))
-    folder.save(Snapshot(step=300))
+    folder.save(at(step=100))
+    folder.save(at(step=300))
     (folder.folder / files(folder)[-1]).write_bytes(b"")
     folder.latest()
-    folder.save(Snapshot(step=200))
+    folder.save(at(step=200))
 
     assert [name[:18] for name in files(folder)] == ["octave0-step000100", "octave0-step000200"]
 
@@ -205,7 +201,7 @@ def test_a_damaged_checkpoint_does_not_crowd_out_good_ones(folder):
 def test_a_strangers_checkpoint_is_not_taken_up(folder, tmp_path, stranger, caplog):
     """Not that of another pair or another algorithm, even under a right name."""
     other = CheckpointFolder(tmp_path / "elsewhere", **stranger)
-    other.save(Snapshot())
+    other.save(at())
     folder.folder.mkdir()
     for path in other.folder.iterdir():
         path.rename(folder.folder / path.name)
@@ -226,7 +222,7 @@ def test_a_file_that_is_no_checkpoint_is_not_taken_up(folder):
 
 def test_other_files_are_left_alone(folder):
     """Temporary files of a killed process are cleared away elsewhere."""
-    folder.save(Snapshot())
+    folder.save(at())
     leftover = folder.folder / ".octave0-step000001.x.safetensors.17.0a0a0a0a.tmp"
     leftover.write_bytes(b"half")
 
@@ -240,7 +236,7 @@ def test_a_disk_that_refuses_is_no_reason_to_stop_painting(tmp_path, caplog):
     (tmp_path / "file").write_bytes(b"")
     folder = CheckpointFolder(tmp_path / "file", PAIR, algorithm_version=1)
 
-    assert folder.save(Snapshot()) is False
+    assert folder.save(at()) is False
     assert "no checkpoint at octave0-step000100" in caplog.text
 
 
@@ -254,16 +250,16 @@ def test_only_pair_ids_name_folders(tmp_path, pair_id):
 def test_two_threads_may_save_and_read_at_once(folder):
     """Whoever reads while others save gets a whole checkpoint; then two are left."""
     value = {step: torch.full((64,), float(step)) for step in range(1, 60)}
-    folder.save(Snapshot(step=1, tensors={"canvas": value[1]}))
+    folder.save(at(step=1, tensors={"canvas": value[1]}))
     wrong = []
 
     def save(steps):
         for step in steps:
-            folder.save(Snapshot(step=step, tensors={"canvas": value[step]}))
+            folder.save(at(step=step, tensors={"canvas": value[step]}))
 
     def read():
         while any(writer.is_alive() for writer in writers):
-            found = folder.latest()
+            found = (checkpoint := folder.latest()) and checkpoint.snapshot
             if found is None or not torch.equal(found.tensors["canvas"], value[found.step]):
                 wrong.append(found)
 
@@ -275,7 +271,7 @@ def test_two_threads_may_save_and_read_at_once(folder):
         thread.join()
 
     assert wrong == []
-    assert folder.latest().step == 59
+    assert folder.latest().snapshot.step == 59
 
 
 def test_a_checkpoint_is_due_before_a_minute_is_at_risk():
