@@ -216,18 +216,17 @@ def plan(
 ) -> None:
     """Tell which pairs are new, kept, changed or orphaned, and what painting them takes."""
     from flows.forecast import forecast  # noqa: PLC0415
+    from flows.run import RunOptions  # noqa: PLC0415
 
+    options = RunOptions(
+        output=output,
+        only=only,
+        device=device,
+        memory_limit=memory_limit,
+        overrides=tuple(set_ or ()),
+    )
     with at_work(PLANNING):
-        told = forecast(
-            manifest,
-            output=output,
-            only_pairs=only,
-            device=device,
-            memory_limit=memory_limit,
-            overrides=set_ or (),
-            workers=workers,
-            cost_per_hour=cost_per_hour,
-        )
+        told = forecast(manifest, options, workers=workers, cost_per_hour=cost_per_hour)
     if as_json:
         print_json(told)
         return
@@ -301,11 +300,12 @@ def restyle(
     given = {"movement": movement, "material": material, "technique": technique}
     labels = {label: said for label, said in given.items() if said}
     new_one = restyled(manifest, name, images, labels=labels, pairings=pairing)
+    options = RunOptions(device=device, quiet=as_json)
     if dry_run:
-        tell_plan(lambda: new_one.plan(device=device), as_json=as_json)
+        tell_plan(lambda: new_one.plan(options), as_json=as_json)
         return
     new_one.write()
-    code, summary = new_one.paint(RunOptions(device=device, quiet=as_json))
+    code, summary = new_one.paint(options)
     if as_json:
         print_json(summary)
     else:

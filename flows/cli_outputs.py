@@ -96,10 +96,10 @@ def enlarge(
     from flows.run import RunOptions  # noqa: PLC0415
 
     order = PrintOrder(output=output, picks=tuple(picks), size=size, paper=paper, dpi=dpi)
-    if dry_run:
-        tell_plan(lambda: plan(order, device=device), as_json=as_json)
-        return
     options = RunOptions(device=device, stop_at=stop_at, retry_failed=retry_failed, quiet=as_json)
+    if dry_run:
+        tell_plan(lambda: plan(order, options), as_json=as_json)
+        return
     code, summary = paint_larger(order, options)
     if as_json:
         print_json(summary)

@@ -109,7 +109,7 @@ def enlarge(order: PrintOrder, options: RunOptions) -> tuple[ExitCode, dict[str,
     return notified(order.command, paint)
 
 
-def plan(order: PrintOrder, *, device: str | None = None) -> dict[str, Any]:
+def plan(order: PrintOrder, options: RunOptions) -> dict[str, Any]:
     """Return what an order's prints take, as plain values; see `nst plan`.
 
     Raises:
@@ -117,7 +117,7 @@ def plan(order: PrintOrder, *, device: str | None = None) -> dict[str, Any]:
         OutputError: There is no such output.
     """
     asked = _Asked.of(order)
-    return forecast_pairs(asked.manifest, asked.pairs, device=device, is_all=False)
+    return forecast_pairs(asked.manifest, asked.pairs, options, is_all=False)
 
 
 def prepared(order: PrintOrder) -> tuple[Manifest, list[Pair]]:

@@ -18,7 +18,6 @@ from manifests.planning import expand, only
 from tasks.calibration import speeds
 from tasks.memory import memory_of_slot
 from tasks.output import Output
-from tasks.settings import Settings
 from tasks.staging import remote_records
 from tasks.storage import find, store_for
 from tasks.tuning import slots_of
@@ -26,20 +25,18 @@ from tasks.tuning import slots_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from flows.run import RunOptions
     from manifests.comparing import Plan, Planned
     from manifests.pairs import Pair
     from manifests.schema import Manifest
     from tasks.records import Record
+    from tasks.settings import Settings
 
 
 def forecast(
     source: str,
+    options: RunOptions,
     *,
-    output: str | None = None,
-    only_pairs: str | None = None,
-    device: str | None = None,
-    memory_limit: int | None = None,
-    overrides: Sequence[str] = (),
     workers: int | None = None,
     cost_per_hour: float | None = None,
 ) -> dict[str, Any]:
@@ -47,11 +44,7 @@ def forecast(
 
     Args:
         source: The manifest: a path or s3:// address.
-        output: In place of its output.
-        only_pairs: Glob over pairs.
-        device: In place of ``NST_DEVICE``.
-        memory_limit: In place of ``NST_MEMORY_LIMIT``.
-        overrides: ``recipe.NAME.field=value``.
+        options: Of the run that is planned.
         workers: Slots of a cluster to simulate, each as fast as one of this machine.
         cost_per_hour: Of this machine, or of one worker.
 
@@ -59,15 +52,13 @@ def forecast(
         ManifestError: The manifest is wrong.
         NSTError: The bucket or the device is not to be had.
     """
-    manifest = read_manifest(source, overrides=overrides)
-    pairs = only(expand(manifest, find), only_pairs)
+    manifest = read_manifest(source, overrides=options.overrides)
+    pairs = only(expand(manifest, find), options.only)
     return forecast_pairs(
         manifest,
         pairs,
-        output=output,
-        device=device,
-        memory_limit=memory_limit,
-        is_all=only_pairs is None,
+        options,
+        is_all=options.only is None,
         workers=workers,
         cost_per_hour=cost_per_hour,
     )
@@ -76,10 +67,8 @@ def forecast(
 def forecast_pairs(
     manifest: Manifest,
     pairs: Sequence[Pair],
+    options: RunOptions,
     *,
-    output: str | None = None,
-    device: str | None = None,
-    memory_limit: int | None = None,
     is_all: bool = True,
     workers: int | None = None,
     cost_per_hour: float | None = None,
@@ -89,17 +78,15 @@ def forecast_pairs(
     Args:
         manifest: Where they come from.
         pairs: What to paint.
-        output: In place of the manifest's.
-        device: In place of ``NST_DEVICE``.
-        memory_limit: In place of ``NST_MEMORY_LIMIT``.
+        options: Of the run that is planned.
         is_all: Whether these are all its pairs; only then can others be orphaned.
         workers: Slots of a cluster to simulate.
         cost_per_hour: Of this machine, or of one worker.
     """
-    settings = Settings.from_environment().but(device=device, memory_limit=memory_limit)
+    settings = options.settings()
     inputs = Inputs.of(pairs, settings)
     digests = inputs.digests()
-    target = resolve_output(manifest, output)
+    target = resolve_output(manifest, options.output)
     finished = painted(target, manifest.collection, settings)
     plan = compare(identify(pairs, digests), finished, digests)
     if not is_all:

@@ -51,9 +51,9 @@ class Restyled:
     manifest: Manifest
     pairs: Sequence[Pair]
 
-    def plan(self, *, device: str | None = None) -> dict[str, Any]:
+    def plan(self, options: RunOptions) -> dict[str, Any]:
         """Return what painting the new pairs takes, as plain values; see `nst plan`."""
-        return forecast_pairs(self.manifest, self.pairs, device=device, is_all=False)
+        return forecast_pairs(self.manifest, self.pairs, options, is_all=False)
 
     def write(self) -> None:
         """Put the new text in the manifest's place.

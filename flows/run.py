@@ -91,6 +91,16 @@ class RunOptions:
     quiet: bool = False
     since: datetime | None = None
 
+    def settings(self) -> Settings:
+        """Return the settings of this machine, with what is said here in their place.
+
+        Raises:
+            SettingsError: The environment is wrong.
+        """
+        return Settings.from_environment().but(
+            device=self.device, engine=self.engine, memory_limit=self.memory_limit
+        )
+
 
 def run(source: str, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
     """Paint what a manifest asks for and is not finished yet.
@@ -133,9 +143,7 @@ def paint_pairs(
         command: What continues it; by default ``nst run`` with the manifest.
     """
     leave_on_sigterm()
-    settings = Settings.from_environment().but(
-        device=options.device, engine=options.engine, memory_limit=options.memory_limit
-    )
+    settings = options.settings()
     require_weights({pair.recipe.network for pair in pairs})
     target = resolve_output(manifest, options.output)
     ends = deadline([options.stop_at, manifest.finish_by], options.max_hours, since=options.since)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from flows.enlarging import PrintOrder, ordered, plan
+from flows.run import RunOptions
 from nst_core.errors import RecipeError
 from nst_core.images import decode, resize
 from tasks.durable import OutputError
@@ -124,7 +125,7 @@ def test_a_plan_of_prints_writes_nothing(painted):
     """What they take is told beforehand, of those alone that are not there yet."""
     painted.paint(prints=order(painted, "cat"))
     before = sorted(painted.output.rglob("*"))
-    told = plan(order(painted))
+    told = plan(order(painted), RunOptions())
 
     assert told["collection"] == "prints"
     assert told["counts"] == {"new": 1, "kept": 1, "changed": 0, "orphaned": 0}

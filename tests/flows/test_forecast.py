@@ -8,6 +8,7 @@ from importlib.metadata import version
 import pytest
 
 from flows.forecast import forecast
+from flows.run import RunOptions
 from flows.sources import read_manifest
 from manifests.planning import expand
 from tasks.calibration import remembered_at
@@ -37,7 +38,7 @@ def made(toy, monkeypatch):
 
 def test_time_and_cost_follow_from_the_measured_speed(made):
     """Two pairs of three steps take six seconds; at 600 an hour that is one."""
-    told = forecast(str(made.path), cost_per_hour=600.0)
+    told = forecast(str(made.path), RunOptions(), cost_per_hour=600.0)
 
     assert (told["counts"]["new"], told["seconds"], told["cost"]) == (2, 6.0, 1.0)
     assert "cost: 1.00" in told["text"]
@@ -45,7 +46,7 @@ def test_time_and_cost_follow_from_the_measured_speed(made):
 
 def test_a_cluster_is_simulated(made):
     """Two workers paint one pair each: start and three seconds, paid for both."""
-    told = forecast(str(made.path), workers=2, cost_per_hour=3600.0)
+    told = forecast(str(made.path), RunOptions(), workers=2, cost_per_hour=3600.0)
 
     night = told["simulated"]
     assert night["makespan_seconds"] == pytest.approx(23.0, abs=0.01)
@@ -57,6 +58,6 @@ def test_some_pairs_alone_make_no_orphans(made):
     """What --only leaves out is still in the manifest."""
     made.paint()
 
-    told = forecast(str(made.path), only_pairs="cat--*")
+    told = forecast(str(made.path), RunOptions(only="cat--*"))
 
     assert told["counts"] == {"new": 0, "kept": 1, "changed": 0, "orphaned": 0}
