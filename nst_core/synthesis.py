@@ -139,7 +139,7 @@ def synthesize(
     for index, octave in enumerate(octaves):
         if resume is not None and index < resume.octave:
             continue
-        run = OctaveRun.begin(
+        run = OctaveRun(
             recipe,
             pictures,
             studio,

@@ -26,16 +26,12 @@ if TYPE_CHECKING:
 
 Event = Literal[
     "run_start",
-    "plan",
-    "pair_start",
-    "pair_resume",
     "pair_publish",
     "pair_done",
     "pair_failed",
     "pair_pruned",
     "set_aside",
     "upload_done",
-    "warning",
     "run_end",
 ]
 

@@ -45,10 +45,10 @@ def test_events_come_back_in_order(ledger):
 
 def test_an_event_is_one_line_whatever_it_says(ledger):
     """Line breaks and control characters in a fact do not break the ledger."""
-    ledger.note("warning", text="two\nlines\r\x1b[31m\u2028")
+    ledger.note("run_start", manifest="two\nlines\r\x1b[31m\u2028")
 
     assert ledger.path.read_bytes().count(b"\n") == 1
-    assert [event["text"] for event in ledger.events()] == ["two\nlines\r\x1b[31m\u2028"]
+    assert [event["manifest"] for event in ledger.events()] == ["two\nlines\r\x1b[31m\u2028"]
 
 
 def test_a_run_without_an_end_ended_uncleanly(ledger):
@@ -56,7 +56,7 @@ def test_a_run_without_an_end_ended_uncleanly(ledger):
     ledger.note("run_start")
     ledger.note("run_end")
     ledger.note("run_start")
-    ledger.note("pair_start")
+    ledger.note("pair_publish")
 
     assert not ledger.ended_cleanly()
 
