@@ -35,7 +35,6 @@ from tasks.checkpoints import Pace
 from tasks.jobs import StopFlag
 from tasks.memory_store import MemoryStore
 from tasks.output import Output
-from tasks.render import Rendered
 from tasks.settings import Settings
 from tasks.storage import find
 from tasks.upload import Spool
@@ -79,7 +78,7 @@ def safe(planned: Planned, folder: Path) -> None:
     job = briefs.job(planned, draft=False)
     result = painter.main({"pair": job, "device": "cpu"}, lambda _: None, StopFlag())
     output.publish(
-        briefs.painting(planned, Rendered(result=result, attempts=1, degraded=()), draft=False),
+        briefs.painting(planned, result, draft=False),
         picture=result.picture.read_bytes(),
         losses=result.losses.read_bytes(),
     )

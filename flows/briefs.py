@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flows.inputs import Inputs
     from manifests.comparing import Planned
     from manifests.pairs import Mask, Pair, StylePicture
-    from tasks.render import Rendered
+    from tasks.render import PaintResult
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Briefs:
             "content": pair.content,
         }
 
-    def painting(self, planned: Planned, rendered: Rendered, *, draft: bool) -> Painting:
+    def painting(self, planned: Planned, result: PaintResult, *, draft: bool) -> Painting:
         """Return what the record of a painted pair tells."""
-        pair, result = planned.pair, rendered.result
+        pair = planned.pair
         return Painting(
             **self.names(planned),
             content_sha256=self.inputs.sha256(pair.content),
@@ -79,9 +79,9 @@ class Briefs:
             objective=Objective(**result.objective),
             legibility=Legibility(**result.legibility) if result.legibility else None,
             steps=result.steps,
-            attempts=rendered.attempts,
+            attempts=result.attempts,
             resumed_at=tuple(result.resumed_at),
-            degraded=rendered.degraded,
+            degraded=result.degraded,
             draft=draft,
             warnings=tuple(result.warnings),
             seconds=round(result.seconds, 3),

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from manifests.schema import Manifest
     from tasks.output import Output
     from tasks.records import Stage
-    from tasks.render import Rendered, Renderer
+    from tasks.render import PaintResult, Renderer
     from tasks.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class Night:
         self._briefs = Briefs(
             self.manifest.collection, self.inputs, self.output.work, self.settings.max_pixels
         )
-        self._rendered: dict[str, Rendered] = {}
+        self._results: dict[str, PaintResult] = {}
         self._drafts: dict[str, Finished] = {}
         self._drafting = False
         self._planned: dict[str, Planned] = {}
@@ -210,7 +210,7 @@ class Night:
         """
         planned = self._planned[pair_id]
         try:
-            self._rendered[pair_id] = self.renderer.render(
+            self._results[pair_id] = self.renderer.render(
                 self._briefs.job(planned, draft=self._drafting),
                 lambda event: self._tell(planned, event),
             )
@@ -228,12 +228,11 @@ class Night:
         Raises:
             NSTError: It could not be written, and that is recorded.
         """
-        planned, rendered = self._planned[pair_id], self._rendered.pop(pair_id)
-        result = rendered.result
+        planned, result = self._planned[pair_id], self._results.pop(pair_id)
         try:
             publish = partial(
                 self.output.publish,
-                self._briefs.painting(planned, rendered, draft=self._drafting),
+                self._briefs.painting(planned, result, draft=self._drafting),
                 picture=_bytes(result.picture),
                 losses=_bytes(result.losses),
                 extras={name: _bytes(path) for name, path in result.extras.items()},

@@ -120,6 +120,7 @@ class PaintResult:
         legibility: ``content_factor`` and what was ``reached``; None where none was asked for.
         steps: Optimiser steps that led to the picture.
         seconds: Time spent painting, that before an interruption included.
+        attempts: How many times it was begun in this run.
         resumed_at: Steps at which a checkpoint was taken up.
         warnings: What a person should know, one sentence each.
         degraded: What was done otherwise than the recipe says.
@@ -134,6 +135,7 @@ class PaintResult:
     legibility: Mapping[str, float] | None = None
     steps: int
     seconds: float
+    attempts: int = 1
     resumed_at: Sequence[int] = ()
     warnings: Sequence[str] = ()
     degraded: tuple[str, ...] = ()
@@ -153,21 +155,6 @@ class PaintResult:
             losses=folder / self.losses.name,
             extras={ending: folder / path.name for ending, path in self.extras.items()},
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rendered:
-    """A painted pair, not yet published.
-
-    Args:
-        result: Of its last attempt.
-        attempts: How many times it was begun.
-        degraded: What was done otherwise than the recipe says.
-    """
-
-    result: PaintResult
-    attempts: int
-    degraded: tuple[str, ...]
 
 
 class RenderError(SlotError):
@@ -261,7 +248,7 @@ class Renderer:
 
         return listen
 
-    def render(self, job: PaintJob, on_event: OnEvent = lambda _: None) -> Rendered:
+    def render(self, job: PaintJob, on_event: OnEvent = lambda _: None) -> PaintResult:
         """Paint a pair; blocks until it is painted or given up.
 
         Args:
@@ -311,4 +298,4 @@ class Renderer:
             else:
                 # The painter itself makes do with less where memory is known to be too small.
                 degraded = dict.fromkeys((*job.degraded, *result.degraded))
-                return Rendered(result=result, attempts=len(failures) + 1, degraded=tuple(degraded))
+                return replace(result, attempts=len(failures) + 1, degraded=tuple(degraded))
