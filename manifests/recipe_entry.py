@@ -183,7 +183,8 @@ class RecipeEntry(StrictModel):
         style_scale: Size of the strokes; 2 paints with strokes twice as large.
         color: The style's colours; the style recoloured to match-content; painted in greys under
             the photo's chroma (keep-luminance); the photo's chroma put back at the end
-            (chroma-after); or nothing but the style's palette.
+            (chroma-after); nothing but the style's palette; or the canvas's own with as much
+            contrast as the gamut holds (full-contrast).
         init: What the canvas shows first: the content, noise, a mix of both, or a picture.
         seed: Of everything random.
         layers: On which layers the preset's terms compare.

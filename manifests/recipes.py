@@ -16,7 +16,7 @@ from manifests.recipe_entry import (
 )
 from nst_core.activations import Unit
 from nst_core.architectures import LOGITS
-from nst_core.dials import Dials, turn
+from nst_core.dials import Dials, paced, turn
 from nst_core.errors import RecipeError
 from nst_core.manners import MANNERS, fitting, known_as, without
 from nst_core.networks import network
@@ -143,7 +143,8 @@ def _base(entry: RecipeEntry) -> Recipe:
     """Return the recipe that an entry starts from."""
     if entry.preset is None and entry.terms is not None:
         return Recipe(terms=entry.terms, network=entry.network or Recipe.network)
-    return preset(entry.preset or DEFAULT_RECIPE).recipe
+    base = preset(entry.preset or DEFAULT_RECIPE).recipe
+    return base if entry.network is None else paced(base, entry.network)
 
 
 def _applied(entry: RecipeEntry, base: Recipe, manner: str | None = None) -> Recipe:

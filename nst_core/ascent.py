@@ -82,7 +82,7 @@ class GradientAscent:
         method = self._method
         apart = (canvas - _GREY) * (1 - method.decay)
         sigma = self._now(method.blur, method.last_blur)
-        if sigma and self._count % method.blur_every == 0:
+        if sigma and (self._count - 1) % method.blur_every == 0:
             apart = _blurred(apart, sigma, 2 * max(1, round(3 * sigma)) + 1)
         # How large a pixel is, and how much the objective would lose without it.
         apart = _without_least(apart, apart.norm(dim=1, keepdim=True), method.small_norm)

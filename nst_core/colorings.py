@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nst_core.colors import EVERYWHERE, keep_chroma, luminance, match_color, match_luminance
+from nst_core.colors import (
+    EVERYWHERE,
+    full_contrast,
+    keep_chroma,
+    luminance,
+    match_color,
+    match_luminance,
+)
 from nst_core.palettes import palette, restrict
 
 if TYPE_CHECKING:
@@ -69,6 +76,8 @@ class Coloring:
         """Return a painted picture, (1, 3, H, W) in [0, 1], in the colours that were asked for."""
         if self.color in {"keep-luminance", "chroma-after"} and self.original is not None:
             return keep_chroma(picture, self.original)
+        if self.color == "full-contrast":
+            return full_contrast(picture)
         return restrict(picture, self._palette) if self.color == "palette" else picture
 
     @cached_property

@@ -98,6 +98,25 @@ def keep_chroma(painting: Tensor, content: Tensor) -> Tensor:
     return (content + luma(painting - content)).clamp(0, 1)
 
 
+def full_contrast(picture: Tensor) -> Tensor:
+    """Return the picture with its distances from mid-grey enlarged until they fill the gamut.
+
+    Args:
+        picture: (1, 3, H, W), RGB in [0, 1].
+
+    Returns:
+        (1, 3, H, W), clamped to [0, 1]: one value in a thousand is cut off there.
+
+    Source: how the toolbox of Yosinski et al. 2015 saves its pictures (``norm01c``), there up to
+    the one largest value.
+    """
+    apart = picture - 0.5
+    size = apart.abs().flatten()
+    # A canvas of one grey stays it.
+    widest = size.kthvalue(max(1, round(0.999 * len(size)))).values.clamp_min(1e-4)
+    return (0.5 + apart * (0.5 / widest)).clamp(0, 1)
+
+
 def _light(grey: Tensor, places: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation of a grey picture's values."""
     if places is None:

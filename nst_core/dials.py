@@ -9,7 +9,7 @@ from nst_core.activations import Activation, Guide, Unit
 from nst_core.architectures import IMAGE, LOGITS
 from nst_core.errors import RecipeError
 from nst_core.networks import network
-from nst_core.optimizers import LBFGS, Adam
+from nst_core.optimizers import LBFGS, Adam, NormalizedGradient
 from nst_core.recipe import Recipe
 from nst_core.style_statistics import Statistic, with_statistic
 from nst_core.terms import Term, TotalVariation
@@ -125,6 +125,18 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
         legibility=_legibility(recipe, dials),
         **plain,
     )
+
+
+def paced(recipe: Recipe, name: str) -> Recipe:
+    """Return a preset's recipe with steps as long as another network wants them.
+
+    Raises:
+        RecipeError: No such network.
+    """
+    if not isinstance(recipe.optimizer, NormalizedGradient):
+        return recipe
+    factor = network(name).gain / network(recipe.network).gain
+    return replace(recipe, optimizer=recipe.optimizer.lengthened(factor))
 
 
 def _legibility(recipe: Recipe, dials: Dials) -> float | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nst_core.activations import Activation, Guide, Unit
 from nst_core.canvases import Fourier
+from nst_core.networks import network
 from nst_core.octaves import Octaves
 from nst_core.optimizers import Adam, NormalizedGradient
 from nst_core.preset_types import Preset
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FLAMINGO = 130
 """What a class picture shows unless another unit is asked for."""
 
+_CLASSIFIER = "efficientnet-lite0"  # which is always here
 _GUIDED_LAYERS = (*("3a", "3b", "4a", "4b", "4c", "4d", "4e"), *("5a", "5b"))
 
 # The notebook's four octaves, 1.4 apart; down to the size that four of them reach from 512 px, so
@@ -30,10 +32,10 @@ _GUIDED_LAYERS = (*("3a", "3b", "4a", "4b", "4c", "4d", "4e"), *("5a", "5b"))
 _FOUR_OCTAVES = Octaves(size=512, smallest=187, ratio=1.4, steps=(10,), carry="change")
 
 
-def _deepdream(network: str, *terms: Term) -> Recipe:
+def _deepdream(name: str, *terms: Term) -> Recipe:
     """Return Google's recipe: step 1.5 of 255 over mean |g|, jitter of 32 pixels."""
     return Recipe(
-        network=network,
+        network=name,
         terms=terms,
         transforms=(Jitter(pixels=32),),
         optimizer=NormalizedGradient(rate=1.5 / 255),
@@ -44,13 +46,14 @@ def _deepdream(network: str, *terms: Term) -> Recipe:
 
 
 def _yosinski(steps: int, optimizer: NormalizedGradient) -> Recipe:
-    """Return a picture of a unit from noise of deviation 10 of 255, as the toolbox starts."""
+    """Return a picture of a unit, started from noise and shown in contrast as by the toolbox."""
     return Recipe(
-        network="efficientnet-lite0",
+        network=_CLASSIFIER,
         terms=(Unit(unit=FLAMINGO),),
         start="noise",
         noise=10 / 255,
-        optimizer=optimizer,
+        optimizer=optimizer.lengthened(network(_CLASSIFIER).gain),
+        color="full-contrast",
         octaves=Octaves(size=227, steps=(steps,)),
         precision="fp32",
     )
@@ -59,6 +62,7 @@ def _yosinski(steps: int, optimizer: NormalizedGradient) -> Recipe:
 _SOURCE_DREAM = "google/deepdream dream.ipynb, 2015"
 _SOURCE_YOSINSKI = (
     "Yosinski et al. 2015, table 1 of the toolbox; around mid-grey, on a classifier that is at hand"
+    " and wants longer steps"
 )
 # The toolbox steps by 100·gradient in units of 0..255, both in the step and in the gradient.
 _HUNDRED = 100 / 255**2
@@ -152,7 +156,7 @@ DREAMS: dict[str, Preset] = {
     ),
     "classvis-yosinski-2": Preset(
         _yosinski(750, NormalizedGradient(norm="none", rate=_HUNDRED, decay=0.3, small_norm=20)),
-        summary="a class by strong decay: only what is asked for again and again stays",
+        summary="a class by strong decay, without a blur: mostly noise on this classifier",
         source=_SOURCE_YOSINSKI,
     ),
     "classvis-yosinski-3": Preset(
@@ -175,12 +179,12 @@ DREAMS: dict[str, Preset] = {
                 small_contribution=90,
             ),
         ),
-        summary="a class by the tenth of the pixels that matter most",
+        summary="a class by the tenth of the pixels that matter most: fragments on a grey ground",
         source=_SOURCE_YOSINSKI,
     ),
     "class-picture": Preset(
         Recipe(
-            network="efficientnet-lite0",
+            network=_CLASSIFIER,
             terms=(Unit(unit=FLAMINGO), TotalVariation(weight=400.0)),
             start="noise",
             noise=0.01,
@@ -201,7 +205,7 @@ DREAMS: dict[str, Preset] = {
     ),
     "classvis-lucid": Preset(
         Recipe(
-            network="efficientnet-lite0",
+            network=_CLASSIFIER,
             terms=(Unit(unit=FLAMINGO),),
             start="noise",
             noise=0.01,

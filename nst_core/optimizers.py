@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from nst_core.octaves import size_of
@@ -94,7 +94,7 @@ class NormalizedGradient:
         decay: Share of its distance from mid-grey that the canvas loses in each step, 0 to 1.
         blur: Standard deviation of a Gaussian blur of the canvas, in pixels; 0 is none.
         last_blur: At the octave's end; None keeps ``blur``.
-        blur_every: Steps between two blurs.
+        blur_every: Steps between two blurs, of which the first step has one.
         small_norm: Percentage of pixels, those nearest to mid-grey, that become it in each step.
         small_contribution: Percentage of pixels, those that matter least to the objective, that
             become mid-grey in each step.
@@ -117,6 +117,17 @@ class NormalizedGradient:
     blur_every: int = 1
     small_norm: float = 0.0
     small_contribution: float = 0.0
+
+    def lengthened(self, factor: float) -> NormalizedGradient:
+        """Return the method with steps so many times as long, where a gradient's length counts."""
+        if self.norm in {"mean", "deviation"}:
+            return self
+        return replace(
+            self,
+            rate=self.rate * factor,
+            last_rate=None if self.last_rate is None else self.last_rate * factor,
+            largest_rate=self.largest_rate * factor,
+        )
 
     def start(self, picture: Tensor, canvas: Canvas, steps: int = 0) -> Descent:
         """Return the running method on a (B, 3, H, W) start picture, for an octave of ``steps``."""

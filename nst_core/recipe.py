@@ -90,6 +90,7 @@ Color = Literal[
     "keep-luminance",
     "chroma-after",
     "palette",
+    "full-contrast",
 ]
 
 
@@ -125,7 +126,8 @@ class Recipe:
             ``match-content`` before painting (moving colours least, or by another map with the
             same mean and covariance: ``-pca``, ``-cholesky``); painted in greys, under the
             content's chroma (``keep-luminance``); the content's chroma put back at the end
-            (``chroma-after``); or nothing but the style's ``palette``.
+            (``chroma-after``); nothing but the style's ``palette``; or at the end the canvas's own
+            around mid-grey, as far apart as the gamut is wide (``full-contrast``).
         precision: Of the feature maps: ``bf16`` where the hardware has it (``auto``), or always
             one of the two. Canvas and statistics are fp32 in any case.
         seed: Of everything random.
@@ -226,7 +228,7 @@ class Recipe:
         """Which pictures a pair of this recipe must bring: ``content``, ``style``, ``picture``."""
         needed: set[str] = {term.reads for term in self.terms if term.weight}
         needed.discard("nothing")
-        if self.color != "style":
+        if self.color not in {"style", "full-contrast"}:
             needed.add("style" if self.color == "palette" else "content")
         if self.start != "noise":
             needed.add("content" if self.start == "mix" else self.start)

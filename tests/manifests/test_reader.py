@@ -218,7 +218,7 @@ WRONG = [
     (
         BASE + "recipes: {a: {color: content}}",
         "E-MANIFEST-CHOICE m.yaml:6:15 recipes.a.color: must be one of style, match-content,"
-        " match-content-pca, match-content-cholesky, keep-luminance, chroma-after, palette, not the text 'content'; did you mean 'match-content'?",
+        " match-content-pca, match-content-cholesky, keep-luminance, chroma-after, palette, full-contrast, not the text 'content'; did you mean 'match-content'?",
     ),
     (
         BASE + "recipes: {a: {optimizer: adm}}",

@@ -175,3 +175,18 @@ def test_parts_that_do_not_go_together_show_in_the_whole():
     assert list(mistakes(odd)) == []
     with pytest.raises(RecipeError, match="the weights of the style layers add up to 0"):
         recipe_of(odd)
+
+
+def test_steps_are_as_long_as_another_network_wants_them():
+    """CaffeNet's, which the papers give, unless the table of networks says otherwise."""
+    taken = recipe("{preset: classvis-yosinski-3, unit: flamingo, network: vgg16}").optimizer
+
+    assert taken.rate == pytest.approx(100 / 255**2)
+
+
+def test_steps_given_by_number_are_taken_as_they_are():
+    """Whatever the network."""
+    given = "{kind: normalized_gradient, norm: none, rate: 0.25}"
+    taken = recipe(f"{{preset: classvis-yosinski-3, network: vgg16, optimizer: {given}}}")
+
+    assert taken.optimizer.rate == 0.25

