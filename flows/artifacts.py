@@ -6,11 +6,13 @@ refusal nothing more is tried, as each would cost seconds.
 
 from __future__ import annotations
 
+import base64
 import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from PIL import ImageOps
 from prefect.artifacts import (
     create_link_artifact,
     create_markdown_artifact,
@@ -20,11 +22,15 @@ from prefect.artifacts import (
 )
 
 from flows.reporting import reported
+from flows.run_log import RunLog
 from manifests.locations import is_remote
 from manifests.naming import slug
+from tasks.catalogue import Catalogue
+from tasks.lettering import encoded
 from tasks.locations import join
 from tasks.printable import printable
 from tasks.report import markdown
+from tasks.sheets import contact_sheets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +44,9 @@ _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN = 5.0
 # A page of Prefect's with more rows is no pleasure; the gallery and collection.csv have them all.
 _MOST_ROWS = 1000
+# Looking at more would hold up the end of the run.
+_MOST_PICTURES = 200
+_SHEET, _SHEET_QUALITY = (1200, 1200), 60
 _FIRST = ("failed", "left", "complete", "kept")
 
 
@@ -48,10 +57,16 @@ class Artifacts:
         night: The run's.
         page: Where its gallery page will be found: a folder, or ``s3://bucket/prefix``.
         command: What continues the run.
+        with_pictures: Whether the server may have a small contact sheet.
     """
 
-    def __init__(self, night: Night, *, page: str, command: str) -> None:
+    def __init__(
+        self, night: Night, *, page: str, command: str, with_pictures: bool = False
+    ) -> None:
         self._night = night
+        self._with_pictures = with_pictures
+        self._log = RunLog()
+        night.observers.append(self._log)
         self._command = command
         self._page = join(page, "index.html")
         self._key = slug(night.manifest.collection)
@@ -71,6 +86,7 @@ class Artifacts:
         name = printable(report.collection)
         outcomes = sorted(self._night.outcomes, key=lambda outcome: _FIRST.index(outcome.state))
         counts = ", ".join(f"{number} {state}" for state, number in report.counts.items())
+        self._log.say(f"{name}: {counts}")
         more = f"; the first {_MOST_ROWS} are shown" if len(outcomes) > _MOST_ROWS else ""
         self._attempt(self._show_progress)
         self._attempt(
@@ -82,7 +98,7 @@ class Artifacts:
         self._attempt(
             create_markdown_artifact,
             # To look at every picture would hold up the end of the flow; summary.md tells of twins.
-            markdown=markdown(self._night.output, report, hasty=True),
+            markdown=markdown(self._night.output, report, hasty=True) + self._sheet(),
             key=f"{self._key}-report",
             description=f"Report of {name}.",
         )
@@ -95,6 +111,7 @@ class Artifacts:
         )
 
     def _show_progress(self) -> None:
+        self._log.send()
         outcomes = self._night.outcomes
         ended = sum(outcome.state != "left" for outcome in outcomes)
         percent = 100.0 * ended / max(1, len(outcomes))
@@ -104,6 +121,24 @@ class Artifacts:
             self._progress = cast("UUID", made)  # no coroutine, as this is no asynchronous caller
         else:
             update_progress_artifact(self._progress, percent, description=told)
+
+    def _sheet(self) -> str:
+        """Return the first contact sheet in Markdown, small, if it may be shown and can be made."""
+        night = self._night
+        if not self._with_pictures or night.is_over or len(night.pairs) > _MOST_PICTURES:
+            return ""
+        try:
+            output = night.output
+            catalogue = Catalogue(output.root, list(output.records()), output.failures())
+            sheet = next(contact_sheets(output.root, catalogue, night.manifest.collection))
+            _, top, _, bottom = ImageOps.invert(sheet).getbbox() or (0, 0, *sheet.size)
+            sheet = sheet.crop((0, 0, sheet.width, bottom + top))  # an empty rest is for paper
+            sheet.thumbnail(_SHEET)
+            data = base64.b64encode(encoded(sheet, "WEBP", quality=_SHEET_QUALITY)).decode()
+        except Exception as error:  # noqa: BLE001 # a picture more or less is no reason to stop
+            _log.debug("no contact sheet for Prefect: %s", error)
+            return ""
+        return f"\n![contact sheet](data:image/webp;base64,{data})\n"
 
     def _attempt(self, show: Callable[..., object], **arguments: Any) -> None:
         if self._is_refused:

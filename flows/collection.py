@@ -139,6 +139,7 @@ def paint(
         night,
         page=page or str(night.output.root),
         command=command or shlex.join(["nst", "run", manifest]),
+        with_pictures=server.shows_pages_here,
     )
     # Prefect reads its environment only once, and this command may have had a server before.
     with _tonight(night, shown), temporary_settings({PREFECT_API_URL: server.url}):

@@ -218,13 +218,7 @@ class LineDisplay(Observer):
         """The night knows its pairs."""
         with self._guard:
             self._tally.open(night)
-            counts = self._tally.counts
-        waiting = len(night.left)
-        self._say(
-            f"{night.manifest.collection}: {counted(len(night.planned), 'pair')},"
-            f" kept {counts['kept']}, {waiting} to paint"
-            f" in {counted(night.renderer.slots, 'slot')}"
-        )
+        self._say(beginning(night))
 
     def event(self, planned: Planned, event: dict[str, Any]) -> None:
         """A pair under way reported something."""
@@ -269,6 +263,15 @@ def display(*, quiet: bool = False) -> LiveDisplay | LineDisplay:
     """
     console = Console(stderr=True)
     return LineDisplay(sys.stderr) if quiet or not console.is_terminal else LiveDisplay(console)
+
+
+def beginning(night: Night) -> str:
+    """Return one line on a night that knows its pairs."""
+    kept = sum(outcome.state == "kept" for outcome in night.outcomes)
+    return (
+        f"{night.manifest.collection}: {counted(len(night.planned), 'pair')}, kept {kept},"
+        f" {len(night.left)} to paint in {counted(night.renderer.slots, 'slot')}"
+    )
 
 
 def describe(outcome: Outcome) -> str:

@@ -19,6 +19,7 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _START_SECONDS = 120.0
+_HERE = {"127.0.0.1", "localhost", "::1"}
 # Nothing but what a run needs: neither pages nor the services that keep schedules.
 _FOR_ONE_RUN = {"PREFECT_UI_ENABLED": "false", "PREFECT__SERVER_EPHEMERAL": "1"}
 # The kernel ends the server with its parent, however that goes; 1 is PR_SET_PDEATHSIG.
@@ -85,6 +87,11 @@ class PrefectServer:
     def is_ours(self) -> bool:
         """Whether the server belongs to this run alone."""
         return self.process is not None
+
+    @property
+    def shows_pages_here(self) -> bool:
+        """Whether somebody may look at its pages, and what it is shown stays on this machine."""
+        return not self.is_ours and urlsplit(self.url).hostname in _HERE
 
     @classmethod
     def start(

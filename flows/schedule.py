@@ -23,6 +23,7 @@ from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from flows.lateness import is_missed
 from flows.parent_process import answer_to_parent_alone
 from flows.run import RunOptions, run
+from flows.run_log import RunLog
 from nst_core.errors import NSTError
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ def night(  # noqa: PLR0917 # Prefect calls it by name
     if is_missed(scheduled, now=datetime.now(UTC), grace=grace):
         said = f"should have begun at {scheduled:%Y-%m-%d %H:%M} UTC; its time is over"
         _log.warning("a night is skipped: it %s", said)
-        _tell_next()
-        return Cancelled(name="Skipped", message=said)
+        return _take_leave(Cancelled(name="Skipped", message=said))
     options = RunOptions(
         output=output,
         only=only,
@@ -101,9 +101,7 @@ def night(  # noqa: PLR0917 # Prefect calls it by name
         quiet=True,
         since=scheduled,
     )
-    ended = _state(*_round(manifests, options))
-    _tell_next()
-    return ended
+    return _take_leave(_state(*_round(manifests, options)))
 
 
 def deployment(
@@ -130,15 +128,25 @@ def deployment(
     return cast("RunnerDeployment", made)
 
 
-def _tell_next() -> None:
-    """Say when the next night begins; that is for people, and no reason to fail."""
+def _take_leave(ended: State[Any]) -> State[Any]:
+    """Say how a night ended and when the next begins; for people, and no reason to fail."""
     try:
+        told = RunLog()
+        told.say(ended.message or "", level=logging.INFO if ended.is_completed() else logging.ERROR)
         deployment = runtime.deployment.id
         now = datetime.now(UTC)
-        if deployment and (coming := firing.next_night(UUID(deployment), now=now)):
+        is_leaving = ended.name == _NAMES[ExitCode.TERMINATED]  # and the schedule with it
+        if (
+            deployment
+            and not is_leaving
+            and (coming := firing.next_night(UUID(deployment), now=now))
+        ):
             _log.info("next: %s", firing.in_words(coming, now=now))
+            told.say(f"next: {firing.in_words(coming, now=now)}")
+        told.send()
     except Exception as error:  # noqa: BLE001 # the server may be gone by now
         _log.debug("the next night is not known: %s", error)
+    return ended
 
 
 def _round(manifests: Sequence[str], options: RunOptions) -> tuple[ExitCode, str]:

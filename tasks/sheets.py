@@ -82,9 +82,13 @@ def contact_sheets(root: Path, catalogue: Catalogue, collection: str) -> Iterato
     recipes = {work["recipe_name"] for work in works}
 
     across = _evenly(styles, _MOST_COLUMNS)
-    width = (A3[0] - 2 * _MARGIN - _SIDE) // max(3, *map(len, across)) - _GAP
-    height = round(width * 0.72) + _CAPTION
-    down = _evenly(contents, max(1, (A3[1] - 2 * _MARGIN - _HEAD) // (height + _GAP)))
+    room = A3[1] - 2 * _MARGIN - _HEAD
+    # Rather somewhat smaller than on more pages, but no smaller than where columns fill a page.
+    down = _evenly(contents, room // _step(_width(_MOST_COLUMNS)))
+    width, most = _width(max(3, *map(len, across))), max(1, *map(len, down))
+    while most * _step(width) > room:
+        width -= 1
+    height = _step(width) - _GAP
     data = catalogue.data()
     number, count = 0, len(across) * len(down)
     for columns in across:
@@ -165,6 +169,16 @@ class _Page:
         room = (height - 60) // 30
         for number, line in enumerate(wrapped(failure["message"], font(22), width - 28)[:room]):
             self._draw.text((left + 14, top + 50 + number * 30), line, SOFT, font(22))
+
+
+def _width(columns: int) -> int:
+    """Return how wide a picture is where so many columns fill a page."""
+    return (A3[0] - 2 * _MARGIN - _SIDE) // columns - _GAP
+
+
+def _step(width: int) -> int:
+    """Return how far below each other rows of such pictures stand."""
+    return round(width * 0.72) + _CAPTION + _GAP
 
 
 def _evenly(things: Sequence[Any], most: int) -> list[list[Any]]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import logging
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 
 import httpx
 import pytest
+from PIL import Image
 
-from flows import collection
+from flows import collection, run_log
 from flows.prefect_server import PrefectServer
 from tasks.durable import OutputError
 
@@ -38,6 +42,14 @@ class Api:
         answer.raise_for_status()
         rows = sorted(answer.json(), key=lambda row: row["updated"])
         return {row["key"]: (row["type"], row["data"], row["description"]) for row in rows}
+
+    @property
+    def logs(self):
+        """The lines of its Logs tab, the oldest first: (level, message)."""
+        asked = {"logs": {"flow_run_id": {"any_": [self.flow_run["id"]]}}, "sort": "TIMESTAMP_ASC"}
+        answer = httpx.post(f"{self._url}/logs/filter", json=asked, timeout=30)
+        answer.raise_for_status()
+        return [(row["level"], row["message"]) for row in answer.json()]
 
     @property
     def task_runs(self):
@@ -139,6 +151,40 @@ def test_a_night_leaves_a_table_a_report_and_a_link(paint, tmp_path):
     assert kind == "markdown"
     assert (tmp_path / "may_2026" / "out" / "index.html").as_uri() in link
     assert found["may-2026-progress"][:2] == ("progress", 100.0)
+
+
+def test_a_night_says_a_line_for_each_end(paint):
+    """In the Logs tab: what there is to do, how each pair ended, and what that comes to."""
+    _, api = paint("diary", contents=("cat", "diverges"))
+
+    said = api.logs
+    assert said[0] == (logging.INFO, "diary: 2 pairs, kept 0, 2 to paint in 1 slot")
+    assert sorted(level for level, _ in said[1:-1]) == [logging.INFO, logging.ERROR]
+    assert any(line.startswith("complete cat × monet  8×6 px") for _, line in said)
+    assert any(line.startswith("failed diverges × monet  E-DIVERGED-NAN") for _, line in said)
+    assert said[-1] == (logging.INFO, "diary: 1 complete, 0 kept, 1 failed, 0 left")
+
+
+def test_a_large_night_does_not_fill_the_logs(paint, monkeypatch):
+    """Beyond a number, pairs are counted in the last line and not listed."""
+    monkeypatch.setattr(run_log, "_MOST", 2)
+    _, api = paint("wordy", contents=("cat", "dog", "emu"))
+
+    assert len(api.logs) == 3
+    assert api.logs[-1] == (logging.INFO, "wordy: 3 complete, 0 kept, 0 failed, 0 left")
+
+
+def test_pages_on_this_machine_show_the_pictures(server, toy):
+    """The report there has a small contact sheet; a server elsewhere gets none."""
+    made = toy("shown")
+    made.write(collection="shown")
+    with made.night() as night:
+        collection.paint(night, PrefectServer(server.url), manifest=str(made.path))
+
+    _, report, _ = Api(server, "shown").artifacts["shown-report"]
+    picture = report.partition("(data:image/webp;base64,")[2].partition(")")[0]
+    assert Image.open(BytesIO(base64.b64decode(picture))).width == 1200
+    assert not PrefectServer("https://prefect.example/api").shows_pages_here
 
 
 def test_a_night_that_leaves_pairs_is_unfinished(paint):

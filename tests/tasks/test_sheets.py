@@ -84,6 +84,17 @@ def test_a_large_night_goes_on_over_several_pages(tmp_path):
     assert all(inked(sheet, (450, 450, 900, 700)) for sheet in sheets)
 
 
+@pytest.mark.parametrize(("contents", "expected"), [(3, 1), (6, 1), (7, 2)])
+def test_what_fits_on_one_page_is_not_torn_apart(tmp_path, contents, expected):
+    """Few columns leave room for many rows."""
+    output = Output(tmp_path / "out")
+    for number in range(contents):
+        names = (f"photo {number}", f"/photos/{number}.jpg"), ("Woodcut", "/art/woodcut.jpg")
+        publish(output, pair(number, *names), number)
+
+    assert len(pages(output)) == expected
+
+
 def test_two_recipes_share_a_cell(tmp_path):
     """Pictures of one content in one style by two recipes stand side by side."""
     output = Output(tmp_path / "out")
