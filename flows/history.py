@@ -70,12 +70,12 @@ def skip_missed(deployment: UUID, *, now: datetime, grace: timedelta) -> int:
     count = 0
     with get_client(sync_client=True) as client:
         while True:  # the API gives 200 at most
-            slots = client.read_flow_runs(flow_run_filter=waiting, limit=_PAGE)
-            late = missed(slots, now=now, grace=grace)
+            runs = client.read_flow_runs(flow_run_filter=waiting, limit=_PAGE)
+            late = missed(runs, now=now, grace=grace)
             for run in late:
                 client.set_flow_run_state(run.id, _skipped(), force=True)
             count += len(late)
-            if len(slots) < _PAGE or not late:
+            if len(runs) < _PAGE or not late:
                 return count
 
 

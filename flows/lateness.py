@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
 
-class Slot(Protocol):
-    """A moment for which a night was scheduled."""
+class Scheduled(Protocol):
+    """A flow run that Prefect has scheduled."""
 
     @property
     def expected_start_time(self) -> datetime | None:
         """When it should begin."""
 
 
-AnySlot = TypeVar("AnySlot", bound=Slot)
+Run = TypeVar("Run", bound=Scheduled)
 
 
 def is_missed(scheduled: datetime, *, now: datetime, grace: timedelta) -> bool:
@@ -31,24 +31,24 @@ def is_missed(scheduled: datetime, *, now: datetime, grace: timedelta) -> bool:
     return now - scheduled > grace
 
 
-def missed(slots: Iterable[AnySlot], *, now: datetime, grace: timedelta) -> Sequence[AnySlot]:
-    """Return those of the slots that nobody should catch up with, in their order.
+def missed(runs: Iterable[Run], *, now: datetime, grace: timedelta) -> Sequence[Run]:
+    """Return the scheduled runs that are to be skipped, in the order of their times.
 
-    After an outage, every slot it covered waits to be run. All paint the same collection, so the
-    latest that is still within its grace does for all.
+    After an outage, every run that it covered still waits to begin. All paint the same collection,
+    so the latest that is still within its grace does for all.
 
     Args:
-        slots: Scheduled and not begun.
+        runs: Scheduled and not begun.
         now: The present moment.
         grace: How late is not too late.
     """
     due = [
-        (slot.expected_start_time, slot)
-        for slot in slots
-        if slot.expected_start_time is not None and slot.expected_start_time <= now
+        (run.expected_start_time, run)
+        for run in runs
+        if run.expected_start_time is not None and run.expected_start_time <= now
     ]
     due.sort(key=lambda pair: pair[0])
     latest = due[-1:]
     if latest and not is_missed(latest[0][0], now=now, grace=grace):
         due.pop()
-    return [slot for _, slot in due]
+    return [run for _, run in due]

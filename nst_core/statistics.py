@@ -28,7 +28,7 @@ def moments(maps: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor
     Returns:
         (B, C) and (B, C, C), at least fp32 whatever the maps' dtype.
     """
-    # Without weights as before there were any: not one instruction more.
+    # Left out, not None: without weights there is not one instruction more.
     mean, second = Moments.apply(maps) if weights is None else Moments.apply(maps, weights)
     return mean, second
 

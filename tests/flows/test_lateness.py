@@ -11,7 +11,7 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 GRACE = timedelta(hours=1)
 
 
-def slots(*hours_ago):
+def runs(*hours_ago):
     """Return scheduled runs that should have begun so many hours ago."""
     return [SimpleNamespace(expected_start_time=NOW - timedelta(hours=ago)) for ago in hours_ago]
 
@@ -26,23 +26,23 @@ def test_a_night_beyond_its_grace_is_missed():
     assert is_missed(NOW - timedelta(hours=2), now=NOW, grace=GRACE)
 
 
-def test_an_outage_of_five_slots_leaves_none_to_catch_up_with():
+def test_an_outage_of_five_runs_leaves_none_to_catch_up_with():
     """All five are too late: nothing piles up."""
-    five = slots(2, 3, 4, 5, 6)
+    five = runs(2, 3, 4, 5, 6)
 
     assert set(map(id, missed(five, now=NOW, grace=GRACE))) == set(map(id, five))
 
 
-def test_of_several_slots_within_grace_only_the_latest_is_run():
+def test_of_several_runs_within_grace_only_the_latest_is_run():
     """They paint the same collection: once is enough."""
-    oldest, middle, latest = slots(0.9, 0.5, 0.1)
+    oldest, middle, latest = runs(0.9, 0.5, 0.1)
 
     assert missed([middle, latest, oldest], now=NOW, grace=GRACE) == [oldest, middle]
 
 
-def test_slots_to_come_are_left_alone():
+def test_runs_to_come_are_left_alone():
     """What is scheduled for tonight is no outage's matter."""
-    assert missed(slots(-1, -25), now=NOW, grace=GRACE) == []
+    assert missed(runs(-1, -25), now=NOW, grace=GRACE) == []
 
 
 def test_a_run_without_a_time_is_left_alone():
