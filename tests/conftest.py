@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 _numbers = itertools.count()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or fills the cache of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NST_SCRATCH", str(tmp_path_factory.mktemp("scratch")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """The address of an S3 server of our own, over real HTTP, for the whole session."""

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import json
 import os
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from flows.prefect_server import PrefectServer, environment
+from tasks.calibration import remembered_at
+from tasks.devices import arrange
 from tests.flows.command import Nst
 from tests.flows.toy_collection import ToyCollection
 from tests.waiting import until
@@ -29,6 +33,26 @@ def toy(tmp_path):
         return ToyCollection(tmp_path / name, **options)
 
     return make
+
+
+@pytest.fixture
+def steady(tmp_path, monkeypatch):
+    """A machine of one slot, known to take a second for each step of the pairs it is given."""
+    scratch = tmp_path / "scratch"
+    monkeypatch.setenv("NST_SCRATCH", str(scratch))
+    monkeypatch.setenv("NST_DEVICE", "cpu")
+    monkeypatch.setenv("NST_SLOTS", "1")
+    monkeypatch.setenv("NST_TORCH_THREADS", "1")
+
+    def remember(pairs):
+        speed = {"step": [1, 0], "setup": [0, 0], "row": [0, 0], "ceiling": 1.0}
+        text = json.dumps(speed | {"version": version("nst-gallery")})
+        for pair in pairs:
+            path = remembered_at(scratch, arrange(["cpu"], slots=1, threads=1), pair.recipe)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    return remember
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ from typer.testing import CliRunner
 
 from flows.checking import check
 from flows.cli import app
-from tasks.storage import store_for
+from flows.sources import read_manifest
+from manifests.planning import expand
+from tasks.storage import find, store_for
 from tests.flows.toy_collection import draw
 
 
@@ -134,11 +136,12 @@ def test_a_warning_stands_in_nobodys_way(manifest):
     assert "nothing is wrong" in ended.stdout
 
 
-def test_a_plan_shows_names_as_they_are(manifest, tmp_path):
+def test_a_plan_shows_names_as_they_are(manifest, steady, tmp_path):
     """A name in brackets is no markup, and columns without a word are left out."""
     path = Path(manifest({"preset": "gallery", "manner": "off"}))
     path.write_text(path.read_text().replace("photo.png", "'* photo.png'"))
     (tmp_path / "photo.png").rename(tmp_path / "[b] photo.png")
+    steady(expand(read_manifest(str(path)), find))
 
     ended = CliRunner().invoke(app, ["plan", str(path)])
 

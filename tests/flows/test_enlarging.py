@@ -7,7 +7,7 @@ import json
 import pytest
 from PIL import Image
 
-from flows.enlarging import PrintOrder, ordered, plan
+from flows.enlarging import PrintOrder, ordered, plan, prepared
 from flows.run import RunOptions
 from nst_core.errors import RecipeError
 from nst_core.images import decode, resize
@@ -121,9 +121,10 @@ def test_an_output_remembers_its_orders(painted):
     ]
 
 
-def test_a_plan_of_prints_writes_nothing(painted):
+def test_a_plan_of_prints_writes_nothing(painted, steady):
     """What they take is told beforehand, of those alone that are not there yet."""
     painted.paint(prints=order(painted, "cat"))
+    steady(prepared(order(painted))[1])
     before = sorted(painted.output.rglob("*"))
     told = plan(order(painted), RunOptions())
 

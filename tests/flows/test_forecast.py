@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from importlib.metadata import version
-
 import pytest
 
 from flows.forecast import forecast
 from flows.run import RunOptions
 from flows.sources import read_manifest
 from manifests.planning import expand
-from tasks.calibration import remembered_at
-from tasks.devices import arrange
 from tasks.storage import find
 
 
 @pytest.fixture
-def made(toy, monkeypatch):
+def made(toy, steady):
     """A collection of two pairs on a machine whose speed is known: a second a step."""
     made = toy(steps=[3])
-    scratch = made.folder / "scratch"
-    for name, value in {
-        "SCRATCH": scratch,
-        "DEVICE": "cpu",
-        "SLOTS": 1,
-        "TORCH_THREADS": 1,
-    }.items():
-        monkeypatch.setenv(f"NST_{name}", str(value))
-    known = {"step": [1, 0], "setup": [0, 0], "row": [0, 0], "ceiling": 1.0}
-    (pair, *_) = expand(read_manifest(str(made.path)), find)
-    path = remembered_at(scratch, arrange(["cpu"], slots=1, threads=1), pair.recipe)
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(known | {"version": version("nst-gallery")}))
+    steady(expand(read_manifest(str(made.path)), find))
     return made
 
 
