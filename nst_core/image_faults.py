@@ -14,6 +14,7 @@ from typing import Literal
 
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
+from nst_core import heic
 from nst_core.errors import ImageError
 from nst_core.image_samples import tiff_tag
 
@@ -33,8 +34,9 @@ _SIGNATURES = (
     ("a PDF", b"%PDF", 0),
     ("PostScript", b"%!PS", 0),
     ("a Photoshop document", b"8BPS", 0),
-    ("a HEIC photo", b"ftyphei", 4),
-    ("a HEIC photo", b"ftypmif1", 4),
+    (heic.FORMAT, b"ftyphei", 4),
+    (heic.FORMAT, b"ftyphev", 4),
+    (heic.FORMAT, b"ftypmif1", 4),
     ("an AVIF picture", b"ftypavif", 4),
     ("a text or web page", b"<", 0),
 )
@@ -48,12 +50,23 @@ _TIFF_PARTS = (
 )
 
 
+def kind(data: bytes) -> str | None:
+    """Return what a file begins like: one of our formats, or what people call another."""
+    return next((name for name, start, at in _SIGNATURES if data.startswith(start, at)), None)
+
+
 def explained(data: bytes, error: Exception) -> ImageError:
     """Return what is wrong with the bytes on which Pillow raised this error."""
     if not data:
         return ImageError("the file is empty", code="E-IMG-EMPTY", remedy="copy it again")
-    name = next((name for name, start, at in _SIGNATURES if data.startswith(start, at)), None)
-    if name not in FORMATS:
+    name = kind(data)
+    if name == heic.FORMAT and not heic.IS_READ:
+        return ImageError(
+            "not a PNG, JPEG, WebP, TIFF or BMP but a HEIC photo",
+            code="E-IMG-FORMAT",
+            remedy=heic.REMEDY,
+        )
+    if name not in (*FORMATS, heic.FORMAT):
         return ImageError(
             f"not a PNG, JPEG, WebP, TIFF or BMP{f' but {name}' if name else ''}",
             code="E-IMG-FORMAT",
@@ -87,6 +100,8 @@ def is_cut(name: str, data: bytes) -> bool:
             return int.from_bytes(data[4:8], "little") + 8 > len(data)
         case "BMP":
             return int.from_bytes(data[2:6], "little") > len(data)
+        case heic.FORMAT:
+            return _is_cut_heif(data)
     return _is_cut_tiff(data)
 
 
@@ -98,6 +113,19 @@ def _first_scan(data: bytes) -> int:
         fill = data[at + 1 : at + 2] == b"\xff"
         at += 1 if fill else 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
     return at
+
+
+def _is_cut_heif(data: bytes) -> bool:
+    """Tell whether one of the boxes that the file is a row of ends beyond the file's end."""
+    at = 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 1:  # it did not fit into four bytes
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if size == 0:  # to the end
+            return False
+        at += max(size, 8)
+    return at > len(data)
 
 
 def _is_cut_tiff(data: bytes) -> bool:

@@ -1,7 +1,8 @@
 """Untrusted bytes → samples: which files are let in, and what they say about themselves.
 
-Pillow reads everything, but only five formats are opened, sizes are judged from the header, and
-whatever it raises on damaged bytes leaves as an `ImageError`.
+Pillow reads everything, but only five formats are opened, and HEIC where its extra is installed.
+Sizes are judged from the header, and whatever Pillow raises on damaged bytes leaves as an
+`ImageError`.
 
 This module does not import torch, so that a check of many headers starts at once.
 """
@@ -17,8 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import ExifTags, Image
 
+from nst_core import heic
 from nst_core.errors import ImageError
-from nst_core.image_faults import FORMATS, explained, is_cut
+from nst_core.image_faults import FORMATS, explained, is_cut, kind
 from nst_core.image_samples import Samples, samples
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class Header:
     """What a picture says about itself before any pixel is decoded.
 
     Args:
-        format: PNG, JPEG, WEBP, TIFF or BMP.
+        format: PNG, JPEG, WEBP, TIFF or BMP; HEIF where its extra is installed.
         width: In pixels, upright (after the rotation that EXIF asks for).
         height: In pixels, upright.
         frames: Frames of an animation or pages; 1 for a plain picture. Pages are counted to 1000.
@@ -103,8 +105,8 @@ def read(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Source:
         profile = image.info.get("icc_profile")
         orientation, notes = _orientation(image, data)
         if (frames := _frames(image, data)) > 1:
-            kind = "several pages" if image.format == "TIFF" else "animated"
-            notes += (f"{kind}: first of {frames} used",)
+            are = "several pages" if image.format in {"TIFF", heic.FORMAT} else "animated"
+            notes += (f"{are}: first of {frames} used",)
         found = samples(image, data)
         return Source(found, profile, orientation, notes + found.warnings)
 
@@ -123,7 +125,11 @@ def opened(data: bytes, max_pixels: int) -> Iterator[ImageFile]:
     with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            formats: tuple[str, ...] = FORMATS
+            if heic.IS_READ and kind(data) == heic.FORMAT:
+                heic.let_in()
+                formats = (heic.FORMAT,)
+            with Image.open(io.BytesIO(data), formats=formats) as image:
                 _refuse(image, data, max_pixels)
                 yield image
         except ImageError:

@@ -68,7 +68,7 @@ class Picture:
 
 
 def decode(data: bytes, *, background: str = "white", max_pixels: int = MAX_PIXELS) -> Picture:
-    """Return the first frame of a PNG, JPEG, WebP, TIFF or BMP, as a viewer would show it.
+    """Return the first frame of a PNG, JPEG, WebP, TIFF, BMP or HEIC, as a viewer would show it.
 
     EXIF rotation is applied, colours are converted to sRGB, transparency is laid over the
     background, 16 bits are kept, floats are scaled.

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Self
 
 from manifests.locations import SIGNATURE, WILDCARD
+from nst_core import heic
 from tasks.storage_errors import InputError
 
 if TYPE_CHECKING:
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
 
 #: Of pictures that people have and that are not read: they are left out, and that is said.
 UNREAD_SUFFIXES = frozenset(
-    {".heic", ".heif", ".avif", ".jxl", ".gif", ".psd"}
+    {".avif", ".jxl", ".gif", ".psd"}
     | {".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"}
+    | (frozenset() if heic.IS_READ else heic.SUFFIXES)
 )
 
 #: What a folder is searched for; the decoder reads these formats and no others.
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
+PICTURE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
+    | (heic.SUFFIXES if heic.IS_READ else frozenset())
+)
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 

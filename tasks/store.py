@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from manifests.locations import is_pattern
+from nst_core import heic
 from nst_core.errors import did_you_mean
 from tasks.locations import (
     PICTURE_SUFFIXES,
@@ -137,9 +138,13 @@ def pictures(names: Sequence[str], pattern: str) -> list[str]:
     photos = [name for name in names if PurePosixPath(name).suffix.lower() in UNREAD_SUFFIXES]
     if photos and pattern not in _WARNED:
         _WARNED.add(pattern)
-        example = PurePosixPath(min(photos)).name
+        suffixes = {PurePosixPath(name).suffix.lower() for name in photos}
         _LOGGER.warning(
-            "left out of %r: %d such as %r; save them as JPEG or PNG", pattern, len(photos), example
+            "left out of %r: %d such as %r; %s",
+            pattern,
+            len(photos),
+            PurePosixPath(min(photos)).name,
+            heic.REMEDY if suffixes <= heic.SUFFIXES else "save them as JPEG or PNG",
         )
     return [name for name in names if is_picture(name)]
 
@@ -154,7 +159,7 @@ def nothing_found(pattern: str, others: int, hint: Callable[[], str]) -> InputEr
     """
     if others:
         return InputError(
-            f"{pattern!r} holds {others} files, none of them a picture",
+            f"{pattern!r} holds {others} file{'s' * (others > 1)}, none of them a picture",
             remedy=f"pictures end in {', '.join(sorted(PICTURE_SUFFIXES))}",
         )
     what = f"nothing fits {pattern!r}" if is_pattern(pattern) else f"{pattern!r} does not exist"

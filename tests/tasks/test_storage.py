@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nst_core import heic
 from tasks import storage
 from tasks.file_store import FileStore
 from tasks.memory_store import MemoryStore
@@ -201,19 +202,31 @@ class TestEveryStore:
         """A folder of other things is told from one that does not exist."""
         store.write(place("a/notes.txt"), b"x")
 
-        with pytest.raises(InputError, match="1 files, none of them a picture"):
+        with pytest.raises(InputError, match="1 file, none of them a picture"):
             store.find(place("a/"))
 
     def test_warns_of_photos_that_are_left_out(self, store: Store, place: Place, caplog):
         """Telephones take pictures that nobody here can read; that is said, once."""
-        for name in ("a.jpg", "b.HEIC", "c.nef", "notes.txt"):
+        for name in ("a.jpg", "b.avif", "c.NEF", "notes.txt"):
             store.write(place(f"photos/{name}"), b"x")
 
         found = [store.find(place("photos/")) for _ in range(2)]
 
         assert found == [[place("photos/a.jpg")]] * 2
         (warning,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
-        assert "2 such as 'b.HEIC'; save them as JPEG or PNG" in warning
+        assert "2 such as 'b.avif'; save them as JPEG or PNG" in warning
+
+    def test_tells_what_reads_photos_of_telephones(
+        self, store: Store, place: Place, caplog, monkeypatch
+    ):
+        """Where only these are left out, it is an extra that is missing."""
+        monkeypatch.setattr("tasks.store.UNREAD_SUFFIXES", heic.SUFFIXES)
+        for name in ("a.jpg", "b.HEIC"):
+            store.write(place(f"telephone/{name}"), b"x")
+
+        store.find(place("telephone/"))
+
+        assert "1 such as 'b.HEIC'; pip install 'nst-gallery[heic]'" in caplog.text
 
 
 def test_an_empty_folder_is_called_so(tmp_path: Path):
