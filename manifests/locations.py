@@ -13,6 +13,7 @@ from pathlib import Path
 
 _S3 = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9.-]{1,61}[A-Za-z0-9](/.*)?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DRIVE = re.compile(r"[A-Za-z]:/")
 
 SIGNATURE = re.compile(r"[?&](X-Amz-|AWSAccessKeyId=|Signature=)", re.IGNORECASE)
@@ -53,7 +54,7 @@ def _against_path(text: str) -> str | None:
 
 def is_remote(location: str) -> bool:
     """Tell an address, whatever its scheme, from a path."""
-    return "://" in location and not location.startswith("/")
+    return _ADDRESS.match(location) is not None
 
 
 def written_out(text: str) -> str:

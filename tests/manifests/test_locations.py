@@ -107,7 +107,14 @@ def test_what_is_no_location_is_told(text, reason):
 
 
 @pytest.mark.parametrize(
-    ("location", "remote"), [("s3://b/k", True), ("/a/b.png", False), ("/a://b.png", False)]
+    ("location", "remote"),
+    [
+        ("s3://b/k", True),
+        ("https://host/b.png", True),
+        ("/a/b.png", False),
+        ("/a://b.png", False),
+        ("photos/a://b.png", False),
+    ],
 )
 def test_an_address_is_told_from_a_path(location: str, *, remote: bool):
     """Only what starts with a scheme is an address."""
