@@ -175,13 +175,20 @@ def compare(
     older: dict[object, list[Painted]] = defaultdict(list)
     for old in others.values():
         older[_subject(old.content, old.styles, old.recipe_name)].append(old)
+        # A folder may have been moved, or called otherwise.
+        hashes = tuple(style.sha256 for style in old.styles)
+        older[old.content_sha256, hashes, old.recipe_name].append(old)
     kept: list[Planned] = []
     new: list[Planned] = []
     changed: list[Changed] = []
     replaced: set[str] = set()
     for one in planned:
         pair = one.pair
-        before = older.get(_subject(pair.content, pair.styles, pair.recipe_name), [])
+        hashes = tuple(digests[style.location] for style in pair.styles)
+        content = pair.content and digests[pair.content]
+        before = older.get(_subject(pair.content, pair.styles, pair.recipe_name)) or older.get(
+            (content, hashes, pair.recipe_name), []
+        )
         if one.pair_id in finished:
             kept.append(one)
         elif one.pair_id in drafts:

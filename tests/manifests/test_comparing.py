@@ -176,6 +176,21 @@ def test_of_several_older_pictures_the_nearest_is_compared(planned, records, dig
     assert plan.orphaned == ()
 
 
+def moved(record):
+    """Return the record of a picture that was painted before its folders were moved."""
+    styles = [one.model_copy(update={"location": f"/old{one.location}"}) for one in record.styles]
+    return replace(record, content=record.content and f"/old{record.content}", styles=tuple(styles))
+
+
+def test_a_moved_folder_hides_no_change(shows, records, digests):
+    """What was painted from the same bytes elsewhere is the older picture."""
+    now = identify(shows.pairs(("size: 256", "size: 300")), digests)
+    plan = compare(now, [moved(one) for one in records], digests)
+
+    assert why(plan) == {"recipe.octaves.size: 256 → 300"}
+    assert (len(plan.changed), plan.new, plan.orphaned) == (9, (), ())
+
+
 def test_a_draft_is_to_be_painted_again(planned, records, digests):
     """Its identity is that of the picture to come."""
     plan = compare(planned, [replace(records[0], draft=True), *records[1:]], digests)
