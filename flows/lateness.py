@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-
-class Scheduled(Protocol):
-    """A flow run that Prefect has scheduled."""
-
-    @property
-    def expected_start_time(self) -> datetime | None:
-        """When it should begin."""
-
-
-Run = TypeVar("Run", bound=Scheduled)
+    from prefect.client.schemas.objects import FlowRun
 
 
 def is_missed(scheduled: datetime, *, now: datetime, grace: timedelta) -> bool:
@@ -31,14 +22,14 @@ def is_missed(scheduled: datetime, *, now: datetime, grace: timedelta) -> bool:
     return now - scheduled > grace
 
 
-def missed(runs: Iterable[Run], *, now: datetime, grace: timedelta) -> Sequence[Run]:
+def missed(runs: Iterable[FlowRun], *, now: datetime, grace: timedelta) -> list[FlowRun]:
     """Return the scheduled runs that are to be skipped, in the order of their times.
 
     After an outage, every run that it covered still waits to begin. All paint the same collection,
     so the latest that is still within its grace does for all.
 
     Args:
-        runs: Scheduled and not begun.
+        runs: Prefect's, scheduled and not begun.
         now: The present moment.
         grace: How late is not too late.
     """
