@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 PLANNING = "reading the pictures, measuring this machine"
 
 
+@cache
+def standard_error() -> Console:
+    """Return the one console of standard error: what it prints stands above a live display."""
+    return Console(stderr=True)
+
+
 def complain(line: str) -> None:
     """Print an error in one line."""
     print_error(f"ERROR {line}")
@@ -28,9 +35,7 @@ def complain(line: str) -> None:
 
 def print_error(line: str) -> None:
     """Print a line on standard error, without secrets and without what steers terminals."""
-    Console(stderr=True, soft_wrap=True).print(
-        printable(redact(line)), markup=False, highlight=False
-    )
+    standard_error().print(printable(redact(line)), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -46,7 +51,7 @@ def announce(line: str) -> None:
 
 def at_work(what: str) -> Status:
     """Show on a terminal, while it lasts, what takes a while; elsewhere nothing."""
-    return Console(stderr=True).status(what)
+    return standard_error().status(what)
 
 
 def from_here(location: str) -> str:

@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from flows.console import standard_error
 from flows.observing import Observer
 from tasks.printable import printable
 
@@ -261,7 +262,7 @@ def display(*, quiet: bool = False) -> LiveDisplay | LineDisplay:
     Args:
         quiet: Plain lines even on a terminal.
     """
-    console = Console(stderr=True)
+    console = standard_error()
     return LineDisplay(sys.stderr) if quiet or not console.is_terminal else LiveDisplay(console)
 
 

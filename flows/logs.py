@@ -8,9 +8,9 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from rich.console import Console
 from rich.logging import RichHandler
 
+from flows.console import standard_error
 from tasks.redaction import RedactingFilter
 
 #: Set to ``json``, every log line is one JSON object.
@@ -41,7 +41,7 @@ def configure() -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(JsonFormatter())
     else:
-        handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=False)
+        handler = RichHandler(console=standard_error(), show_path=False, show_time=False)
         handler.setFormatter(logging.Formatter("%(message)s"))
     handler.addFilter(RedactingFilter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
+from flows.display import span
 from flows.observing import Observer
 from flows.sources import painted_folder
 from manifests.locations import is_remote
@@ -38,7 +39,8 @@ _HASTY_GOODBYE_SECONDS = 1.5
 _FIRST_SECONDS = 60.0
 _PAINTING_FIRST = "%s; painting begins, and what is painted waits here until the bucket answers"
 _WAITING_FIRST = (
-    "%s; finished pictures may lie there, so nothing is painted before it answers. Trying on"
+    "%s; finished pictures may lie there, so nothing is painted before it answers;"
+    " waiting for up to %s"
 )
 
 
@@ -99,9 +101,10 @@ class Uploading(Observer):
                 if spool.is_acquainted:
                     _log.warning(_PAINTING_FIRST, error)
                 else:
-                    _log.warning(_WAITING_FIRST, error)
                     left = night.deadline - time.monotonic()
-                    reach(left if math.isfinite(left) else GRACE)
+                    left = left if math.isfinite(left) else GRACE
+                    _log.warning(_WAITING_FIRST, error, span(left))
+                    reach(left)
             self._stack = stack.pop_all()
         self._spool = spool
         night.observers.append(self)

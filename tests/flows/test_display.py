@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from flows import threads
+from flows.console import standard_error
 from flows.display import LineDisplay, LiveDisplay, counted, display, span
 from tests.flows.toy_collection import draw
 
@@ -216,6 +217,15 @@ def test_the_table_counts_sketches(toy, live):
         display.event(cat, {"kind": "sketch", "number": 2, "most": 5})
 
     assert drawn()[0].endswith("sketch 2 of at most 5")
+
+
+def test_the_table_is_drawn_on_the_console_of_the_log(monkeypatch):
+    """So that a warning stands above it, and not in it."""
+    console = Console(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr("flows.display.standard_error", lambda: console)
+
+    assert display()._live.console is console
+    assert standard_error() is standard_error()
 
 
 def test_finished_pairs_leave_the_table_and_stay_in_the_terminal(toy, live):
