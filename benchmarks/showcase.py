@@ -34,8 +34,6 @@ JOBS_HEAD = """\
 The records are as the run left them, but that they call the checkout `/nst-gallery`.
 Sweeps are small; a picture that belongs to several has its record in one of them.
 Credits stand in the records.
-Yosinski's regularisations are missing: on this classifier their
-steps leave a picture too faint to see.
 
 | job or control | picture | record | manifest |
 |---|---|---|---|
@@ -92,8 +90,11 @@ def jobs(output: Output) -> None:
     lines = (folder / "jobs.yaml").read_text().splitlines()
     painted: dict[str, list[Record]] = defaultdict(list)
     for record in output.records():
-        painted[record.recipe_name.partition(",")[0]].append(record)
-        for role in {"picture", "frames"} & record.files.keys():
+        name = record.recipe_name.partition(",")[0]
+        painted[name].append(record)
+        # A sheet has the pictures on the way.
+        shown_alone = {"picture"} if _sheets(output, name) else {"picture", "frames"}
+        for role in shown_alone & record.files.keys():
             shutil.copy(output.root / record.files[role].file, folder)
         (folder / Path(record.file).name).write_bytes(_portable(output.root / record.file))
     rows = []
@@ -102,8 +103,7 @@ def jobs(output: Output) -> None:
         if not found or found[1] not in painted or "recipes:" not in lines[:number]:
             continue
         name = found[1]
-        sheets = list((output.root / SHEETS).glob(f"jobs.{name}--*.png"))
-        shown = [_sheet(path, folder) for path in sheets] or [
+        shown = [_sheet(path, folder) for path in _sheets(output, name)] or [
             Path(record.files.get("frames", record.files["picture"]).file).name
             for record in painted[name]
         ]
@@ -123,6 +123,10 @@ def _portable(path: Path) -> bytes:
         r'"/[^"]*/(docs/manners|manifests/examples)/', r'"/nst-gallery/\1/', path.read_text()
     )
     return Record.decode(said.encode(), name=path.name).encode()
+
+
+def _sheets(output: Output, name: str) -> list[Path]:
+    return sorted((output.root / SHEETS).glob(f"jobs.{name}--*.png"))
 
 
 def _sheet(path: Path, folder: Path) -> str:

@@ -61,11 +61,11 @@ def test_every_recipe_has_its_record():
 
 
 def test_every_job_of_the_example_is_shown():
-    """What CI paints in small, but for Yosinski's pictures, which stay too faint to see."""
+    """What CI paints in small."""
     kinds = {recipe.preset for recipe in read(EVERY_JOB).recipes.values()}
     shown = {recipe.preset for recipe in read(JOBS / "jobs.yaml").recipes.values()}
 
-    assert kinds - shown == {"classvis-yosinski-3"}
+    assert kinds <= shown
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
