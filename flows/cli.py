@@ -25,10 +25,11 @@ from flows.console import (
     announce,
     at_work,
     complain,
+    counts,
     print_error,
     print_json,
-    tell_counts,
     tell_plan,
+    tell_summary,
 )
 from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from manifests.problems import ManifestError
@@ -165,7 +166,7 @@ def run(
         codes.append(code)
         summaries.append(summary)
         if not as_json:
-            tell_counts(summary)
+            announce(counts(summary))
         if ends_a_round(code):
             break
     if as_json:
@@ -306,10 +307,7 @@ def restyle(
         return
     new_one.write()
     code, summary = new_one.paint(options)
-    if as_json:
-        print_json(summary)
-    else:
-        tell_counts(summary)
+    tell_summary(summary, as_json=as_json)
     raise typer.Exit(code)
 
 

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from flows import options as opt
-from flows.console import announce, complain, print_error, print_json, tell_counts, tell_plan
+from flows.console import announce, complain, print_error, print_json, tell_plan, tell_summary
 from flows.exit_codes import ExitCode
 from tasks.printable import printable
 
@@ -101,10 +101,7 @@ def enlarge(
         tell_plan(lambda: plan(order, options), as_json=as_json)
         return
     code, summary = paint_larger(order, options)
-    if as_json:
-        print_json(summary)
-    else:
-        tell_counts(summary)
+    tell_summary(summary, as_json=as_json)
     raise typer.Exit(code)
 
 

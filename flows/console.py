@@ -87,6 +87,9 @@ def tell_plan(plan: Callable[[], dict[str, Any]], *, as_json: bool) -> None:
         Console().print(printable(told["text"]), markup=False)
 
 
-def tell_counts(summary: dict[str, Any]) -> None:
-    """Print the end of a run in one line."""
-    announce(counts(summary))
+def tell_summary(summary: dict[str, Any], *, as_json: bool) -> None:
+    """Print the end of a run, in one line or as all that is known."""
+    if as_json:
+        print_json(summary)
+    else:
+        announce(counts(summary))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal
 
 from nst_core.canvases import Pixels
 from nst_core.dream_presets import DREAMS
@@ -25,29 +24,25 @@ from nst_core.terms import Content, Gamut, Gram, Term, TotalVariation, Wasserste
 _STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 # Crowson: 256 : 64 : 16 : 4 : 1, normalised to a sum of 1.
-_FALLING = {
-    layer: weight / 341 for layer, weight in zip(_STYLE_LAYERS, (256, 64, 16, 4, 1), strict=True)
-}
+_WASSERSTEIN = tuple(
+    Wasserstein(layer=layer, weight=weight / 341)
+    for layer, weight in zip(_STYLE_LAYERS, (256, 64, 16, 4, 1), strict=True)
+)
 
 # A penalty of 1000 in squared units of 0..255: inside the gamut it is 0, so that the objective is
 # the source's own; outside it is stiff enough that what is delivered agrees with it to 1 %.
 _STIFF_GAMUT = 1000.0 * 255**2
 
 
-def _gram(weight_of: dict[str, float], divide_by: Literal["hw", "chw"] = "hw") -> tuple[Term, ...]:
-    return tuple(
-        Gram(layer=layer, weight=weight, divide_by=divide_by) for layer, weight in weight_of.items()
-    )
+def _grams(weight: float) -> tuple[Term, ...]:
+    """Return Gram matrices over C·H·W, of one weight on every layer."""
+    return tuple(Gram(layer=layer, weight=weight, divide_by="chw") for layer in _STYLE_LAYERS)
 
 
-def _gram_by_channels(weight: float) -> tuple[Term, ...]:
-    """Return Gram terms whose weights are divided by C², so that every layer counts alike."""
+def _grams_by_channels(weight: float) -> tuple[Term, ...]:
+    """Return Gram matrices over H·W; weights are divided by C², so that layers count alike."""
     channels = network("vgg19").channels
-    return _gram({layer: weight / channels(layer) ** 2 for layer in _STYLE_LAYERS})
-
-
-def _wasserstein() -> tuple[Term, ...]:
-    return tuple(Wasserstein(layer=layer, weight=weight) for layer, weight in _FALLING.items())
+    return tuple(Gram(layer=layer, weight=weight / channels(layer) ** 2) for layer in _STYLE_LAYERS)
 
 
 # neural-style's content loss is a mean over values and its Gram matrix is divided by C·H·W, both
@@ -55,7 +50,7 @@ def _wasserstein() -> tuple[Term, ...]:
 _JCJOHNSON = Recipe(
     terms=(
         Content(layer="relu4_2", weight=5.0),
-        *_gram(dict.fromkeys(_STYLE_LAYERS, 100.0), "chw"),
+        *_grams(100.0),
         TotalVariation(weight=1e-3, stencil="squared"),
         Gamut(weight=_STIFF_GAMUT),
     ),
@@ -73,7 +68,7 @@ _DEEPART = replace(
     _JCJOHNSON,
     terms=(
         Content(layer="relu4_2", weight=5.0),
-        *_gram(dict.fromkeys(_STYLE_LAYERS, 1000.0), "chw"),
+        *_grams(1000.0),
         TotalVariation(weight=1e-3, stencil="squared"),
         Gamut(weight=_STIFF_GAMUT),
     ),
@@ -89,7 +84,7 @@ PRESETS: dict[str, Preset] = {
             border="replicate",
             terms=(
                 Content(layer="relu4_2", weight=0.015),
-                *_wasserstein(),
+                *_WASSERSTEIN,
                 TotalVariation(weight=2.0),
                 Gamut(weight=50.0),
             ),
@@ -109,7 +104,7 @@ PRESETS: dict[str, Preset] = {
             border="replicate",
             terms=(
                 Content(layer="relu4_2", weight=0.015),
-                *_wasserstein(),
+                *_WASSERSTEIN,
                 TotalVariation(weight=2.0),
             ),
             optimizer=Adam(rate=0.02, betas=(0.9, 0.99), average=0.99, warm=True),
@@ -124,7 +119,7 @@ PRESETS: dict[str, Preset] = {
         Recipe(
             terms=(
                 Content(layer="relu4_2", weight=0.01),
-                *_gram_by_channels(10.0),
+                *_grams_by_channels(10.0),
                 Gamut(weight=_STIFF_GAMUT),
             ),
             canvas=Pixels(spectral=0.5),
@@ -139,7 +134,7 @@ PRESETS: dict[str, Preset] = {
         Recipe(
             terms=(
                 Content(layer="relu4_2", weight=1.0),
-                *_gram_by_channels(1e3),
+                *_grams_by_channels(1e3),
                 Gamut(weight=_STIFF_GAMUT),
             ),
             optimizer=LBFGS(history=100),
@@ -164,7 +159,7 @@ PRESETS: dict[str, Preset] = {
             network="vgg16",
             terms=(
                 Content(layer="relu5_1", weight=1.0),
-                *_gram(dict.fromkeys(_STYLE_LAYERS, 100.0), "chw"),
+                *_grams(100.0),
                 Gamut(weight=_STIFF_GAMUT),
             ),
             octaves=Octaves(size=512, steps=(500,)),
