@@ -14,7 +14,7 @@ from manifests.adding import with_style_set
 from manifests.locations import is_pattern, is_remote
 from manifests.planning import expand
 from manifests.reader import parse
-from manifests.writing import said
+from manifests.writing import label_of, said
 from nst_core.errors import NSTError
 from tasks.durable import write_atomic
 from tasks.storage import find, store_for
@@ -88,7 +88,7 @@ def restyled(
         source: The manifest: a path or s3:// address.
         name: Of the set.
         images: Files, folders, patterns or addresses; paths count from the working directory.
-        labels: Of the set: movement, material, technique.
+        labels: Of the set: movement, material, technique; if none, what its folder is called.
         pairings: Positions of the pairings that get it; by default all that name style sets.
 
     Raises:
@@ -102,7 +102,7 @@ def restyled(
         name,
         [_as_said(image, folder) for image in images],
         name=source,
-        labels=labels,
+        labels=labels or _labels_of(images),
         pairings=pairings,
     )
     manifest = parse(text, name=source, folder=folder)
@@ -124,6 +124,16 @@ def chosen(given: Sequence[str]) -> tuple[str, list[str]]:
             remedy="say --style NAME=PATH, and once more for each further path",
         )
     return names.pop(), [path for _, _, path in pairs]
+
+
+def _labels_of(images: Sequence[str]) -> dict[str, str]:
+    """Return what the names of folders say of a set, if they all say the same."""
+    folders = [
+        image if is_remote(image) else str(Path(image).expanduser().absolute()) for image in images
+    ]
+    said_of = {label_of(folder.rstrip("/")) for folder in folders}
+    label = said_of.pop() if len(said_of) == 1 else None
+    return dict([label]) if label else {}
 
 
 def _as_said(image: str, folder: str) -> str:

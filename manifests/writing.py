@@ -105,14 +105,8 @@ class _Folder:
 
     @property
     def label(self) -> tuple[str, str] | None:
-        """What the folder's name says of the style, or that of the folder around it."""
-        path = PurePosixPath(self.location)
-        if kind := _KINDS.get(path.parent.name.casefold()):
-            return kind, _title(self.name)
-        for name in (path.name, path.parent.name):
-            if kind := manners.kind_of(name):
-                return kind, _title(name)
-        return None
+        """See :func:`label_of`."""
+        return label_of(self.location)
 
     @property
     def count(self) -> str:
@@ -217,6 +211,24 @@ def _style_lines(sets: dict[str, _Folder], folder: str) -> Iterator[str]:
         else:
             said = f"[{path}]"
         yield f"  {scalar_text(name)}: {said}  # {one.count}"
+
+
+def label_of(folder: str) -> tuple[str, str] | None:
+    """Return what the name of a folder of paintings says of them, or that of the one around it.
+
+    Args:
+        folder: An absolute path or ``s3://`` address, without a slash at its end.
+
+    Returns:
+        ``("movement", "Pop art")``, or with ``material`` or ``technique``; None for no manner.
+    """
+    path = PurePosixPath(folder)
+    if kind := _KINDS.get(path.parent.name.casefold()):
+        return kind, _title(path.name)
+    for name in (path.name, path.parent.name):
+        if kind := manners.kind_of(name):
+            return kind, _title(name)
+    return None
 
 
 def _title(name: str) -> str:

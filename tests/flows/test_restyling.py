@@ -54,6 +54,18 @@ def test_written_it_has_its_comments_and_relative_paths(made):
     assert "  paintings: [paintings/*.png]   # the first\n  turner: [new/]\n" in text
 
 
+def test_a_folder_called_like_a_manner_names_it(made):
+    """As for `nst new`; what is said on the command line goes before."""
+    draw(made.folder / "watercolors" / "marin.png")
+    folder = [str(made.folder / "watercolors")]
+
+    named = restyled(str(made.path), "marin", folder, labels={})
+    told = restyled(str(made.path), "marin", folder, labels={"technique": "Glazing"})
+
+    assert "marin: {material: Watercolors, images: [watercolors/]}" in named.text
+    assert {pair.labels.get("material") for pair in told.pairs} == {None}
+
+
 def test_a_manifest_in_a_bucket_names_a_painting_on_this_machine_by_its_whole_path(made, bucket):
     """From where the manifest lies, no relative path leads here."""
     store = store_for(bucket)
