@@ -23,7 +23,7 @@ _BROAD = {"relu1_1": 256.0, "relu2_1": 64.0, "relu3_1": 32.0, "relu4_1": 16.0, "
 
 _MATERIALS = {
     "oil pastel": Dials(style_layers=_FINE, legibility=0.62),
-    "watercolor": Dials(style_scale=1.2, legibility=0.62),
+    "watercolor": Dials(style_scale=0.8, legibility=0.5),
     "white pencil on dark": Dials(legibility=0.68),
     "pencil drawing": Dials(legibility=0.68),
     "colored pencil": Dials(style_layers=_FINE, legibility=0.7),
@@ -33,9 +33,9 @@ _TECHNIQUES = {
     "underpainting": Dials(style_scale=1.4, tv_weight=2.0, legibility=0.6),
     "blocking in": Dials(style_scale=1.6, tv_weight=3.0, style_layers=_BROAD, legibility=0.58),
     "built-up texture": Dials(style_scale=1.2, tv_weight=0.5, legibility=0.62),
-    "dry brushing": Dials(style_layers=_FINE, tv_weight=0.5, legibility=0.7),
+    "dry brushing": Dials(style_scale=1.4, tv_weight=0.5, legibility=0.62),
     "glazing": Dials(tv_weight=2.0, legibility=0.72),
-    "scraper": Dials(style_scale=0.8, legibility=0.66),
+    "scraper": Dials(style_scale=1.1, color="palette", legibility=0.64),
 }
 _MOVEMENTS = {
     "surrealism": Dials(legibility=0.66),
