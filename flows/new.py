@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+class ExistsError(NSTError):
+    """A manifest that nobody asked to overwrite."""
+
+    code = "E-MANIFEST-EXISTS"
+    kind = "input"
+
+
 def write_new(
     path: Path, *, contents: Sequence[str], styles: Sequence[str], overwrite: bool = False
 ) -> Composed:
@@ -28,15 +35,11 @@ def write_new(
 
     Raises:
         ManifestError: A folder holds no pictures.
-        NSTError: There is a file already.
+        ExistsError: There is a file already.
     """
     path = path.resolve()
     if path.exists() and not overwrite:
-        raise NSTError(
-            f"{path} exists already",
-            code="E-MANIFEST-EXISTS",
-            remedy="choose another name, or say --force",
-        )
+        raise ExistsError(f"{path} exists already", remedy="choose another name, or say --force")
     composed = compose(
         [_absolute(folder) for folder in contents],
         [_absolute(folder) for folder in styles],

@@ -67,6 +67,22 @@ def test_a_new_manifest_tells_what_was_made_of_the_folders(tmp_path, monkeypatch
     ]
 
 
+def test_a_new_manifest_replaces_none(tmp_path, monkeypatch, capsys):
+    """A slip in a name is no fault of ours, and costs nobody a manifest."""
+    draw(tmp_path / "photos" / "cat.png")
+    (tmp_path / "show.yaml").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    words = ["new", "-o", "show.yaml", "--content", "photos", "--style", "photos"]
+    monkeypatch.setattr(sys, "argv", ["nst", *words])
+
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    assert left.value.code == ExitCode.USAGE
+    assert "E-MANIFEST-EXISTS" in capsys.readouterr().err
+    assert (tmp_path / "show.yaml").read_text() == "mine"
+
+
 def test_a_run_that_has_left_something_says_how_to_go_on(tmp_path, monkeypatch, capsys):
     """The page as near as it can be named, and the command."""
     monkeypatch.chdir(tmp_path)
