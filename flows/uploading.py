@@ -21,7 +21,7 @@ from tasks.patience import Patience
 from tasks.settings import Settings
 from tasks.staging import restore
 from tasks.storage import store_for
-from tasks.storage_errors import BusyError, ExpiredError, StorageError
+from tasks.storage_errors import BusyError, ExpiredError, InputError, StorageError
 from tasks.upload import GRACE, Drained, Spool
 
 if TYPE_CHECKING:
@@ -186,6 +186,12 @@ def drain(target: str) -> Drained:
         StorageError: The bucket is not to be had.
     """
     settings = Settings.from_environment()
+    if not is_remote(target):
+        raise InputError(
+            f"{target!r} is no bucket's address",
+            code="E-S3-URL",
+            remedy="say s3://bucket/prefix; what is painted into a folder is there already",
+        )
     place = str(S3Location.parse(target.rstrip("/")))
     output = Output(painted_folder(place))
     store = store_for(place, settings)

@@ -21,7 +21,7 @@ from tasks.lock import OutputLockedError
 from tasks.output import Output
 from tasks.staging import staging_folder
 from tasks.storage import store_for
-from tasks.storage_errors import RefusedError
+from tasks.storage_errors import InputError, RefusedError
 from tests.flows.command import Nst
 from tests.flows.toy_collection import Guest, ToyCollection, draw
 from tests.tasks.fault_proxy import ALWAYS, Fault
@@ -195,6 +195,12 @@ def test_an_upload_of_what_was_never_painted_here_is_no_success(exhibition, monk
         drain(f"{exhibition.target}-x")
 
     assert caught.value.code == "E-OUT-MISSING"
+
+
+def test_an_upload_of_a_folder_is_refused():
+    """There is nowhere to bring it."""
+    with pytest.raises(InputError, match="'out' is no bucket's address; say s3://bucket/prefix"):
+        drain("out")
 
 
 def test_a_store_that_is_mended_during_the_night_gets_everything(exhibition, line):
