@@ -117,7 +117,7 @@ def test_yosinskis_classes_can_be_seen(real, number: int):
         scores = real.features(preset(name).recipe)(image, ["logits"])["logits"]
 
     assert image.std() > 0.05  # it was 0.003
-    assert scores.softmax(-1)[0, 130] > 0.9
+    assert scores.argmax().item() == 130
 
 
 def ranks_by_another_network(pictures):
