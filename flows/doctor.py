@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flows.prefect_server import PrefectServer
 from nst_core.dials import Dials, turn
 from nst_core.errors import NSTError
+from nst_core.footprint import Memory
 from nst_core.networks import NETWORKS
 from nst_core.presets import preset
 from tasks.calibration import memory, speeds
@@ -116,5 +117,5 @@ def _forecast(found: Any, slots: int) -> Iterator[dict[str, Any]]:
             "size": size,
             "seconds": seconds,
             "pictures_per_hour": 3600 / seconds * slots,
-            "memory_bytes": memory(recipe, picture),
+            "memory_bytes": memory(recipe, picture, Memory(bf16=found.bf16)),
         }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flows.simulation import Job
 from nst_core.errors import NSTError
+from nst_core.footprint import Memory
 from nst_core.image_reading import inspect
 from tasks.calibration import file_bytes, memory
 
@@ -70,9 +71,10 @@ class Estimates:
         # By its name, which is one recipe's in a manifest: a recipe takes long to hash.
         key = pair.recipe_name, size
         if key not in self._known:
+            speed = self._speeds.of(pair.recipe)
             self._known[key] = Estimate(
-                self._speeds.of(pair.recipe).seconds(pair.recipe, size, self._limit),
-                memory(pair.recipe, size, self._limit),
+                speed.seconds(pair.recipe, size, self._limit),
+                memory(pair.recipe, size, Memory(self._limit, bf16=speed.bf16)),
                 file_bytes(pair.recipe, size),
             )
         return self._known[key]

@@ -5,7 +5,10 @@ vectors; the canvas, its gradients and the content's maps are there in any case.
 than a slot may take, the picture goes through the network in tiles, which changes nothing but the
 time, and then the history is shortened, which a record tells.
 
-The figures are measured in fp32 on a CPU (`benchmarks/tiles.py`).
+On a CPU a step is faster where the process keeps what it frees for the next one, which takes more
+memory; see :func:`nst_core.hardware.keep_freed_memory`.
+
+The figures are measured on a CPU (`benchmarks/tiles.py`).
 """
 
 from __future__ import annotations
@@ -26,11 +29,13 @@ if TYPE_CHECKING:
     from nst_core.terms import Term
     from nst_core.tiles import Tile
 
-# The process, its libraries, and the network with its transformed kernels.
-_BASE = 1.4e9
-_LITTLE_BASE = 0.9e9
+# The process, its libraries, and the network with its transformed kernels, in bf16 and in fp32.
+_BASE = {2: 1.1e9, 4: 1.3e9}
 # Of the maps that are kept: gradients on their way back, copies in other layouts.
-_OVERHEAD = 1.6
+_OVERHEAD = 1.3
+# Times that, where what is freed stays with the process: holes that nothing fits into. Tiles leave
+# such holes in any case, as most of their maps are small enough for the C library to keep.
+_HOLES = 2.15
 # A way forward by itself, and another with its way back.
 _TWO_PASSES = 4 / 3
 # A canvas of three fp32 channels.
@@ -38,7 +43,7 @@ _CANVAS = 12
 # Content, canvas, last gradient and last move, or what Adam keeps.
 _STANDING = 5 * _CANVAS
 # What judging or moving the whole canvas takes for a moment.
-_PASSING = 6 * _CANVAS
+_PASSING = 5 * _CANVAS
 # A pair of L-BFGS vectors.
 _PAIR = 2 * _CANVAS
 
@@ -57,10 +62,12 @@ class Memory:
         limit: Bytes of a slot's process, without the pictures it has read; None for no limit.
         frugal: Whether to take no more than a quarter of what feature maps would take at once:
             the estimate was too low here.
+        bf16: Whether maps are bfloat16 here where a recipe leaves it open.
     """
 
     limit: float | None = None
     frugal: bool = False
+    bf16: bool = False
 
 
 UNLIMITED = Memory()
@@ -75,6 +82,7 @@ class Working:
         tile: Side of the tiles in pixels, or None for the whole picture at once.
         history: Pairs of vectors that L-BFGS keeps; 0 for other optimisers.
         is_shortened: Whether these are fewer than the recipe wants.
+        keeps_freed: Whether there is room for the process to keep the memory that it frees.
         bytes: Forecast of the process's peak, without the pictures it has read.
         work: How many times the work of the whole picture an evaluation is.
     """
@@ -82,6 +90,7 @@ class Working:
     tile: int | None
     history: int
     is_shortened: bool
+    keeps_freed: bool
     bytes: float
     work: float
 
@@ -96,18 +105,19 @@ def working(recipe: Recipe, octave: Octave, memory: Memory = UNLIMITED) -> Worki
         octave: The canvas and the steps.
         memory: What there is.
     """
-    need = _Need.of(recipe, octave)
+    need = _Need.of(recipe, octave, bf16=memory.bf16)
     limit = math.inf if memory.limit is None else memory.limit
     sides = need.sides()
     if memory.frugal and sides:
         least = need.window(sides[0])
         sides = [side for side in sides if need.window(side) <= max(least, need.pixels / 4)]
     elif need.bytes(None, need.pairs) <= limit or not sides:
-        return need.working(None, need.pairs_within(limit, None))
+        keeps = not memory.frugal and need.bytes(None, need.pairs, keeps_freed=True) <= limit
+        return need.working(None, need.pairs_within(limit, None), keeps_freed=keeps)
     good = min(sides, key=lambda side: abs(side - _GOOD_TILE))
     pairs = need.pairs_within(limit, good)
     fitting = [side for side in sides if need.bytes(side, pairs) <= limit]
-    return need.working(max(fitting, default=sides[0]), pairs)
+    return need.working(max(fitting, default=sides[0]), pairs, keeps_freed=False)
 
 
 def shortened(recipe: Recipe, history: int) -> Recipe:
@@ -148,14 +158,15 @@ class _Need:
     element: int
 
     @classmethod
-    def of(cls, recipe: Recipe, octave: Octave) -> _Need:
+    def of(cls, recipe: Recipe, octave: Octave, *, bf16: bool) -> _Need:
+        is_half = recipe.precision == "bf16" or (recipe.precision == "auto" and bf16)
         wanted = recipe.optimizer.history if isinstance(recipe.optimizer, LBFGS) else 0
         return cls(
             size=octave.size,
             network=network(recipe.network),
             terms=tuple(term for term in recipe.terms if term.weight),
             pairs=min(wanted, max(0, octave.steps - 1)),
-            element=2 if recipe.precision == "bf16" else 4,
+            element=2 if is_half else 4,
         )
 
     @property
@@ -182,12 +193,16 @@ class _Need:
         """Return the pieces."""
         return cut(self.size, side, self.network, self.layers)
 
-    def bytes(self, side: int | None, pairs: int) -> float:
-        """Return the peak: what is there all the time, and the larger of what comes and goes."""
-        base = _BASE if self.element > 2 else _LITTLE_BASE  # noqa: PLR2004
+    def bytes(self, side: int | None, pairs: int, *, keeps_freed: bool = False) -> float:
+        """Return the peak: what is there all the time, and what comes and goes."""
         standing = self.pixels * (_STANDING + self._content() + _PAIR * pairs)
-        maps = self.window(side) * self._per_pixel() + self.pixels * _CANVAS
-        return base + standing + max(maps, self.pixels * _PASSING)
+        maps = self.window(side) * self._per_pixel()
+        passing = self.pixels * _PASSING
+        if side is not None:
+            going = _HOLES * maps + passing
+        else:
+            going = max((_HOLES if keeps_freed else 1) * maps + self.pixels * _CANVAS, passing)
+        return _BASE[self.element] + standing + going
 
     def pairs_within(self, limit: float, side: int | None) -> int:
         """Return how many pairs of vectors fit beside tiles of a side, the fewest if none do."""
@@ -195,12 +210,13 @@ class _Need:
         counts = range(self.pairs, fewest, -1)
         return next((pairs for pairs in counts if self.bytes(side, pairs) <= limit), fewest)
 
-    def working(self, tile: int | None, pairs: int) -> Working:
+    def working(self, tile: int | None, pairs: int, *, keeps_freed: bool) -> Working:
         work = 1.0
         if tile is not None:
             seen = sum(piece.pixels for piece in self.tiles(tile))
             work = _TWO_PASSES * seen / self.pixels
-        return Working(tile, pairs, pairs < self.pairs, self.bytes(tile, pairs), work)
+        peak = self.bytes(tile, pairs, keeps_freed=keeps_freed)
+        return Working(tile, pairs, pairs < self.pairs, keeps_freed, peak, work)
 
     def _content(self) -> float:
         """Return the content's maps per pixel of the canvas."""

@@ -11,6 +11,7 @@ from nst_core.colorings import Coloring
 from nst_core.divergence import Traces, require_sound
 from nst_core.first_canvas import carried, first_picture
 from nst_core.footprint import Memory, shortened, working
+from nst_core.hardware import keep_freed_memory
 from nst_core.images import resize
 from nst_core.objective import bind
 from nst_core.regions import laid_out
@@ -102,6 +103,8 @@ class OctaveRun:
         else:
             picture = first_picture(recipe, pictures, content, octave.size, device)
         way = working(recipe, octave, memory)
+        if device.type == "cpu":
+            keep_freed_memory(keep=way.keeps_freed)
         method = shortened(recipe, way.history).optimizer
         self.descent: Descent = method.start(picture, recipe.canvas, octave.steps)
         if previous is not None:

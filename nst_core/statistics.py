@@ -205,6 +205,12 @@ def total_variation(pixels: Tensor, stencil: Literal["nine-point", "squared"]) -
         across = (pixels[..., :, 1:] - pixels[..., :, :-1]).square().sum()
         down = (pixels[..., 1:, :] - pixels[..., :-1, :]).square().sum()
         return (across + down) * (255**2 / 2)
+    # Colour by colour: on a canvas that fills the memory, three at once would not fit beside it.
+    return torch.stack([_nine_point(plane) for plane in pixels.unbind(1)]).mean()
+
+
+def _nine_point(plane: Tensor) -> Tensor:
+    pixels = plane[:, None]
     padded = functional.pad(pixels, (1, 1, 1, 1), "replicate")
     across = mean_squared_difference(padded[..., 1:-1, 2:], pixels)
     down = mean_squared_difference(padded[..., 2:, 1:-1], pixels)

@@ -85,7 +85,7 @@ class TiledObjective:
         means, slope = self._means_and_slope(shown.detach())
         (gradient,) = torch.autograd.grad(shown, image, slope)
         for bound in self._whole:
-            gradient = gradient + _gradient(bound, image)
+            gradient += _gradient(bound, image)
         self.latest = self._losses(image, means)
         return torch.stack(list(self.latest.values())).sum(), gradient
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nst_core.footprint import Memory, operations, working
+from nst_core.footprint import UNLIMITED, Memory, operations, working
 from nst_core.sketches import expected
 from tasks.durable import OutputError, write_atomic
 from tasks.slots import SlotPool
@@ -60,12 +60,14 @@ class Speed:
         row: Of a row of the loss log.
         ceiling: Floating-point operations a second of a convolution by itself, in the precision
             of the feature maps.
+        bf16: Whether these are bfloat16 where a recipe leaves it open.
     """
 
     step: Cost
     setup: Cost
     row: Cost
     ceiling: float
+    bf16: bool
 
     def seconds(self, recipe: Recipe, picture: Size, limit: int | None = None) -> float:
         """Return the forecast for one pair.
@@ -78,7 +80,7 @@ class Speed:
         total = 0.0
         for octave in (*expected(recipe, picture), *recipe.octaves.plan(picture)):
             pixels = octave.size[0] * octave.size[1]
-            seen = pixels * working(recipe, octave, Memory(limit)).work
+            seen = pixels * working(recipe, octave, Memory(limit, bf16=self.bf16)).work
             rows = 1 + octave.steps / recipe.log_every
             total += self.setup.at(seen) + octave.steps * self.step.at(seen)
             total += rows * self.row.at(seen)
@@ -109,16 +111,15 @@ class Speeds:
         return self._found[_kind(recipe)]
 
 
-def memory(recipe: Recipe, picture: Size, limit: int | None = None) -> float:
+def memory(recipe: Recipe, picture: Size, there: Memory = UNLIMITED) -> float:
     """Return the forecast of a slot's peak memory for one pair, in bytes.
 
     Args:
         recipe: Its octaves, terms and optimiser count.
         picture: (height, width) of the content.
-        limit: What the slot may take; see :mod:`tasks.memory`.
+        there: What the slot may take; see :mod:`tasks.memory`.
     """
-    octaves = recipe.octaves.plan(picture)
-    return max(working(recipe, octave, Memory(limit)).bytes for octave in octaves)
+    return max(working(recipe, octave, there).bytes for octave in recipe.octaves.plan(picture))
 
 
 def file_bytes(recipe: Recipe, picture: Size) -> float:
@@ -202,6 +203,7 @@ def _measured(pool: SlotPool, recipe: Recipe, sizes: tuple[Size, Size]) -> Speed
         setup=cost("setup"),
         row=cost("row"),
         ceiling=min(result["ceiling"] for result in results),
+        bf16=results[0]["bf16"],
     )
 
 
@@ -219,10 +221,12 @@ def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> dict[str, Any]:
     """Measure ``job["recipe"]`` at both ``job["sizes"]``, in a slot's process.
 
     Returns:
-        ``step``, ``setup`` and ``row``: seconds at each size; ``ceiling``: see :class:`Speed`.
+        ``step``, ``setup`` and ``row``: seconds at each size; ``ceiling`` and ``bf16``: see
+        :class:`Speed`.
     """
     import torch  # noqa: PLC0415 # the process that asks must not load it
 
+    from nst_core.hardware import keep_freed_memory, maps_dtype  # noqa: PLC0415
     from nst_core.objective import bind  # noqa: PLC0415
     from nst_core.octaves import Octave  # noqa: PLC0415
     from nst_core.pictures import Style  # noqa: PLC0415
@@ -232,6 +236,8 @@ def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> dict[str, Any]:
     emit({"kind": "stage", "stage": "measuring"})
     studio = Studio(job["device"])
     recipe: Recipe = job["recipe"]
+    if studio.device.type == "cpu":
+        keep_freed_memory(keep=True)  # as it paints
     clock = _Clock(studio.device)
     for height, width in job["sizes"]:
         octave = Octave((height, width), max(height, width), _STEPS)
@@ -248,7 +254,10 @@ def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> dict[str, Any]:
         clock.note("step", [clock.of(descent.step, objective)[0] for _ in range(_STEPS)])
         with torch.no_grad():
             clock.note("row", [clock.of(objective.parts, picture)[0] for _ in range(2)])
-    return clock.seconds | {"ceiling": clock.ceiling(studio.features(recipe).dtype)}
+    return clock.seconds | {
+        "ceiling": clock.ceiling(studio.features(recipe).dtype),
+        "bf16": maps_dtype("auto", studio.device) == torch.bfloat16,
+    }
 
 
 class _Clock:

@@ -20,6 +20,7 @@ import torch
 
 from nst_core.errors import DivergedError
 from nst_core.footprint import UNLIMITED, Memory, working
+from nst_core.hardware import maps_dtype
 from nst_core.images import encode
 from nst_core.legibility import legibility_of
 from nst_core.networks import network
@@ -121,7 +122,11 @@ class _PaintingPair:
         self._limit = self._limit_beside(pictures)
         # Handed over and not kept, for it is as large as all that it continues.
         resumed = [self._resume()]
-        self._memory = Memory(self._limit, frugal=self._job.frugal >= RUNG["tiles"])
+        self._memory = Memory(
+            self._limit,
+            frugal=self._job.frugal >= RUNG["tiles"],
+            bf16=maps_dtype("auto", torch.device(self._device)) == torch.bfloat16,
+        )
         try:
             synthesis = synthesize(
                 self._recipe,

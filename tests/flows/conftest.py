@@ -45,7 +45,7 @@ def steady(tmp_path, monkeypatch):
     monkeypatch.setenv("NST_TORCH_THREADS", "1")
 
     def remember(pairs):
-        speed = {"step": [1, 0], "setup": [0, 0], "row": [0, 0], "ceiling": 1.0}
+        speed = {"step": [1, 0], "setup": [0, 0], "row": [0, 0], "ceiling": 1.0, "bf16": False}
         text = json.dumps(speed | {"version": version("nst-gallery")})
         for pair in pairs:
             path = remembered_at(scratch, arrange(["cpu"], slots=1, threads=1), pair.recipe)

@@ -69,10 +69,37 @@ def test_tiles_are_as_large_as_fit(limit: int):
 def test_tiles_come_before_a_shorter_history():
     """They cost time, a history costs quality."""
     whole = working(GALLERY, octave(1024, 1024))
-    way = working(GALLERY, octave(1024, 1024), Memory(0.8 * whole.bytes))
+    way = working(GALLERY, octave(1024, 1024), Memory(0.5 * whole.bytes))
 
     assert way.tile is not None
     assert not way.is_shortened
+
+
+def test_freed_memory_is_kept_before_tiles_are_cut():
+    """With less and less room: whole and kept, whole and given back, in tiles."""
+    ways = [
+        working(GALLERY, octave(1024, 1024), Memory(limit))
+        for limit in (None, 8 * GIB, 4 * GIB, 3 * GIB)
+    ]
+
+    assert [(way.keeps_freed, way.tile is None) for way in ways] == [
+        (True, True),
+        (True, True),
+        (False, True),
+        (False, False),
+    ]
+
+
+def test_maps_of_fewer_bits_leave_more_room():
+    """Where a recipe leaves it open, the device decides; where it does not, the recipe does."""
+    there = [Memory(4 * GIB, bf16=bf16) for bf16 in (False, True)]
+    as_it_comes = [working(GALLERY, octave(1280, 1280), each) for each in there]
+    exact = [
+        working(replace(GALLERY, precision="fp32"), octave(1280, 1280), each) for each in there
+    ]
+
+    assert [way.tile is None for way in as_it_comes] == [False, True]
+    assert exact[0] == exact[1]
 
 
 def test_the_limit_decides_the_peak_and_not_the_picture():

@@ -12,7 +12,7 @@ from tasks.calibration import Cost, Speed, remembered_at
 from tasks.devices import arrange
 
 GALLERY = preset("gallery").recipe
-SPEED = Speed(step=Cost(1, 0.01), setup=Cost(100, 0), row=Cost(1000, 0), ceiling=1e9)
+SPEED = Speed(step=Cost(1, 0.01), setup=Cost(100, 0), row=Cost(1000, 0), ceiling=1e9, bf16=False)
 
 
 def test_a_pair_takes_its_steps_its_octaves_and_its_log():
