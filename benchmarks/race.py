@@ -13,9 +13,10 @@ slows all alike.
 The other is crowsonkb/style-transfer-pytorch (W2, Adam) at its default 1,000 + 500 steps per scale,
 in a folder whose `run.py CONTENT STYLE OUT --size N` paints and tells its seconds and the objective
 of the finished picture, and `--judge PICTURE` that of others. `--finished` holds what it painted
-before: CONTENT--STYLE.png and, as .txt, what it told. Our side is the `gallery` preset on the same
-objective: sizes measured as there, the network balanced on the content as there, and the content
-weight as there instead of what legibility asks for.
+before: CONTENT--STYLE.png and, as .txt, what it told. Our side is the `gallery` preset, or with
+`--preset crowson` the peer's own recipe, on the same objective: sizes measured as there, the
+network balanced on the content as there, and the content weight as there instead of what legibility
+asks for.
 
 Seconds are processor seconds.
 """
@@ -235,7 +236,7 @@ def race_crowson(arguments: argparse.Namespace) -> None:
     ratios: dict[str, list[float]] = {}
     for content, style in arguments.pair:
         seconds, bar = _of_crowson(arguments, content, style)
-        mine = _gallery_track(arguments, content, style)
+        mine = _our_track(arguments, content, style)
         reached = seconds_to(mine, bar)
         ratios.setdefault("crowsonkb", []).append(seconds / reached)
         last, end = mine[-1]
@@ -292,12 +293,12 @@ def _balanced(content: torch.Tensor) -> Weights:
     return weights
 
 
-def _gallery_track(arguments: argparse.Namespace, content: Path, style: Path) -> Track:
-    """Return our `gallery` preset's track, judged by the peer on files of 8 bits."""
-    recipe = preset("gallery").recipe
+def _our_track(arguments: argparse.Namespace, content: Path, style: Path) -> Track:
+    """Return our preset's track, judged by the peer on files of 8 bits."""
+    recipe = preset(arguments.preset).recipe
     octaves = dataclasses.replace(recipe.octaves, size=arguments.size, measure="longest")
-    if arguments.gallery_steps:
-        octaves = dataclasses.replace(octaves, steps=tuple(arguments.gallery_steps), patience=None)
+    if arguments.our_steps:
+        octaves = dataclasses.replace(octaves, steps=tuple(arguments.our_steps), patience=None)
     # At the peer's weights, whatever can be named in the picture.
     recipe = dataclasses.replace(
         recipe,
@@ -307,6 +308,8 @@ def _gallery_track(arguments: argparse.Namespace, content: Path, style: Path) ->
         legibility=None,
         log_every=10**5,
     )
+    # Judging takes as long as a step of the peer.
+    every = 5 if arguments.preset == "gallery" else 25
     began = time.process_time()
     apart = 0.0
     seconds: list[float] = []
@@ -314,7 +317,7 @@ def _gallery_track(arguments: argparse.Namespace, content: Path, style: Path) ->
 
         def on_step(step: Step) -> None:
             nonlocal apart
-            if step.size != last.size or (step.done % 5 and not step.ends_octave):
+            if step.size != last.size or (step.done % every and not step.ends_octave):
                 return
             now = time.process_time()
             seconds.append(now - began - apart)
@@ -345,7 +348,8 @@ def main() -> None:
     parser.add_argument("--ours", type=int, default=120, help="steps of ours against pastiche")
     parser.add_argument("--crowson", type=Path, help="folder of its run.py")
     parser.add_argument("--finished", type=Path, help="folder of what it painted before")
-    parser.add_argument("--gallery-steps", type=int, nargs="+", help="per octave, as the dial")
+    parser.add_argument("--preset", choices=("gallery", "crowson"), default="gallery")
+    parser.add_argument("--our-steps", type=int, nargs="+", help="per octave, as the dial")
     parser.add_argument("--pair", nargs=2, action="append", type=Path, metavar=("CONTENT", "STYLE"))
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
