@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nst_core.footprint import Memory, working
+from nst_core.hardware import maps_dtype
 from nst_core.images import decode, resize
 from nst_core.objective import bind
 from nst_core.octaves import Octave, Octaves
@@ -48,7 +49,8 @@ def main() -> None:
     width, height = (int(side) for side in options.size.split("x"))
     content, style = (decode(path.read_bytes()).pixels for path in (options.content, options.style))
     content = resize(content, (height, width))
-    memory = Memory(parse_size(options.limit) if options.limit else None)
+    bf16 = maps_dtype("auto", torch.device("cpu")) == torch.bfloat16
+    memory = Memory(parse_size(options.limit) if options.limit else None, bf16=bf16)
     recipe = preset("gallery").recipe
     octave = Octave((height, width), max(height, width), steps=25)
     way = working(recipe, octave, memory)
@@ -57,17 +59,15 @@ def main() -> None:
     if options.compare:
         compare(recipe, octave, content, Style(style, "style"), way.tile or 512)
     else:
-        # In the place of the history that later steps keep.
-        history = torch.ones(2 * way.history, *content.shape)
         paint(recipe, octave, Pictures(content, [Style(style, "style")]), memory, options.steps)
-        del history
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(f"peak {peak / 1e9:.2f} GB")
 
 
 def paint(recipe: Recipe, octave: Octave, pictures: Pictures, memory: Memory, steps: int) -> None:
-    """Paint some of an octave's steps."""
+    """Paint some of an octave's steps; after the first the memory of a whole history is taken."""
     began = [time.process_time()]
+    history: list[torch.Tensor] = []
 
     def tell(step: Step) -> None:
         now = time.process_time()
@@ -75,6 +75,9 @@ def paint(recipe: Recipe, octave: Octave, pictures: Pictures, memory: Memory, st
         began.append(time.process_time())
         if step.step == steps:
             raise StopIteration
+        if not history:
+            pairs = working(recipe, octave, memory).history - 1
+            history.append(torch.ones(2 * pairs, 3, *octave.size))
 
     octaves = Octaves(size=octave.side, steps=(octave.steps,))
     recipe = type(recipe)(**vars(recipe) | {"octaves": octaves, "log_every": 1000})
