@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nst_core.tiles import Tile
 
 # The process, its libraries, and the network with its transformed kernels, in bf16 and in fp32.
-_BASE = {2: 1.1e9, 4: 1.3e9}
+_BASE = {2: 1.2e9, 4: 1.4e9}
 # Of the maps that are kept: gradients on their way back, copies in other layouts.
 _OVERHEAD = 1.3
 # Times that, where what is freed stays with the process: holes that nothing fits into. Tiles leave
