@@ -1,4 +1,4 @@
-"""What this machine computes fastest: dtypes and kinds of convolution."""
+"""What this machine computes fastest, and with what memory: asked once, decided here."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class TiledObjective:
-    """The same as :class:`nst_core.objective.Objective`, in less memory and twice the time.
+    """The same as :class:`nst_core.objective.Objective`, in less memory and about twice the time.
 
     Terms on the canvas itself see it whole, one after the other.
 
