@@ -197,11 +197,9 @@ def check(
 @app.command()
 def plan(
     manifest: opt.OneManifest,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "--against", help="An output to compare with, not the manifest's."
-        ),
+    output: opt.Output = None,
+    against: Annotated[
+        str | None, typer.Option(help="An output to compare with, not the manifest's.")
     ] = None,
     only: opt.Only = None,
     device: opt.Device = None,
@@ -227,7 +225,9 @@ def plan(
         overrides=tuple(set_ or ()),
     )
     with at_work(PLANNING):
-        told = forecast(manifest, options, workers=workers, cost_per_hour=cost_per_hour)
+        told = forecast(
+            manifest, options, against=against, workers=workers, cost_per_hour=cost_per_hour
+        )
     if as_json:
         print_json(told)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from manifests.comparing import compare, identify
 from manifests.locations import is_remote
 from manifests.planning import expand, only
 from tasks.calibration import speeds
+from tasks.durable import OutputError
 from tasks.memory import memory_of_slot
 from tasks.output import Output
 from tasks.staging import remote_records
@@ -37,6 +39,7 @@ def forecast(
     source: str,
     options: RunOptions,
     *,
+    against: str | None = None,
     workers: int | None = None,
     cost_per_hour: float | None = None,
 ) -> dict[str, Any]:
@@ -45,20 +48,25 @@ def forecast(
     Args:
         source: The manifest: a path or s3:// address.
         options: Of the run that is planned.
+        against: An output that has pictures already, to compare with in place of the run's.
         workers: Slots of a cluster to simulate, each as fast as one of this machine.
         cost_per_hour: Of this machine, or of one worker.
 
     Raises:
         ManifestError: The manifest is wrong.
+        OutputError: Nothing is finished in the output to compare with.
         NSTError: The bucket or the device is not to be had.
     """
     manifest = read_manifest(source, overrides=options.overrides)
+    if against is not None:
+        options = replace(options, output=against)
     pairs = only(expand(manifest, find), options.only)
     return forecast_pairs(
         manifest,
         pairs,
         options,
         is_all=options.only is None,
+        is_begun=against is not None,
         workers=workers,
         cost_per_hour=cost_per_hour,
     )
@@ -70,6 +78,7 @@ def forecast_pairs(
     options: RunOptions,
     *,
     is_all: bool = True,
+    is_begun: bool = False,
     workers: int | None = None,
     cost_per_hour: float | None = None,
 ) -> dict[str, Any]:
@@ -80,6 +89,7 @@ def forecast_pairs(
         pairs: What to paint.
         options: Of the run that is planned.
         is_all: Whether these are all its pairs; only then can others be orphaned.
+        is_begun: Whether the output must have pictures already.
         workers: Slots of a cluster to simulate.
         cost_per_hour: Of this machine, or of one worker.
     """
@@ -87,7 +97,7 @@ def forecast_pairs(
     inputs = Inputs.of(pairs, settings)
     digests = inputs.digests()
     target = resolve_output(manifest, options.output)
-    finished = painted(target, manifest.collection, settings)
+    finished = painted(target, manifest.collection, settings, is_begun=is_begun)
     plan = compare(identify(pairs, digests), finished, digests)
     if not is_all:
         plan = replace(plan, orphaned=())
@@ -125,13 +135,28 @@ def forecast_pairs(
     return told | {"text": _text(told)}
 
 
-def painted(target: str, collection: str, settings: Settings) -> Iterator[Record]:
-    """Yield what is finished, from wherever the output goes."""
+def painted(
+    target: str, collection: str, settings: Settings, *, is_begun: bool = False
+) -> Iterator[Record]:
+    """Yield what is finished, from wherever the output goes.
+
+    Raises:
+        OutputError: It must have been begun, and nothing is there.
+    """
     records: Iterable[Record] = (
         remote_records(store_for(target, settings), target)
         if is_remote(target)
         else Output(Path(target)).records()
     )
+    if is_begun:
+        records = iter(records)
+        if (first := next(records, None)) is None:
+            raise OutputError(
+                f"no finished picture is in {target}",
+                code="E-OUT-MISSING",
+                remedy="name an output that 'nst run' has painted into",
+            )
+        records = chain([first], records)
     return (record for record in records if record.collection == collection)
 
 

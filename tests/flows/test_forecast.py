@@ -8,6 +8,7 @@ from flows.forecast import forecast
 from flows.run import RunOptions
 from flows.sources import read_manifest
 from manifests.planning import expand
+from tasks.durable import OutputError
 from tasks.storage import find
 
 
@@ -44,3 +45,20 @@ def test_some_pairs_alone_make_no_orphans(made):
     told = forecast(str(made.path), RunOptions(only="cat--*"))
 
     assert told["counts"] == {"new": 0, "kept": 1, "changed": 0, "orphaned": 0}
+
+
+def test_another_output_can_be_compared_with(made):
+    """Not the manifest's own."""
+    made.paint()
+
+    told = forecast(str(made.path), RunOptions(output="elsewhere"), against=str(made.output))
+
+    assert told["counts"]["kept"] == 2
+
+
+def test_an_output_to_compare_with_must_have_pictures(made):
+    """A slip in its name would call everything new."""
+    with pytest.raises(OutputError, match="no finished picture is in") as caught:
+        forecast(str(made.path), RunOptions(), against=str(made.output.with_name("outt")))
+
+    assert caught.value.code == "E-OUT-MISSING"
