@@ -57,6 +57,7 @@ class Tally:
         self.under_way: dict[str, tuple[Planned, _UnderWay]] = {}
         self.counts = dict.fromkeys(_MARKS, 0)
         self.planned = 0
+        self.preparing = "slots start"
         self._began = time.monotonic()
 
     def open(self, night: Night) -> None:
@@ -85,6 +86,11 @@ class Tally:
         self.counts[outcome.state] += 1
 
     @property
+    def seconds(self) -> float:
+        """Since the command began, or since the plan was known."""
+        return time.monotonic() - self._began
+
+    @property
     def ended(self) -> int:
         """Pairs that came to an end."""
         return sum(self.counts.values())
@@ -102,7 +108,7 @@ class Tally:
         if painted < 0.2:  # noqa: PLR2004 # before that, start-up is most of what was measured
             return math.nan
         left = self.planned - self.ended - shares
-        return (time.monotonic() - self._began) / painted * left
+        return self.seconds / painted * left
 
 
 class LiveDisplay(Observer):
@@ -128,6 +134,11 @@ class LiveDisplay(Observer):
     def __exit__(self, *_: object) -> None:
         """Leave the terminal as it was."""
         self._live.stop()
+
+    def prepares(self, what: str) -> None:
+        """The night does this before it knows its pairs."""
+        with self._guard:
+            self._tally.preparing = what
 
     def opened(self, night: Night) -> None:
         """The night knows its pairs."""
@@ -159,18 +170,21 @@ class LiveDisplay(Observer):
     def _rows(self) -> Iterator[RenderableType]:
         tally = self._tally
         table = _grid()
+        if not tally.planned:
+            _add_waiting(table, f"setting up, {span(tally.seconds)}", tally.preparing)
+        elif not tally.under_way and tally.ended < tally.planned:
+            _add_waiting(table, "no slot is ready yet", span(tally.seconds))
         for planned, pair in tally.under_way.values():
             shown = pair.stage
             if not math.isnan(pair.total):
                 shown = f"{shown}  loss {pair.total:.3g}"
             table.add_row(
                 Text(f"  {printable(planned.pair.title)}"),
-                ProgressBar(total=max(1, pair.planned), completed=pair.done, width=20),
+                ProgressBar(total=pair.planned or None, completed=pair.done, width=20),
                 Text(shown, style="dim"),
             )
         yield table
         if not tally.planned:
-            yield Text("  setting up: slots, Prefect, pictures", style="dim")
             return
         overall = _grid()
         left = tally.seconds_left
@@ -184,6 +198,11 @@ class LiveDisplay(Observer):
             Text("" if math.isnan(left) else f"{span(left)} left", style="bold"),
         )
         yield overall
+
+
+def _add_waiting(table: Table, what: str, stage: str) -> None:
+    """Add a row whose bar moves, since nobody knows how long it takes."""
+    table.add_row(Text(f"  {what}"), ProgressBar(total=None, width=20), Text(stage, style="dim"))
 
 
 def _grid() -> Table:
@@ -206,6 +225,7 @@ class LineDisplay(Observer):
         self._stream = stream
         self._tally = Tally()
         self._guard = Lock()
+        self._prepared = time.monotonic()
 
     def __enter__(self) -> Self:
         """Tell that the run has begun."""
@@ -214,6 +234,15 @@ class LineDisplay(Observer):
 
     def __exit__(self, *_: object) -> None:
         """Nothing to tidy."""
+
+    def prepares(self, what: str) -> None:
+        """The night does this before it knows its pairs."""
+        with self._guard:
+            now = time.monotonic()
+            if now - self._prepared < _SECONDS_BETWEEN_LINES:
+                return
+            self._prepared = now
+        self._say(f"setting up: {what}")
 
     def opened(self, night: Night) -> None:
         """The night knows its pairs."""

@@ -13,7 +13,7 @@ from tasks.fetching import Fetched, fetch
 from tasks.storage_errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from manifests.pairs import Pair
     from tasks.patience import Patience
@@ -33,11 +33,18 @@ class Inputs:
     Args:
         settings: The machine's facts.
         patience: How long to wait for a bucket; by default ten minutes.
+        on_found: Is told how many pictures were looked for so far, after each.
     """
 
-    def __init__(self, settings: Settings, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        patience: Patience | None = None,
+        on_found: Callable[[int], object] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._patience = patience
+        self._on_found = on_found
         self._guard = Lock()
         self._found: dict[str, Fetched | NSTError] = {}
 
@@ -65,6 +72,8 @@ class Inputs:
             found = error
         with self._guard:
             self._found[location] = found
+            count = len(self._found)
+        self._on_found(count)
         if isinstance(found, NSTError):
             raise found
         return found

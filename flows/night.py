@@ -87,8 +87,11 @@ class Night:
         self.places = self.renderer.slots + _AHEAD
         self._room = threading.Semaphore(self.places)
         self._guard = threading.Lock()
+        many = len(self.locations)
         self.inputs = Inputs(
-            self.settings, Patience(deadline=self.deadline, called_off=self.renderer.stopping)
+            self.settings,
+            Patience(deadline=self.deadline, called_off=self.renderer.stopping),
+            lambda count: self.prepares(f"picture {count} of {many}"),
         )
         self._briefs = Briefs(
             self.manifest.collection, self.inputs, self.output.work, self.settings.max_pixels
@@ -300,6 +303,10 @@ class Night:
             self.output.fail(failure)
         finally:  # also where that could not be written
             self._end(Outcome(planned, "failed", failure=failure))
+
+    def prepares(self, what: str) -> None:
+        """Tell what is done before the pairs are known."""
+        self._announce(lambda observer: observer.prepares(what))
 
     def _tell(self, planned: Planned, event: dict[str, Any]) -> None:
         self._announce(lambda observer: observer.event(planned, event))

@@ -36,6 +36,9 @@ class Outcome:
 class Observer:
     """Is told what happens in a night and ignores it; a subclass listens to what it needs."""
 
+    def prepares(self, what: str) -> None:
+        """The night does this before it knows its pairs; called from several threads."""
+
     def opened(self, night: Night) -> None:
         """The night knows its pairs; painting begins."""
 

@@ -277,6 +277,7 @@ def _refreshed(refresh: Callable[[], object]) -> None:
 
 
 def _with_prefect(night: Night, told: Mapping[str, str], server: PrefectServer) -> None:
+    night.prepares("Prefect starts")
     try:
         # Imported here: it takes seconds, in which the slots warm up.
         from flows import collection  # noqa: PLC0415

@@ -60,6 +60,26 @@ def test_lines_begin_before_anything_is_known(lines):
         assert written() == ["setting up: slots, Prefect, pictures"]
 
 
+def test_lines_on_what_is_set_up_are_few(toy, lines):
+    """Of a thousand pictures no log lists each."""
+    display, written = lines
+    with display, toy().night(guest=display) as night:
+        for location in night.locations:
+            night.inputs.fetch(location)
+
+    assert written() == ["setting up: slots, Prefect, pictures"]
+
+
+def test_lines_tell_now_and_then_what_is_set_up(toy, lines, monkeypatch):
+    """Whoever reads the log of a slow start sees how far it is."""
+    monkeypatch.setattr("flows.display._SECONDS_BETWEEN_LINES", 0)
+    display, written = lines
+    with toy().night(guest=display) as night:
+        night.inputs.fetch(night.locations[0])
+
+    assert written() == ["setting up: picture 1 of 3"]
+
+
 def test_lines_tell_a_whole_night(toy, lines):
     """The plan, the beginning and the end of each pair, how many there are."""
     display, written = lines
@@ -164,9 +184,39 @@ def test_the_table_says_at_once_that_it_is_setting_up(live):
     """Before the plan is known there is something to see."""
     _, drawn, _ = live
 
-    assert [line.strip() for line in drawn() if line.strip()] == [
-        "setting up: slots, Prefect, pictures"
-    ]
+    (row,) = (line.split() for line in drawn() if line.strip())
+    assert row[:4] == ["setting", "up,", "0", "s"]
+    assert row[-2:] == ["slots", "start"]
+
+
+def test_the_table_tells_what_is_being_set_up(toy, live):
+    """On a loaded machine it takes half a minute, and somebody watches."""
+    display, drawn, _ = live
+    with toy().night(guest=display) as night:
+        night.inputs.fetch(night.locations[0])
+
+        assert drawn()[0].endswith("picture 1 of 3")
+
+
+def test_the_table_tells_that_no_slot_is_ready(toy, live):
+    """Painters take their time to start, and the plan is known before."""
+    display, drawn, _ = live
+    with toy().night(guest=display) as night:
+        planned_night(night)
+
+        assert drawn()[0].strip().startswith("no slot is ready yet")
+
+
+def test_a_bar_moves_where_nobody_knows_how_long_it_takes(toy, live):
+    """A sketch takes seconds, or a minute."""
+    display, _, _ = live
+    with toy(contents=("cat",)).night(guest=display) as night:
+        (cat,) = planned_night(night)
+        display.event(cat, {"kind": "sketch", "number": 1, "most": 5})
+
+        (table, _) = display._render().renderables
+        (bar,) = table.columns[1].cells
+        assert bar.total is None
 
 
 def test_the_table_fits_80_columns(toy, live):
