@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 import numpy as np
 from PIL import Image, ImageChops, TiffImagePlugin
 
+from nst_core import heic
 from nst_core.errors import ImageError
 
 if TYPE_CHECKING:
@@ -54,9 +55,19 @@ def samples(image: ImageFile, data: bytes) -> Samples:
     """
     if order := _byte_order(image):
         return _sixteen_bit_color(image, data, order)
+    if image.mode in ("RGB", "RGBA") and (bits := heic.bits_of(image)) > 8:  # noqa: PLR2004
+        return _deep_heic(image, data, bits)
     if image.mode[0] in "IF":
         return _deep_grey(image)
     return _eight_bit(image)
+
+
+def _deep_heic(image: ImageFile, data: bytes, bits: int) -> Samples:
+    """Return the 10 or 12 bits of a telephone's or camera's photo."""
+    values, notes = heic.deep_color(data, bits), heic.notes_on(image)
+    if image.mode == "RGB":
+        return Samples(values, None, notes)
+    return Samples(values[:, :, :3], values[:, :, 3], notes)
 
 
 def _eight_bit(image: ImageFile) -> Samples:
@@ -102,6 +113,8 @@ def _deep_grey(image: ImageFile) -> Samples:
         if "transparency" in image.info:
             alpha = (values != image.info["transparency"]).astype(np.float32)
         bits = max(tiff_tag(image, TiffImagePlugin.BITSPERSAMPLE), default=16)
+        if (finer := heic.bits_of(image)) > 8:  # noqa: PLR2004
+            values, bits = values >> (16 - finer), finer  # they come as the high bits
         grey = values.astype(np.float32) / np.float32(2**bits - 1)
     else:
         if image.mode == "I" and tiff_tag(image, TiffImagePlugin.SAMPLEFORMAT) in ((), (1,)):

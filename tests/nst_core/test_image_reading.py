@@ -10,6 +10,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -44,7 +45,18 @@ def orientation(value):
     return exif
 
 
+def deep_heic(mode, **options):
+    """Return a ramp of 256 columns and 10 bits per sample, as a telephone saves it."""
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None, :, None]
+    values = np.tile(ramp, (16, 1, {"RGB;16": 3, "RGBA;16": 4, "I;16": 1}[mode]))
+    file = io.BytesIO()
+    photo = pillow_heif.from_bytes(mode=mode, size=(256, 16), data=values.tobytes())
+    photo.save(file, quality=-1, **options)  # without loss
+    return file.getvalue()
+
+
 heic.let_in()
+HEIC10 = deep_heic("RGB;16")
 HEIC = file_of("RGB", "HEIF", exif=orientation(6), icc_profile=SRGB)
 
 SEEDS = {
@@ -67,6 +79,7 @@ SEEDS = {
     "tiff pages": file_of("RGB", "TIFF", save_all=True),
     "bmp": file_of("RGB", "BMP"),
     "heic": HEIC,
+    "heic, 10 bits": HEIC10,
     "bmp palette": file_of("P", "BMP"),
 }
 
@@ -123,6 +136,35 @@ def test_photos_of_telephones_are_read():
 
     assert inspect(data) == Header("HEIF", 256, 256, 1)
     assert decode(data).pixels[0, :, 200, 100] == pytest.approx([200 / 255] * 3, abs=0.02)
+
+
+@pytest.mark.parametrize("mode", ["RGB;16", "I;16"])
+def test_fine_photos_of_telephones_keep_their_depth(mode):
+    """10 bits: a ramp from black to white keeps steps that are finer than those of 8 bits."""
+    row = decode(deep_heic(mode)).pixels[0, 1, 8]
+
+    words = np.linspace(0, 65535, 256).astype(np.uint16) >> 6
+    assert row.numpy() == pytest.approx(words / 1023, abs=1.5 / 1023)
+    assert row[0] == 0
+    assert row[-1] == 1
+    assert (row * 255).frac().count_nonzero() > 128
+
+
+def test_fine_photos_of_telephones_keep_their_transparency():
+    """Black that is see-through is the background."""
+    pixels = decode(deep_heic("RGBA;16")).pixels[0, :, 8]
+
+    assert pixels[:, 0].tolist() == pytest.approx([1.0] * 3)
+    assert pixels[:, -1].tolist() == pytest.approx([1.0] * 3, abs=0.01)
+    assert pixels[:, 128].tolist() == pytest.approx([1 - 0.5 + 0.5**2] * 3, abs=0.01)
+
+
+def test_photos_for_bright_screens_are_told_of():
+    """A camera's PQ looks pale when it is taken for sRGB."""
+    plain, bright = deep_heic("RGB;16"), deep_heic("RGB;16", transfer_characteristics=16)
+
+    assert decode(plain).warnings == ()
+    assert [note[:18] for note in decode(bright).warnings] == ["an HDR photo (PQ) "]
 
 
 def test_photos_of_telephones_name_what_reads_them(monkeypatch):
