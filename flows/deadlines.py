@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from manifests.fields import time_of_day
@@ -26,7 +26,7 @@ def seconds_until(text: str, *, now: datetime | None = None) -> float:
 
     Args:
         text: ``07:00`` in this machine's time zone, or ``07:00 Europe/Berlin``.
-        now: The present moment, with a time zone.
+        now: The present moment, with a time zone, whichever that is.
 
     Raises:
         DeadlineError: That is no time of day, or no time zone.
@@ -35,13 +35,12 @@ def seconds_until(text: str, *, now: datetime | None = None) -> float:
         wanted = time_of_day(text)
     except ValueError as error:
         raise DeadlineError(str(error)) from error
-    now = now or datetime.now().astimezone()
-    if wanted.tzinfo is not None:
-        now = now.astimezone(wanted.tzinfo)
-    then = now.replace(hour=wanted.hour, minute=wanted.minute, second=0, microsecond=0)
-    if then <= now:
-        # Counted in calendar days, so that a night with a change of clocks ends at the right hour.
-        then = (then + timedelta(days=1)).replace(fold=0)
+    now = now or datetime.now(UTC)
+    # By the clock on the wall there, so that a night in which clocks change ends at the right hour;
+    # without a zone, times are naive: only these know when this machine's own clock changes.
+    wall = now.astimezone(wanted.tzinfo).replace(tzinfo=wanted.tzinfo, fold=0)
+    then = wall.replace(hour=wanted.hour, minute=wanted.minute, second=0, microsecond=0)
+    then += timedelta(days=then <= wall)
     return then.timestamp() - now.timestamp()
 
 

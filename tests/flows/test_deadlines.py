@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,6 +11,16 @@ from flows.deadlines import DeadlineError, deadline, seconds_until
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = 3600
+
+
+@pytest.fixture(autouse=True)
+def machine_in_berlin(monkeypatch):
+    """Have this machine's clock show Berlin's time, which changes twice a year."""
+    with monkeypatch.context() as context:
+        context.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 def at(text, zone=BERLIN):
@@ -40,12 +50,20 @@ def test_a_time_zone_of_its_own_counts():
     assert seconds_until("07:00 Europe/Berlin", now=now) == HOUR
 
 
+def test_a_time_without_a_zone_is_this_machines():
+    """Prefect tells in UTC when a night should begin; 07:00 is meant by the clock on the wall."""
+    assert seconds_until("07:00", now=at("2026-07-01T20:00", UTC)) == 9 * HOUR
+
+
+@pytest.mark.parametrize("zone", ["", " Europe/Berlin"])
 @pytest.mark.parametrize(
     ("evening", "hours"), [("2026-10-24T22:00", 10), ("2027-03-27T22:00", 8)], ids=["back", "forth"]
 )
-def test_a_night_in_which_clocks_change_ends_at_the_right_hour(evening, hours):
+def test_a_night_in_which_clocks_change_ends_at_the_right_hour(evening, hours, zone):
     """The time of day counts, not twenty-four hours."""
-    assert seconds_until("07:00", now=at(evening)) == hours * HOUR
+    now = datetime.fromtimestamp(at(evening).timestamp()).astimezone()  # knows its offset alone
+
+    assert seconds_until(f"07:00{zone}", now=now) == hours * HOUR
 
 
 def test_a_time_that_comes_twice_is_the_first():
