@@ -78,6 +78,9 @@ class Tally:
             pair.stage = f"sketch {event['number']} of at most {event['most']}"
         elif event["kind"] == "retry":
             pair.stage = f"attempt {event['attempt']}"
+        elif event["kind"] == "draft":  # under way no more, until it is its turn to be refined
+            pair.stage, pair.planned = "draft is published", 0
+            del self.under_way[planned.pair_id]
         return pair
 
     def end(self, outcome: Outcome) -> None:
@@ -153,6 +156,8 @@ class LiveDisplay(Observer):
         """A pair under way reported something."""
         with self._guard:
             self._tally.event(planned, event)
+        if event["kind"] == "draft":
+            self._live.console.print(Text(f"~ {printable(planned.pair.title)}  draft", style="dim"))
 
     def ended(self, outcome: Outcome) -> None:
         """A pair came to its end."""

@@ -249,7 +249,7 @@ class Night:
             self.breaker.succeeded()
             if finished.draft:
                 self._drafts[pair_id] = finished
-                self._tell(planned, {"kind": "stage", "stage": "draft is published"})
+                self._tell(planned, {"kind": "draft"})
             else:
                 self._end(Outcome(planned, "complete", finished=finished, seconds=finished.seconds))
             self._clear(planned, keep_checkpoints=finished.draft)

@@ -177,6 +177,15 @@ def test_lines_stay_lines_whatever_a_picture_is_called(toy, lines):
     assert "\x1b" not in "".join(written())
 
 
+def test_lines_tell_of_drafts(toy, lines):
+    """Those who watch a log see what there is already."""
+    display, written = lines
+
+    toy(contents=("cat",), octaves={"smallest": 16, "size": 32}).paint(guest=display, draft=True)
+
+    assert "cat × monet: draft is published" in written()
+
+
 # The live table
 
 
@@ -287,6 +296,20 @@ def test_finished_pairs_leave_the_table_and_stay_in_the_terminal(toy, live):
     assert [line.split()[0] for line in drawn() if line.strip()] == ["toy"]
     assert "✓ cat × monet  8×6 px in 0 s" in printed()
     assert any(line.startswith("✗ diverges × monet  E-DIVERGED-NAN") for line in printed())
+
+
+def test_drafts_leave_the_table(toy, live):
+    """Hundreds of them would push the last row out of sight; each is a line above the table."""
+    display, drawn, printed = live
+    collection = toy(octaves={"smallest": 16, "size": 32})
+    with collection.night(guest=display, draft=True) as night:
+        cat, dog = planned_night(night)
+        display.event(cat, progress(50))
+        display.event(cat, {"kind": "draft"})
+        display.event(dog, progress(50))
+
+    assert [line.split()[0] for line in drawn() if line.strip()] == ["dog", "toy"]
+    assert "~ cat × monet  draft" in printed()
 
 
 def test_the_table_counts_failures(toy, live):
