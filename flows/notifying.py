@@ -49,13 +49,14 @@ def notified(
         What ``paint`` returns.
 
     Raises:
-        NSTError: What ``paint`` raises; that is told as well.
+        Exception: What ``paint`` raises; that is told as well.
     """
     settings = Settings.from_environment()
     try:
         code, summary = paint()
-    except NSTError as error:
-        told = redact(printable(f"{error.code}: {error}"))
+    except Exception as error:
+        said = error if isinstance(error, NSTError) else f"{type(error).__name__}: {error}"
+        told = redact(printable(f"{getattr(error, 'code', 'E-BUG')}: {said}"))
         _tell(settings, {"manifest": source, "exit_code": int(of_error(error)), "error": told})
         raise
     _tell(settings, {"manifest": source, "exit_code": int(code), "error": None, **summary})

@@ -13,7 +13,7 @@ import pytest
 from flows import notifying
 from flows.exit_codes import ExitCode
 from flows.notifying import notified
-from nst_core.errors import NSTError, RecipeError
+from nst_core.errors import RecipeError
 
 SUMMARY = {"collection": "toy", "planned": 2, "complete": 1, "kept": 0, "failed": 1, "left": 0}
 
@@ -76,7 +76,7 @@ def fail(error):
     def paint():
         raise error
 
-    with pytest.raises(NSTError) as raised:
+    with pytest.raises(type(error)) as raised:
         notified("toy.yaml", paint)
     assert raised.value is error
 
@@ -114,6 +114,16 @@ def test_a_run_that_could_not_be_is_told_too(webhook):
         "exit_code": 2,
         "error": "E-RECIPE-PRESET: no preset 'galery'",
     }
+
+
+def test_a_fault_of_ours_is_told_too(webhook):
+    """Nobody watches the terminal at night, and this is the morning to know of."""
+    told = webhook()
+
+    fail(IndexError("list index out of range"))
+
+    ((_, body),) = told.heard
+    assert (body["exit_code"], body["error"]) == (1, "E-BUG: IndexError: list index out of range")
 
 
 def test_a_webhook_with_trouble_is_asked_again(webhook, caplog):
