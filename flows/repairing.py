@@ -18,7 +18,6 @@ from flows.sources import read_manifest
 from manifests.comparing import identify
 from manifests.naming import PRINTS
 from manifests.planning import expand
-from tasks.durable import OutputError
 from tasks.lock import hold
 from tasks.output import Output
 from tasks.settings import Settings
@@ -32,18 +31,13 @@ if TYPE_CHECKING:
     from flows.exit_codes import ExitCode
     from manifests.pairs import Pair
     from manifests.schema import Manifest
-    from tasks.verify import Verification
 
 _log = logging.getLogger(__name__)
 
 
 def verified(root: Path) -> dict[str, Any]:
-    """Return what a look at every byte of an output found, as plain values.
-
-    Raises:
-        OutputError: There is no output.
-    """
-    found = _look(root)
+    """Return what a look at every byte of an output found, as plain values."""
+    found = verify(Output(root))
     return {
         "pairs": found.pairs,
         "files": found.files,
@@ -63,16 +57,18 @@ def repaired(root: Path, *, quiet: bool = False) -> ExitCode:
         quiet: Plain lines even on a terminal.
 
     Raises:
-        OutputError: Nobody knows any more by which manifest it was painted.
+        OutputError: Nobody knows any more by which manifest it was painted; all is as it was.
+        OutputLockedError: A run is painting into it.
         ManifestError: That manifest is gone or wrong.
     """
-    damaged = _look(root).damaged
-    are_prints = [record.startswith(f"{PRINTS}/") for record in damaged]
-    remedy = "run 'nst run MANIFEST' instead: it paints what is damaged again"
-    last = None if all(are_prints) else LastRun.of(root, remedy=remedy)
-    orders = ordered(root) if any(are_prints) else []
-    with hold(root / ".work", manifest="nst verify --repair"):
-        take_damaged_aside(Output(root), _look(root))
+    output = Output(root)
+    with hold(output.work, manifest="nst verify --repair"):
+        found = verify(output)
+        are_prints = [record.startswith(f"{PRINTS}/") for record in found.damaged]
+        remedy = "run 'nst run MANIFEST' instead: it paints what is damaged again"
+        last = None if all(are_prints) else LastRun.of(root, remedy=remedy)
+        orders = ordered(root) if any(are_prints) else []
+        damaged = take_damaged_aside(output, found)
     codes = []
     if last is not None:
         options = RunOptions(output=last.output, overrides=last.overrides, quiet=quiet)
@@ -101,9 +97,3 @@ def _painted_as(damaged: Iterable[str], manifest: Manifest) -> list[Pair]:
     if (gone := len(beginnings) - len(found)) > 0:
         _log.warning("%d damaged pictures are no longer asked for, and not painted again", gone)
     return [one.pair for one in found]
-
-
-def _look(root: Path) -> Verification:
-    if not (root / "ledger.jsonl").is_file():
-        raise OutputError(f"there is no output in {root}", code="E-OUT-MISSING")
-    return verify(Output(root))

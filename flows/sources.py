@@ -9,6 +9,7 @@ from manifests.locations import is_remote
 from manifests.reader import parse, read, read_bytes
 from manifests.strict_yaml import decoded
 from tasks.durable import OutputError
+from tasks.output import Output
 from tasks.settings import Settings
 from tasks.staging import local_folder
 from tasks.storage import store_for
@@ -53,7 +54,7 @@ def absolute(source: str) -> str:
 
 
 def painted_folder(target: str) -> Path:
-    """Return the folder on this machine of an output that is there.
+    """Return the folder on this machine of an output that is there; other folders are none.
 
     Args:
         target: A folder or ``s3://bucket/prefix``.
@@ -62,9 +63,10 @@ def painted_folder(target: str) -> Path:
         OutputError: Nothing was ever painted into it here.
     """
     folder = local_folder(target, Settings.from_environment().scratch)
-    if not folder.is_dir():
+    output = Output(folder)
+    if not output.ledger.path.is_file() and next(output.record_files(), None) is None:
         raise OutputError(
-            f"nothing of {target} is on this machine",
+            f"nothing was painted into {target} on this machine",
             code="E-OUT-MISSING",
             remedy="name the output as its manifest does",
         )

@@ -210,3 +210,17 @@ def test_an_output_that_is_not_there_is_not_made(tmp_path, monkeypatch, capsys, 
     assert left.value.code == ExitCode.ENVIRONMENT
     assert "E-OUT-MISSING" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["gallery", "verify"])
+def test_a_folder_of_other_things_is_no_output(tmp_path, monkeypatch, capsys, command):
+    """Nobody wants a page among their photos."""
+    (tmp_path / "photo.jpg").touch()
+    monkeypatch.setattr(sys, "argv", ["nst", command, str(tmp_path)])
+
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    assert left.value.code == ExitCode.ENVIRONMENT
+    assert "E-OUT-MISSING" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
