@@ -107,12 +107,13 @@ def _hold(mask: str, picture: str, inputs: Inputs, settings: Settings) -> None:
 def _probe_folder(target: str, settings: Settings, needed: int) -> None:
     """Find out whether an output's folder can be written, and leave none that was not there."""
     root = local_folder(target, settings.scratch)
-    existed = root.exists()
-    Output(root).probe(needed=needed)
-    if not existed:
+    missing = [folder for folder in (root / ".work", root, *root.parents) if not folder.exists()]
+    try:
+        Output(root).probe(needed=needed)
+    finally:
         with suppress(OSError):
-            (root / ".work").rmdir()
-            root.rmdir()
+            for folder in missing:
+                folder.rmdir()
 
 
 def _of_error(error: NSTError) -> dict[str, Any]:

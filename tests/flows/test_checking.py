@@ -121,6 +121,15 @@ def test_a_manifest_and_its_pictures_may_lie_in_a_bucket(manifest, tmp_path, buc
     assert list(store_for(bucket).listing(f"{bucket}/show/out/")) == []
 
 
+def test_a_check_leaves_no_folder(manifest, tmp_path):
+    """An output is looked at by writing into it; its folders, and those around it, go again."""
+    path = manifest(recipe("efficientnet-lite0", "block5"))
+
+    assert check(path, output=str(tmp_path / "out" / "2026" / "spring")) == []
+
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_warning_stands_in_nobodys_way(manifest):
     """It is told as one, and the command ends with 0."""
     path = Path(manifest({"preset": "gallery"}))
