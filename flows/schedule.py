@@ -25,6 +25,7 @@ from flows.parent_process import answer_to_parent_alone
 from flows.run import RunOptions, run
 from flows.run_log import RunLog
 from nst_core.errors import NSTError
+from tasks.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,7 +171,8 @@ def _round(manifests: Sequence[str], options: RunOptions) -> tuple[ExitCode, str
 
 
 def _state(code: ExitCode, message: str) -> State[Any]:
-    """Return the run's end in Prefect's words: nothing but exit code 0 is 'Completed'."""
+    """Return the run's end as Prefect may write it down: only exit code 0 is 'Completed'."""
+    message = redact(message)
     if code is ExitCode.COMPLETE:
         return Completed(message=message)
     said = f"exit code {code.value}: {message}"

@@ -128,6 +128,16 @@ def test_only_exit_code_0_is_completed(code, kind, name):
     assert "toy: left 2" in state.message
 
 
+@pytest.mark.parametrize("code", [ExitCode.COMPLETE, ExitCode.ENVIRONMENT])
+def test_prefect_writes_down_no_secret_of_a_night(code, monkeypatch):
+    """A store's error may quote what it was asked with."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
+
+    state = schedule._state(code, "toy.yaml: refused wJalrXUtnFEMI")
+
+    assert state.message.endswith("toy.yaml: refused ***")
+
+
 # Prefect's books
 
 
