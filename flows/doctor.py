@@ -19,6 +19,7 @@ from nst_core.networks import NETWORKS
 from nst_core.presets import preset
 from tasks.calibration import memory, speeds
 from tasks.devices import count_cards, count_cores
+from tasks.durable import make_folder
 from tasks.redaction import redact
 from tasks.tuning import slots_of, tune
 from tasks.weights import weights_state
@@ -41,9 +42,12 @@ def examine(settings: Settings, *, measure: bool = True, tuned: bool = False) ->
         settings: The machine's facts.
         measure: Whether to paint a few steps to find out the speed.
         tuned: Whether to find out how many slots pay, too, and remember it for every later run.
+
+    Raises:
+        OutputError: The scratch folder cannot be made.
     """
     scratch = settings.scratch
-    scratch.mkdir(parents=True, exist_ok=True)
+    make_folder(scratch)
     report: dict[str, Any] = {
         "versions": {
             name: version(name)

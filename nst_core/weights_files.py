@@ -17,15 +17,23 @@ from nst_core.errors import WeightsError
 from nst_core.networks import Download
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nst_core.networks import Network, PackageFile
+
+
+def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return this program's folder for what can be had again, by the XDG specification."""
+    base = Path(environ.get("XDG_CACHE_HOME", ""))
+    # Which says that a relative path is to be ignored.
+    return (base if base.is_absolute() else Path.home() / ".cache") / "nst-gallery"
 
 
 def weights_folder() -> Path:
     """Return where downloaded weights lie: ``$NST_WEIGHTS``, else in the user's cache."""
     if chosen := os.environ.get("NST_WEIGHTS"):
         return Path(chosen).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "nst-gallery" / "weights"
+    return cache_folder() / "weights"
 
 
 def weights_path(network: Network) -> Path:

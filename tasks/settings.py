@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nst_core.errors import NSTError, did_you_mean
+from nst_core.weights_files import cache_folder
 from tasks.redaction import redact
 
 if TYPE_CHECKING:
@@ -112,12 +113,6 @@ def parse_size(text: str) -> int:
     return int(parts[1]) * int(1024 ** " KMGT".index(parts[2] or " "))
 
 
-def _default_scratch(environ: Mapping[str, str] = os.environ) -> Path:
-    base = Path(environ.get("XDG_CACHE_HOME", ""))
-    # The XDG specification says that a relative path is to be ignored.
-    return (base if base.is_absolute() else Path.home() / ".cache") / "nst-gallery"
-
-
 @dataclass(frozen=True)
 class Settings:
     """The facts of one machine; `Settings.from_environment` reads them.
@@ -149,7 +144,7 @@ class Settings:
         _folder,
         "Folder for what can be fetched again, and for pictures on their way to a bucket: on a"
         " disk that survives a reboot. Unset: nst-gallery in XDG_CACHE_HOME or ~/.cache.",
-        default_factory=_default_scratch,
+        default_factory=cache_folder,
     )
     weights: Path | None = _fact(
         "NST_WEIGHTS",
@@ -275,7 +270,7 @@ class Settings:
         """
         if endpoint := environ.get("AWS_ENDPOINT_URL_S3"):
             environ = {**environ, "AWS_ENDPOINT_URL": endpoint}
-        values: dict[str, object] = {"scratch": _default_scratch(environ)}
+        values: dict[str, object] = {"scratch": cache_folder(environ)}
         problems = []
         known = {fact.metadata["variable"]: fact for fact in fields(cls)}
         for variable, fact in known.items():

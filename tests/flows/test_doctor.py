@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from flows.doctor import examine
+from tasks.durable import NotWritableError
 from tasks.settings import Settings
 
 
@@ -51,3 +52,11 @@ def test_a_server_that_answers_is_told_from_one_that_does_not(examined, server, 
     monkeypatch.undo()
     there = examined(PREFECT_API_URL=server.url)["prefect"]
     assert there == {"server": server.url, "answers": True}
+
+
+def test_a_file_in_the_place_of_the_scratch_folder_is_told(examined, tmp_path):
+    """Whose NST_SCRATCH is wrong asks the doctor."""
+    (tmp_path / "scratch").touch()
+
+    with pytest.raises(NotWritableError, match="scratch"):
+        examined()

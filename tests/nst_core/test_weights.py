@@ -5,6 +5,7 @@ import importlib.metadata
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import h5py
 import pytest
@@ -185,6 +186,8 @@ def test_weights_lie_in_the_users_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     assert weights_folder() == tmp_path / "nst-gallery" / "weights"
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")  # no absolute path, which does not count
+    assert weights_folder() == Path.home() / ".cache" / "nst-gallery" / "weights"
 
 
 class Classifier(torch.nn.Module):
