@@ -135,13 +135,13 @@ class Mirror:
     def changes(self) -> tuple[list[tuple[Name, bytes]], list[Name]]:
         """Return the files that are new or different, and the names of those that are gone."""
         now = self._look()
-        gone = [name for name in self._seen if name not in now]
         fresh = []
         for name in [name for name, what in now.items() if self._seen.get(name) != what]:
             try:
                 fresh.append((name, path_of(self._places, name).read_bytes()))
             except FileNotFoundError:
-                del now[name]  # gone again; if it was known, the next look tells
+                del now[name]
+        gone = [name for name in self._seen if name not in now]
         self._seen = now
         return fresh, gone
 

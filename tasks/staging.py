@@ -85,8 +85,8 @@ def remote_records(store: Store, target: str) -> list[Record]:
         return [record for record in pool.map(read, names) if record]
 
 
-def restore(output: Output, store: Store, target: str) -> int:
-    """Bring finished pairs back that are in the bucket and not here, and return how many.
+def restore(output: Output, store: Store, target: str) -> None:
+    """Bring finished pairs back that are in the bucket and not here.
 
     So a night continues on another machine, or after the local folder is gone, without painting
     anything twice.
@@ -116,4 +116,3 @@ def restore(output: Output, store: Store, target: str) -> int:
                 _log.warning("%s is damaged in the bucket; its pair is painted again", location)
                 break
             write_atomic(output.root / name, data)
-    return len(missing)

@@ -140,10 +140,12 @@ def _encode(encoder: str, frames: Iterator[bytes], size: tuple[int, int], made: 
         # One that hangs, reading nothing, would hold up the writing of frames as well.
         alarm = Timer(_LONGEST_SECONDS, process.kill)
         alarm.start()
-        with process:
-            _feed(process, frames)
-            code = process.wait()
-        alarm.cancel()
+        try:
+            with process:
+                _feed(process, frames)
+                code = process.wait()
+        finally:  # a frame that cannot be read, say
+            alarm.cancel()
         if code:
             said.seek(0)
             lines = said.read(2000).decode("utf-8", "replace").strip().splitlines()

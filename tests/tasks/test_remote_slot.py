@@ -16,7 +16,7 @@ from tasks import pair_files
 from tasks.devices import SlotSpec
 from tasks.fetching import Fetched
 from tasks.jobs import SlotUnusable
-from tasks.pair_files import Keep
+from tasks.pair_files import Keep, Mirror
 from tasks.remote_slot import RemoteSlot
 from tasks.render import FetchedStyle, PaintJob
 from tasks.storage import store_for
@@ -215,3 +215,19 @@ def test_no_file_leaves_its_folder(name):
     """A name is a file of the pair or refused."""
     with pytest.raises(ValueError, match="no file of a pair"):
         pair_files.path_of({"painting": Path("/nowhere")}, name)
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_gone(tmp_path, monkeypatch):
+    """What was kept of it for the next machine goes, too."""
+    frame = tmp_path / "frame_000010.webp"
+    frame.write_bytes(b"old")
+    mirror = Mirror({"painting": tmp_path})
+    frame.write_bytes(b"newer")
+
+    def vanish(path):
+        path.unlink()
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "read_bytes", vanish)
+
+    assert mirror.changes() == ([], ["painting/frame_000010.webp"])

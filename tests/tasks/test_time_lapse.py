@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from io import BytesIO
 
 import pytest
 import torch
 from PIL import Image
 
+from nst_core.errors import ImageError
 from nst_core.images import encode
 from tasks import time_lapse
 from tasks.time_lapse import VideoError, animation, find_encoder, video
@@ -111,3 +113,14 @@ def test_an_encoder_that_fails_is_an_error(frames, tmp_path, monkeypatch, script
 
     with pytest.raises(VideoError, match=why):
         video(frames, FINAL, tmp_path)
+
+
+@needs_encoder
+def test_a_frame_that_cannot_be_read_leaves_no_alarm_set(frames, tmp_path):
+    """It would keep the process for ten minutes from ending."""
+    frames[1].write_bytes(b"")
+
+    with pytest.raises(ImageError):
+        video(frames, FINAL, tmp_path)
+
+    assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
