@@ -107,7 +107,7 @@ def collection(name: str, manifest: str, output: str) -> State[None]:  # noqa: A
     for future in tuple(under_way):
         future.wait()
         shown.progress()
-    if not night.is_over and (more := len(night.left)):
+    if not night.is_over and (more := len(night.left) + night.stranded):
         paint_others.submit(more).wait()
     shown.leave()
     return _verdict(night)

@@ -62,6 +62,7 @@ class Tally:
 
     def open(self, night: Night) -> None:
         """Take over the plan."""
+        self.preparing = "slots start"
         self.planned = len(night.planned)
         self._began = time.monotonic()
 
@@ -178,7 +179,7 @@ class LiveDisplay(Observer):
         if not tally.planned:
             _add_waiting(table, f"setting up, {span(tally.seconds)}", tally.preparing)
         elif not tally.under_way and tally.ended < tally.planned:
-            _add_waiting(table, "no slot is ready yet", span(tally.seconds))
+            _add_waiting(table, f"waiting, {span(tally.seconds)}", tally.preparing)
         for planned, pair in tally.under_way.values():
             shown = pair.stage
             if not math.isnan(pair.total):
@@ -303,9 +304,10 @@ def display(*, quiet: bool = False) -> LiveDisplay | LineDisplay:
 def beginning(night: Night) -> str:
     """Return one line on a night that knows its pairs."""
     kept = sum(outcome.state == "kept" for outcome in night.outcomes)
+    waiting = f", {night.stranded} wait for pictures" if night.stranded else ""
     return (
         f"{night.manifest.collection}: {counted(len(night.planned), 'pair')}, kept {kept},"
-        f" {len(night.left)} to paint in {counted(night.renderer.slots, 'slot')}"
+        f" {len(night.left)} to paint in {counted(night.renderer.slots, 'slot')}{waiting}"
     )
 
 

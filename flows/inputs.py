@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING, Self
 
-from manifests.locations import written_out
+from manifests.locations import is_remote, written_out
 from nst_core.errors import NSTError
-from tasks.fetching import Fetched, fetch
+from tasks.fetching import Fetched, fetch, recalled
+from tasks.patience import Patience
+from tasks.recalling import AWAY
 from tasks.storage_errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from manifests.pairs import Pair
-    from tasks.patience import Patience
     from tasks.settings import Settings
 
+_log = logging.getLogger(__name__)
+
 _AT_ONCE = 8
+_LONGEST_WAIT = 600.0
 
 
 def locations(pairs: Iterable[Pair]) -> list[str]:
@@ -32,8 +37,12 @@ class Inputs:
 
     Args:
         settings: The machine's facts.
-        patience: How long to wait for a bucket; by default ten minutes.
+        patience: How long to wait for buckets; by default ten minutes in all.
         on_found: Is told how many pictures were looked for so far, after each.
+        recalls: Whether a picture of a bucket that is away is taken as it last came.
+
+    Attributes:
+        patience: As given; may be changed when nothing is being fetched.
     """
 
     def __init__(
@@ -41,12 +50,17 @@ class Inputs:
         settings: Settings,
         patience: Patience | None = None,
         on_found: Callable[[int], object] = lambda _: None,
+        *,
+        recalls: bool = False,
     ) -> None:
+        self.patience = patience or Patience.lasting(_LONGEST_WAIT)
         self._settings = settings
-        self._patience = patience
         self._on_found = on_found
+        self._recalls = recalls
         self._guard = Lock()
         self._found: dict[str, Fetched | NSTError] = {}
+        self._away: dict[str, NSTError] = {}
+        self._gone: dict[str, NSTError] = {}
 
     @classmethod
     def of(cls, pairs: Iterable[Pair], settings: Settings) -> Self:
@@ -58,21 +72,22 @@ class Inputs:
     def fetch(self, location: str) -> Fetched:
         """Bring one picture here; what goes wrong is remembered too.
 
+        One whose bucket is away may be fetched again.
+
         Raises:
             NSTError: It cannot be had.
         """
         try:
-            found: Fetched | NSTError = fetch(
-                location,
-                self._settings.downloads,
-                settings=self._settings,
-                patience=self._patience,
-            )
+            found: Fetched | NSTError = self._brought(location)
         except NSTError as error:
             found = error
         with self._guard:
-            self._found[location] = found
-            count = len(self._found)
+            self._away.pop(location, None)
+            if isinstance(found, NSTError) and found.kind == "io":
+                self._away[location] = found
+            else:
+                self._found[location] = found
+            count = len(self._found) + len(self._away)
         self._on_found(count)
         if isinstance(found, NSTError):
             raise found
@@ -90,8 +105,38 @@ class Inputs:
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             list(threads.map(bring, wanted))
 
+    def _brought(self, location: str) -> Fetched:
+        """Return a picture, without asking a bucket again for which patience is over."""
+        bucket = location.split("/")[2] if is_remote(location) else ""
+        try:
+            if self.patience.over and (gone := self._gone.get(bucket)):
+                raise gone
+            found = fetch(
+                location,
+                self._settings.downloads,
+                settings=self._settings,
+                patience=self.patience,
+            )
+        except AWAY as error:
+            if bucket not in self._gone:
+                as_before = "; pictures are taken as they last came" if self._recalls else ""
+                _log.warning("%s%s", error, as_before)
+                self._gone[bucket] = error
+            known = recalled(location, self._settings.downloads) if self._recalls else None
+            if known is None:
+                raise
+            return known
+        self._gone.pop(bucket, None)
+        return found
+
+    @property
+    def away(self) -> tuple[str, ...]:
+        """The pictures that could not be had, and may be later."""
+        with self._guard:
+            return tuple(self._away)
+
     def has(self, location: str) -> bool:
-        """Whether a picture was fetched, or found impossible to."""
+        """Whether a picture was fetched, or found impossible to for good."""
         with self._guard:
             return location in self._found
 
@@ -102,7 +147,7 @@ class Inputs:
             location: Of a picture that was fetched.
             expected: The SHA-256 that its bytes must have, where it must be the very same one.
         """
-        found = self._found[location]
+        found = self._known(location)
         if isinstance(found, NSTError):
             return found
         if expected is None or found.sha256 == expected:
@@ -120,7 +165,7 @@ class Inputs:
         Raises:
             NSTError: It could not be fetched.
         """
-        found = self._found[location]
+        found = self._known(location)
         if isinstance(found, NSTError):
             raise found
         return found
@@ -138,8 +183,11 @@ class Inputs:
         with self._guard:
             return {
                 location: found.sha256 if isinstance(found, Fetched) else _stand_in(location)
-                for location, found in self._found.items()
+                for location, found in (self._found | self._away).items()
             }
+
+    def _known(self, location: str) -> Fetched | NSTError:
+        return self._away.get(location) or self._found[location]
 
 
 def _stand_in(location: str) -> str:

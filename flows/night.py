@@ -45,6 +45,9 @@ _log = logging.getLogger(__name__)
 
 # Pairs under way beyond those that are painted: one is being published, one waits for a slot.
 _AHEAD = 2
+# How long pictures of a bucket that is away are waited for: before others are painted, and after.
+_SECONDS_FOR_PICTURES = 60.0
+_LONGEST_WAIT = 1800.0
 
 
 @dataclass
@@ -90,8 +93,9 @@ class Night:
         many = len(self.locations)
         self.inputs = Inputs(
             self.settings,
-            Patience(deadline=self.deadline, called_off=self.renderer.stopping),
+            self._patience(_SECONDS_FOR_PICTURES),
             lambda count: self.prepares(f"picture {count} of {many}"),
+            recalls=True,
         )
         self._briefs = Briefs(
             self.manifest.collection, self.inputs, self.output.work, self.settings.max_pixels
@@ -100,7 +104,10 @@ class Night:
         self._drafts: dict[str, Finished] = {}
         self._drafting = False
         self._planned: dict[str, Planned] = {}
-        self._is_planned = False
+        # Of pairs whose pictures are in a bucket that is away, why they cannot be painted yet.
+        self._stranded: dict[str, Failure] = {}
+        self._missing: tuple[str, ...] | None = None  # at the latest plan
+        self._has_waited = False
         self._outcomes: dict[str, Outcome] = {}
 
     @property
@@ -120,7 +127,12 @@ class Night:
             return [
                 self._outcomes.get(
                     planned.pair_id,
-                    Outcome(planned, "left", finished=self._drafts.get(planned.pair_id)),
+                    Outcome(
+                        planned,
+                        "left",
+                        finished=self._drafts.get(planned.pair_id),
+                        failure=self._stranded.get(planned.pair_id),
+                    ),
                 )
                 for planned in self._planned.values()
             ]
@@ -136,9 +148,15 @@ class Night:
 
     @property
     def left(self) -> list[Planned]:
-        """The pairs that still have no end."""
+        """The pairs to be painted that still have no end."""
         with self._guard:
-            return [planned for key, planned in self._planned.items() if key not in self._outcomes]
+            done = self._outcomes.keys() | self._stranded.keys()
+            return [planned for key, planned in self._planned.items() if key not in done]
+
+    @property
+    def stranded(self) -> int:
+        """How many pairs wait for pictures that did not come."""
+        return len(self._stranded)
 
     def plan(self) -> list[Planned]:
         """Give every pair its identity, settle those that need no painting, return all.
@@ -147,10 +165,14 @@ class Night:
             NSTError: What was painted before cannot be read or copied.
         """
         identified = unfinished_first(identify(self.pairs, self.inputs.digests()), self.output)
-        self._planned = {one.pair_id: one for one in identified}
+        self._planned = by_id = {one.pair_id: one for one in identified}
+        with self._guard:  # planned again, when more pictures have come
+            self._stranded.clear()
+            self._outcomes = {key: self._outcomes[key] for key in self._outcomes if key in by_id}
         for planned in self.planned:
-            self._settle(planned)
-        self._is_planned = True
+            if planned.pair_id not in self._outcomes:
+                self._settle(planned)
+        self._missing = self.inputs.away
         self._announce(lambda observer: observer.opened(self))
         return self.planned
 
@@ -163,7 +185,7 @@ class Night:
         Raises:
             NSTError: See :meth:`plan`.
         """
-        if not self._is_planned:
+        if self._missing != self.inputs.away:
             if self.renderer.is_stopping:  # perhaps not all pictures were read
                 return
             self.plan()
@@ -179,6 +201,19 @@ class Night:
             self._drafting = not self._all_ended()
         if not self._drafting:
             yield from self._turns(sorted(self.left, key=self._promise))
+
+    def awaits_pictures(self) -> bool:
+        """Begin to wait, once, for pictures that did not come; False if there is no need to."""
+        if self._has_waited or self.is_over or not self.inputs.away:
+            return False
+        self._has_waited = True
+        self.inputs.patience = self._patience(_LONGEST_WAIT)
+        self.prepares("missing pictures")
+        return True
+
+    def _patience(self, seconds: float) -> Patience:
+        ends = min(self.deadline, time.monotonic() + seconds)
+        return Patience(deadline=ends, called_off=self.renderer.stopping)
 
     def _turns(self, waiting: Iterable[Planned]) -> Iterator[Planned]:
         for planned in waiting:
@@ -278,23 +313,18 @@ class Night:
         for location in planned.pair.locations:
             expected = planned.pair.expected.get(location)
             if (reason := self.inputs.reason_against(location, expected=expected)) is not None:
-                self._fail(planned, "fetch", reason)
+                if reason.kind == "io":
+                    self._stranded[planned.pair_id] = self._failure(planned, "fetch", reason)
+                else:
+                    self._fail(planned, "fetch", reason)
                 return
 
     def _fail(self, planned: Planned, stage: Stage, error: Exception) -> None:
         """Record a failure; one of the machine leaves the pair for the next run instead."""
-        if isinstance(error, NSTError):
+        # Pictures of one bucket say nothing about those of others.
+        if isinstance(error, NSTError) and stage != "fetch":
             self.breaker.failed(error)
-        told: dict[str, Any] = {"attempts": getattr(error, "attempts", 1)}
-        if isinstance(error, SlotError) and error.kind in {"bug", "crash", "stall"}:
-            told["traceback"] = error.details
-        failure = Failure.of(
-            error,
-            **self._briefs.names(planned),
-            styles=tuple(style.location for style in planned.pair.styles),
-            stage=stage,
-            **told,
-        )
+        failure = self._failure(planned, stage, error)
         if failure.kind == "environment":
             _log.warning("%s is left: %s", planned.pair.title, error)
             self._end(Outcome(planned, "left", failure=failure))
@@ -303,6 +333,18 @@ class Night:
             self.output.fail(failure)
         finally:  # also where that could not be written
             self._end(Outcome(planned, "failed", failure=failure))
+
+    def _failure(self, planned: Planned, stage: Stage, error: Exception) -> Failure:
+        told: dict[str, Any] = {"attempts": getattr(error, "attempts", 1)}
+        if isinstance(error, SlotError) and error.kind in {"bug", "crash", "stall"}:
+            told["traceback"] = error.details
+        return Failure.of(
+            error,
+            **self._briefs.names(planned),
+            styles=tuple(style.location for style in planned.pair.styles),
+            stage=stage,
+            **told,
+        )
 
     def prepares(self, what: str) -> None:
         """Tell what is done before the pairs are known."""

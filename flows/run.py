@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows import threads
+from flows.console import at_work
 from flows.deadlines import deadline
 from flows.display import display
 from flows.exit_codes import ExitCode, gravest
@@ -32,11 +33,11 @@ from tasks.gallery import build
 from tasks.lock import OutputLockedError
 from tasks.metrics import write_metrics
 from tasks.printable import printable
+from tasks.recalling import remembering
 from tasks.report import write_report
 from tasks.settings import Settings
 from tasks.sheets import write_contact_sheets
 from tasks.staging import local_folder
-from tasks.storage import find
 from tasks.weights import require_weights
 
 if TYPE_CHECKING:
@@ -116,7 +117,9 @@ def run(source: str, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
 
     def paint() -> tuple[ExitCode, dict[str, Any]]:
         manifest = read_manifest(source, overrides=options.overrides)
-        pairs = only(expand(manifest, find, on_warning=_warn), options.only)
+        find = remembering(options.settings())
+        with at_work("looking for the pictures"):
+            pairs = only(expand(manifest, find, on_warning=_warn), options.only)
         code, summary = paint_pairs(manifest, pairs, source=source, options=options)
         target = resolve_output(manifest, options.output)
         say_goodbye(code, summary, target=target, command=command_of(source, options))

@@ -23,6 +23,13 @@ def paint(night: Night) -> None:
     Raises:
         NSTError: The night could not be planned.
     """
+    _round(night)
+    if night.awaits_pictures():
+        _round(night)
+
+
+def _round(night: Night) -> None:
+    """Paint what can be painted now."""
     for location in night.locations:
         if not night.inputs.has(location):
             _attempt(night.inputs.fetch, location)

@@ -17,6 +17,7 @@ from manifests.locations import is_remote
 from tasks.durable import write_atomic
 from tasks.file_store import FileStore
 from tasks.patience import Patience, insist
+from tasks.recalling import leave, note_of
 from tasks.settings import Settings
 from tasks.storage import store_for
 from tasks.storage_errors import InputError
@@ -104,7 +105,22 @@ def _download(location: str, cache: Path, store: Store) -> Fetched:
         sha256 = hashlib.sha256(data).hexdigest()
         known = Fetched(cache / sha256, sha256, write_atomic(cache / sha256, data).bytes)
         write_atomic(note, sha256.encode())
+    leave(_latest(location, cache), known.sha256.encode())
     return known
+
+
+def recalled(location: str, cache: Path) -> Fetched | None:
+    """Return a bucket's object as it was when it was last fetched; None if it never was.
+
+    Args:
+        location: ``s3://bucket/key``.
+        cache: See `fetch`.
+    """
+    return _cached(cache, _latest(location, cache))
+
+
+def _latest(location: str, cache: Path) -> Path:
+    return note_of(cache / "latest", location)
 
 
 def _cached(cache: Path, note: Path) -> Fetched | None:

@@ -213,7 +213,9 @@ def test_the_table_tells_that_no_slot_is_ready(toy, live):
     with toy().night(guest=display) as night:
         planned_night(night)
 
-        assert drawn()[0].strip().startswith("no slot is ready yet")
+        row = drawn()[0].split()
+        assert row[0] == "waiting,"
+        assert row[-2:] == ["slots", "start"]
 
 
 def test_a_bar_moves_where_nobody_knows_how_long_it_takes(toy, live):
