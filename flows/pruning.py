@@ -18,14 +18,17 @@ from flows.sources import read_manifest
 from manifests.comparing import compare, identify
 from manifests.locations import is_remote
 from manifests.planning import expand
+from tasks.gallery import build
 from tasks.lease import Lease
 from tasks.locations import join
 from tasks.lock import hold
 from tasks.output import Output
+from tasks.patience import Patience
 from tasks.prune import finish_pruning, prune
 from tasks.settings import Settings
 from tasks.staging import local_folder, remote_records
 from tasks.storage import find, store_for
+from tasks.upload import GRACE, Spool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +69,8 @@ class Orphans:
     def remove(self) -> None:
         """Remove them, from the bucket first; a bucket's are deleted, a folder's are moved aside.
 
+        The gallery page, where there is one, then shows what is left.
+
         Raises:
             OutputLockedError: A run is painting into the output.
             OutputError: Some may still be there; the same again continues.
@@ -86,6 +91,15 @@ class Orphans:
             finish_pruning(output)
             for record in self.records:
                 prune(output, record)
+            if (self.root / "index.html").is_file():
+                build(self.root)
+                if is_remote(self.target):
+                    Spool(
+                        output,
+                        store_for(self.target),
+                        self.target,
+                        patience=Patience.lasting(GRACE),
+                    ).publish_pages(["index.html"])
 
 
 def orphans(given: str) -> Orphans:

@@ -8,6 +8,7 @@ from flows import threads
 from flows.pruning import orphans
 from flows.uploading import Uploading
 from nst_core.errors import NSTError
+from tasks.gallery import build
 from tasks.output import Output
 from tasks.staging import remote_records, staging_folder
 from tasks.storage import store_for
@@ -50,6 +51,17 @@ def test_orphans_are_removed_on_request_and_nothing_else(painted):
     assert painted.paint()["cat"].state == "kept"
 
 
+def test_the_page_shows_no_more_what_was_removed(painted):
+    """Whoever opens it next walks past no empty frame."""
+    page = build(painted.output)
+    assert "dog--monet" in page.read_text()
+
+    orphans(str(painted.path)).remove()
+
+    assert "dog--monet" not in page.read_text()
+    assert "cat--monet" in page.read_text()
+
+
 def test_a_picture_that_cannot_be_read_makes_no_orphans(painted):
     """What belongs to it is not known, so nothing is said about any."""
     painted.write(content_sets={"photos": ["photos/cat.png", "photos/dog.png"]})
@@ -69,6 +81,7 @@ def test_in_a_bucket_orphans_are_removed_there_and_here(toy, scratch, bucket):
     with made.night() as night, Uploading(night, target, source="toy.yaml") as uploading:
         threads.paint(night)
         uploading.finish()
+    store_for(target).write(f"{target}/index.html", build(made.output).read_bytes())
     made.write(output=target, content_sets={"photos": ["photos/cat.png"]})
 
     orphans(str(made.path)).remove()
@@ -77,3 +90,4 @@ def test_in_a_bucket_orphans_are_removed_there_and_here(toy, scratch, bucket):
     assert contents(remote_records(store, target)) == ["cat"]
     assert contents(Output(made.output).records()) == ["cat"]
     assert [one for one in store.listing(f"{target}/") if "dog" in one.location] == []
+    assert b"dog--monet" not in store.read(f"{target}/index.html")
