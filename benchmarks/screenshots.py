@@ -26,7 +26,7 @@ CHROMIUM = next(
 )
 # One hash of the page's address for each view; {key} is the picture that is shown.
 VIEWS = {"wall": "#/wall", "grid": "#/grid", "picture": "#/picture/{key}"}
-QUALITY = 82
+QUALITY = 76
 
 
 @dataclass(frozen=True)
