@@ -103,7 +103,9 @@ class Tile:
             maps: (B, C, H', W') of the window.
             scale: Pixels to a cell of that layer.
         """
-        return maps[..., self.down.inside(scale), self.across.inside(scale)]
+        from nst_core.kernels import cut_out
+
+        return cut_out(maps, self.down.inside(scale), self.across.inside(scale))
 
     def part(self, maps: Tensor, scale: int) -> Tensor:
         """Return the same cells, of the whole picture's feature maps."""

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from nst_core.architectures import LOGITS
 from nst_core.convolutions import frozen_convolution
+from nst_core.kernels import max_pooled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,7 +98,7 @@ class Convolutions:
 
     def _pool(self, maps: Tensor) -> Tensor:
         if self._pooling == "max":
-            return functional.max_pool2d(maps, 2)
+            return max_pooled(maps)
         if self._pooling == "avg":
             return functional.avg_pool2d(maps, 2) * _POOLING_SCALE["avg"]
         return functional.lp_pool2d(maps, 2.0, 2) * _POOLING_SCALE["l2"]

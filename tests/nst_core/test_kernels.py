@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 
 from nst_core.kernels import (
     MeanSquaredDifference,
     Moments,
     _by_newton_schulz,
+    cut_out,
+    max_pooled,
     product,
     trace_of_root,
     trace_of_root_of_few,
@@ -188,3 +191,35 @@ def test_mean_squared_difference_keeps_the_dtypes():
     (gradient,) = torch.autograd.grad(value, one)
 
     assert (value.dtype, gradient.dtype) == (torch.float32, torch.bfloat16)
+
+
+def test_max_pooled_is_that_of_the_plain_twin():
+    """To the last bit, and so is its gradient, also where maxima are equal."""
+    maps = noise(1, 3, 5, 8).relu().requires_grad_()
+    pooled, plain = max_pooled(maps), functional.max_pool2d(maps, 2)
+    to_pooled = noise(*pooled.shape, seed=1)
+
+    assert torch.equal(pooled, plain)
+    assert torch.equal(*(torch.autograd.grad(each, maps, to_pooled)[0] for each in (pooled, plain)))
+
+
+def test_max_pooled_keeps_nothing_but_the_maps():
+    """Where each maximum was would take more room than the maximum."""
+    maps, kept = noise(1, 3, 4, 4).requires_grad_(), []
+    with torch.autograd.graph.saved_tensors_hooks(kept.append, lambda _: maps):
+        max_pooled(maps)
+
+    assert [each.data_ptr() for each in kept] == [maps.data_ptr()]
+
+
+def test_gradient_of_a_cut_lies_as_the_maps_do():
+    """It is the plain one, and channels-last like those that it is added to."""
+    maps = noise(1, 3, 6, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
+    rows, columns = slice(1, 4), slice(2, 8)
+    part, plain = cut_out(maps, rows, columns), maps[..., rows, columns]
+    to_part = noise(*part.shape, seed=1)
+    back, plain_back = (torch.autograd.grad(each, maps, to_part)[0] for each in (part, plain))
+
+    assert torch.equal(part, plain)
+    assert torch.equal(back, plain_back)
+    assert back.is_contiguous(memory_format=torch.channels_last)
