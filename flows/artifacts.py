@@ -25,10 +25,10 @@ from flows.reporting import reported
 from flows.run_log import RunLog
 from manifests.locations import is_remote
 from manifests.naming import slug
+from manifests.wording import printable
 from tasks.catalogue import Catalogue
 from tasks.lettering import encoded
 from tasks.locations import join
-from tasks.printable import printable
 from tasks.report import markdown
 from tasks.sheets import contact_sheets
 

@@ -33,8 +33,8 @@ from flows.console import (
 )
 from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from manifests.problems import ManifestError
+from manifests.wording import printable
 from nst_core.errors import NSTError
-from tasks.printable import printable
 from tasks.settings import parse_size
 
 if TYPE_CHECKING:

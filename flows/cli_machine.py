@@ -12,9 +12,9 @@ from rich.table import Table
 from flows import options as opt
 from flows.console import at_work, print_json
 from flows.exit_codes import ExitCode
+from manifests.wording import printable
 from nst_core.networks import NETWORKS, network
 from nst_core.presets import PRESETS
-from tasks.printable import printable
 from tasks.settings import Settings
 
 app = typer.Typer()

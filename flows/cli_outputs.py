@@ -10,7 +10,7 @@ from rich.console import Console
 from flows import options as opt
 from flows.console import announce, complain, print_error, print_json, tell_plan, tell_summary
 from flows.exit_codes import ExitCode
-from tasks.printable import printable
+from manifests.wording import counted, printable
 
 app = typer.Typer()
 
@@ -139,4 +139,5 @@ def prune(
     for one in found.as_json():
         announce(one["picture"])
     said = "removed" if yes else "nobody asks for; --yes removes them"
-    announce(f"{len(found.records)} pictures {said}" if found.records else "nothing to prune")
+    many = counted(len(found.records), "picture")
+    announce(f"{many} {said}" if found.records else "nothing to prune")

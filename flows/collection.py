@@ -22,7 +22,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import history, threads
 from flows.artifacts import Artifacts
-from tasks.printable import printable
+from manifests.wording import printable
 from tasks.redaction import redact
 
 if TYPE_CHECKING:

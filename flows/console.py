@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from manifests.locations import written_out
-from tasks.printable import printable
+from manifests.wording import printable
 from tasks.redaction import redact
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def counts(summary: dict[str, Any]) -> str:
     """Return the end of a run in one line."""
     told = ", ".join(
         f"{word} {summary[word]}"
-        for word in ("complete", "kept", "failed", "left")
+        for word in ("complete", "kept", "failed", "left")  # not from the report, which loads numpy
         if summary[word]
     )
     drafts = sum(pair["state"] == "left" and bool(pair["picture"]) for pair in summary["pairs"])

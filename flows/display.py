@@ -17,7 +17,7 @@ from rich.text import Text
 
 from flows.console import standard_error
 from flows.observing import Observer
-from tasks.printable import printable
+from manifests.wording import counted, printable, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -323,16 +323,3 @@ def describe(outcome: Outcome) -> str:
         remedy = f"; {failure.remedy}" if failure.remedy else ""
         return f"{name}  {failure.code}: {printable(failure.message + remedy)}"
     return name
-
-
-def counted(number: int, thing: str) -> str:
-    """Return a number of things: 1 pair, 2 pairs."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def span(seconds: float) -> str:
-    """Return a duration for people: 8 s, 3 min, 2 h 05."""
-    if seconds < 99.5:  # noqa: PLR2004
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02}"  # noqa: PLR2004

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from prefect.client.orchestration import get_client
 from prefect.server.schemas import schedules
 
-from flows.display import span
+from manifests.wording import span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.display import counted, span
 from flows.estimates import Estimates
 from flows.inputs import Inputs
 from flows.run import resolve_output
@@ -16,6 +15,7 @@ from flows.sources import read_manifest
 from manifests.comparing import compare, identify
 from manifests.locations import is_remote
 from manifests.planning import expand, only
+from manifests.wording import counted, span
 from tasks.calibration import speeds
 from tasks.durable import OutputError
 from tasks.memory import memory_of_slot

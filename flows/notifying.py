@@ -14,11 +14,11 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from flows.console import counts
 from flows.exit_codes import ExitCode, of_error
+from manifests.wording import printable
 from nst_core.errors import NSTError
-from tasks.printable import printable
 from tasks.redaction import redact
-from tasks.report import STATES
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def _tell(settings: Settings, facts: dict[str, Any]) -> None:
 def _in_a_line(facts: dict[str, Any]) -> str:
     if facts["error"]:
         return f"{facts['manifest']}: {facts['error']}"
-    counts = ", ".join(f"{facts[state]} {state}" for state in STATES if facts[state])
-    return f"{facts['collection']}: {counts or 'nothing to paint'}"
+    return counts(facts)
 
 
 def _post(url: str, message: bytes, *, hurry: bool) -> str:

@@ -27,12 +27,12 @@ from flows.signals import Signals, leave_on_sigterm
 from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
 from manifests.planning import expand, only
+from manifests.wording import printable
 from tasks.background import in_background
 from tasks.comparisons import write_comparisons
 from tasks.gallery import build
 from tasks.lock import OutputLockedError
 from tasks.metrics import write_metrics
-from tasks.printable import printable
 from tasks.recalling import remembering
 from tasks.report import write_report
 from tasks.settings import Settings

@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 
 from flows.display import beginning, describe
 from flows.observing import Observer
-from tasks.printable import printable
+from manifests.wording import printable
 from tasks.redaction import redact
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from flows.display import span
 from flows.observing import Observer
 from flows.sources import painted_folder
 from manifests.locations import is_remote
+from manifests.wording import span
 from tasks.lease import Lease
 from tasks.locations import S3Location
 from tasks.lock import OutputLockedError, hold

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from manifests.locations import written_out
 from manifests.naming import SHORTEST_ID, name_of
-from manifests.problems import printable
+from manifests.wording import printable
 from nst_core.networks import network
 from nst_core.recipe import ALGORITHM_VERSION
 

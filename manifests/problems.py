@@ -7,10 +7,10 @@ are warnings.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from manifests.wording import printable
 from nst_core.errors import NSTError
 
 if TYPE_CHECKING:
@@ -23,12 +23,6 @@ MAX_PROBLEMS = 100
 """More are not told at once; they cost time, and nobody reads them."""
 
 _LONGEST = 60
-
-# What a terminal, a log or a file name must never get raw: control characters, line separators,
-# marks that turn the direction of writing, half characters.
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 
 
 @dataclass(frozen=True)
@@ -82,16 +76,6 @@ class ManifestError(NSTError):
 
 def _place(problem: Problem) -> tuple[int, int]:
     return problem.line or 0, problem.column or 0
-
-
-def is_printable(text: str) -> bool:
-    """Tell whether a text is one line without control characters or marks of direction."""
-    return _UNPRINTABLE.search(text) is None
-
-
-def printable(text: str) -> str:
-    r"""Return a text with all that is not printable written out, as in ``\x1b``."""
-    return _UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def quoted(text: str) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from manifests.locations import escaped
 from manifests.naming import name_of, stem_of
 from manifests.pairs import Mask
-from manifests.problems import printable, quoted
+from manifests.problems import quoted
 from manifests.region_entry import NAME_OF_PICTURE
 from manifests.schema import StyleSet
+from manifests.wording import printable
 from nst_core.errors import NSTError, did_you_mean
 
 if TYPE_CHECKING:

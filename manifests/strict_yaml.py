@@ -22,9 +22,9 @@ from manifests.problems import (
     Path,
     Problem,
     dotted,
-    is_printable,
     quoted,
 )
+from manifests.wording import is_printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from manifests import locations, strict_yaml
 from manifests.fields import collection_name
-from manifests.problems import ManifestError, Problem, is_printable, quoted
+from manifests.problems import ManifestError, Problem, quoted
+from manifests.wording import counted, is_printable
 from nst_core import manners
 from nst_core.errors import NSTError
 
@@ -111,7 +112,7 @@ class _Folder:
     @property
     def count(self) -> str:
         """How many pictures there are, for people."""
-        return _counted(self.pictures, "picture")
+        return counted(self.pictures, "picture")
 
 
 def compose(
@@ -236,12 +237,8 @@ def _title(name: str) -> str:
 
 
 def _count(photos: int, paintings: int) -> str:
-    sides = f"{_counted(photos, 'photo')} × {_counted(paintings, 'painting')}"
-    return f"{sides}: {_counted(photos * paintings, 'picture')}"
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number:,} {thing}s"
+    sides = f"{counted(photos, 'photo')} × {counted(paintings, 'painting')}"
+    return f"{sides}: {counted(photos * paintings, 'picture')}"
 
 
 def _path(one: _Folder, folder: str) -> str:

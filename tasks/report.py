@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
+from manifests.wording import counted, printable, span
 from tasks.durable import write_atomic
-from tasks.printable import printable
 from tasks.suspects import near_duplicates, outliers
 
 if TYPE_CHECKING:
@@ -192,11 +192,11 @@ def _pace(report: Report) -> list[str]:
     if not times:
         drafts = sum(pair.finished.draft for pair in report.pairs if pair.finished)
         done = "No picture was finished" if drafts else "Nothing new was painted"
-        return [f"{done} in {_duration(report.seconds)}."]
+        return [f"{done} in {span(report.seconds)}."]
     rate = 3600 * len(times) / max(report.seconds, 1e-9)
     slowest = times[min(len(times) - 1, int(0.9 * len(times)))]
-    within = f"{_duration(median(times))} per pair in the middle, 9 of 10 in {_duration(slowest)}"
-    return [f"{_duration(report.seconds)} in all; {within}; {rate:.0f} pairs an hour."]
+    within = f"{span(median(times))} per pair in the middle, 9 of 10 in {span(slowest)}"
+    return [f"{span(report.seconds)} in all; {within}; {rate:.0f} pairs an hour."]
 
 
 def _held(finished: Sequence[Finished]) -> list[str]:
@@ -212,7 +212,7 @@ def _held(finished: Sequence[Finished]) -> list[str]:
 
 
 def _upload(report: Report) -> list[str]:
-    return [f"{report.waiting} pictures are not uploaded yet."] if report.waiting else []
+    return [f"Not uploaded yet: {counted(report.waiting, 'picture')}."] if report.waiting else []
 
 
 def _failures(failed: Sequence[ReportedPair]) -> list[str]:
@@ -249,13 +249,6 @@ def _text(text: str) -> str:
     """Return foreign text on one line, so that Markdown shows it as it is."""
     shown = printable(text if len(text) <= 160 else f"{text[:159]}…")  # noqa: PLR2004
     return "".join(f"\\{c}" if c in "\\`*_[]<>#|!" else c for c in shown)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:  # noqa: PLR2004
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004
 
 
 _LABELS = ("subject", "movement", "material", "technique", "content_set", "style_set")

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from manifests.locations import is_pattern
+from manifests.wording import counted
 from nst_core import heic
 from nst_core.errors import did_you_mean
 from tasks.locations import (
@@ -159,7 +160,7 @@ def nothing_found(pattern: str, others: int, hint: Callable[[], str]) -> InputEr
     """
     if others:
         return InputError(
-            f"{pattern!r} holds {others} file{'s' * (others > 1)}, none of them a picture",
+            f"{pattern!r} holds {counted(others, 'file')}, none of them a picture",
             remedy=f"pictures end in {', '.join(sorted(PICTURE_SUFFIXES))}",
         )
     what = f"nothing fits {pattern!r}" if is_pattern(pattern) else f"{pattern!r} does not exist"

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from flows import threads
 from flows.console import standard_error
-from flows.display import LineDisplay, LiveDisplay, counted, display, span
+from flows.display import LineDisplay, LiveDisplay, display
 from tests.flows.toy_collection import draw
 
 
@@ -346,7 +346,7 @@ def test_names_are_no_markup(toy, live):
     assert any(line.startswith("✓ [red]cat × monet") for line in printed())
 
 
-# Which of the two, and how durations are told
+# Which of the two
 
 
 def test_a_pipe_gets_lines():
@@ -360,26 +360,3 @@ def test_a_terminal_gets_the_table(monkeypatch):
 
     assert isinstance(display(), LiveDisplay)
     assert isinstance(display(quiet=True), LineDisplay)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [
-        (0, "0 s"),
-        (8.4, "8 s"),
-        (99, "99 s"),
-        (100, "2 min"),
-        (99 * 60, "99 min"),
-        (125 * 60, "2 h 05"),
-        (9 * 3600, "9 h 00"),
-    ],
-)
-def test_durations_are_as_short_as_people_say_them(seconds, told):
-    """Seconds, then minutes, then hours."""
-    assert span(seconds) == told
-
-
-@pytest.mark.parametrize(("number", "told"), [(0, "0 pairs"), (1, "1 pair"), (2, "2 pairs")])
-def test_one_thing_is_no_plural(number, told):
-    """A person reads it."""
-    assert counted(number, "pair") == told

@@ -15,7 +15,15 @@ from flows.exit_codes import ExitCode
 from flows.notifying import notified
 from nst_core.errors import RecipeError
 
-SUMMARY = {"collection": "toy", "planned": 2, "complete": 1, "kept": 0, "failed": 1, "left": 0}
+SUMMARY = {
+    "collection": "toy",
+    "planned": 2,
+    "complete": 1,
+    "kept": 0,
+    "failed": 1,
+    "left": 0,
+    "pairs": [],
+}
 
 
 class Webhook:
@@ -91,7 +99,7 @@ def test_a_webhook_is_told_the_summary(webhook):
         (
             "application/json",
             {
-                "text": "toy: 1 complete, 1 failed",
+                "text": "toy: complete 1, failed 1",
                 "manifest": "toy.yaml",
                 "exit_code": 3,
                 "error": None,
@@ -183,7 +191,7 @@ def test_a_command_is_told_on_its_standard_input(tmp_path, monkeypatch):
     end(ExitCode.COMPLETE)
 
     body = json.loads(heard.read_bytes())
-    assert (body["exit_code"], body["text"]) == (0, "toy: 1 complete, 1 failed")
+    assert (body["exit_code"], body["text"]) == (0, "toy: complete 1, failed 1")
 
 
 @pytest.mark.parametrize(

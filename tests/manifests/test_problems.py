@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from manifests.problems import ManifestError, Problem, described, printable, quoted
+from manifests.problems import ManifestError, Problem, described, quoted
 
 
 def test_a_problem_is_one_line_with_place_path_and_message():
@@ -43,21 +43,6 @@ def test_an_error_tells_its_problems_in_the_order_of_their_places():
         (1, 9),
         (3, 1),
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Grüße, 北斎 👩‍🎨", "Grüße, 北斎 👩‍🎨"),
-        ("a\x00b", r"a\x00b"),
-        ("a\u202eb", r"a\u202eb"),
-        ("a\x9bb", r"a\x9bb"),
-        ("\ud800", r"\ud800"),
-    ],
-)
-def test_only_what_is_not_printable_is_written_out(text, expected):
-    """Every script stays as it is."""
-    assert printable(text) == expected
 
 
 def test_a_long_text_is_quoted_in_short():
