@@ -23,10 +23,10 @@ from manifests.comparing import identify
 from nst_core.errors import NSTError
 from tasks.attempts import CircuitBreaker, patiently
 from tasks.durable import explained
+from tasks.failures import Failure
 from tasks.finished import Finished
 from tasks.jobs import SlotError, Stopped
 from tasks.patience import Patience
-from tasks.records import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from manifests.comparing import Planned
     from manifests.pairs import Pair
     from manifests.schema import Manifest
+    from tasks.failures import Stage
     from tasks.output import Output
-    from tasks.records import Stage
     from tasks.render import PaintResult, Renderer
     from tasks.settings import Settings
 

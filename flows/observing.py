@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flows.night import Night
     from manifests.comparing import Planned
+    from tasks.failures import Failure
     from tasks.finished import Finished
-    from tasks.records import Failure
     from tasks.report import State
 
 

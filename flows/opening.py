@@ -11,8 +11,8 @@ from flows.night import Night
 from tasks.engines import slot_pool
 from tasks.lock import hold
 from tasks.output import Output
-from tasks.records import PRODUCT_VERSION
 from tasks.render import Renderer
+from tasks.sealed import PRODUCT_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tasks.durable import FileEntry
-    from tasks.records import Failure, Record
+    from tasks.failures import Failure
+    from tasks.records import Record
     from tasks.thumbnails import Thumbnail
 
 Told = TypeVar("Told", "Record", "Failure")

@@ -7,22 +7,93 @@ fail again, and tries again what has changed: other bytes or another recipe are 
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING
+from traceback import format_exception
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from pydantic import Field
+
+from manifests.picture_sources import Text
+from nst_core.errors import FailureKind, NSTError
 from tasks.durable import DISK, Disk, remove, write_atomic
-from tasks.records import PRODUCT_VERSION, Failure, RecordError
+from tasks.records import NamedPair
+from tasks.redaction import redact
+from tasks.sealed import PRODUCT_VERSION, RecordError, now
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nst_core.errors import FailureKind
     from tasks.records import Record
+
+Stage = Literal["fetch", "render", "publish"]
 
 # The pair's own fault, as far as this program can tell. The other kinds, ``io`` and
 # ``environment``, are the machine's: the next night may well succeed.
 QUARANTINED: frozenset[FailureKind] = frozenset(
     {"input", "diverged", "resource", "crash", "stall", "bug"}
 )
+
+
+class Failure(NamedPair):
+    """Why a pair could not be finished, and what to do about it.
+
+    Args:
+        collection: Of the pair, like all that names it; see :class:`tasks.records.Painting`.
+        styles: Locations of the style pictures, in order.
+        stage: Where it failed.
+        kind: What the night does about it.
+        code: Stable word for scripts.
+        message: What was wrong.
+        remedy: What a person can do.
+        attempts: How many times it was tried.
+        traceback: Of an error that this product does not understand.
+        when: UTC, ISO 8601.
+    """
+
+    styles: tuple[Text, ...]
+    stage: Stage
+    kind: FailureKind
+    code: str
+    message: Text
+    remedy: Text | None = None
+    attempts: int = 1
+    traceback: Text | None = None
+    when: str = Field(default_factory=now)
+
+    @classmethod
+    def of(cls, error: BaseException, **pair: Any) -> Self:
+        """Return the failure that an error means.
+
+        Args:
+            error: What ended the pair.
+            pair: The remaining fields: the pair's names, stage, attempts.
+        """
+        told: dict[str, Any]
+        if isinstance(error, NSTError):
+            told = {
+                "kind": error.kind,
+                "code": error.code,
+                "message": error.message,
+                "remedy": error.remedy,
+            }
+        else:
+            told = {
+                "kind": "bug",
+                "code": "E-BUG",
+                "message": f"{type(error).__name__}: {error}",
+                "remedy": "this is a fault of nst-gallery: please report it with this file",
+                "traceback": "".join(format_exception(error)),
+            }
+        fields = told | pair
+        # An error of a library may quote anything, an address with its password for one.
+        for name in ("message", "remedy", "traceback"):
+            if fields.get(name):
+                fields[name] = redact(fields[name])
+        return cls(**fields)
+
+    @property
+    def locations(self) -> tuple[str | None, ...]:
+        """Where the pair's pictures came from, the content first."""
+        return self.content, *self.styles
 
 
 class Failures:

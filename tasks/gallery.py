@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tasks.catalogue import Catalogue, titled
 from tasks.durable import write_atomic
 from tasks.output import Output
-from tasks.records import PRODUCT_VERSION, now
+from tasks.sealed import PRODUCT_VERSION, now
 from tasks.thumbnails import FOLDER
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from tasks.locations import join
 from tasks.lock import Holder, OutputLockedError
 from tasks.patience import Patience, insist
 from tasks.probe import heeds_conditions
-from tasks.records import now
+from tasks.sealed import now
 from tasks.storage_errors import BusyError, InputError, StorageError, TakenError
 
 if TYPE_CHECKING:

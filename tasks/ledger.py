@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic_core import from_json
 
 from tasks.durable import DISK, Disk, append_line, explained, write_atomic
-from tasks.records import now
+from tasks.sealed import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, PositiveInt
 
 from tasks.durable import DISK, Disk, OutputError, explained, make_folder, remove, write_atomic
-from tasks.records import now
+from tasks.sealed import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

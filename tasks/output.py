@@ -39,14 +39,15 @@ from tasks.durable import (
 )
 from tasks.failures import Failures
 from tasks.ledger import Ledger, done, hashes
-from tasks.records import RESERVED, Painting, Record, RecordError, is_sealed, now
+from tasks.records import RESERVED, Painting, Record
+from tasks.sealed import RecordError, is_sealed, now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import Any
 
-    from tasks.records import Failure
+    from tasks.failures import Failure
 
 _ENDINGS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "TIFF": "tif"}
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.durable import DISK, Disk, explained, make_folder
-from tasks.records import Record, RecordError
+from tasks.records import Record
+from tasks.sealed import RecordError
 
 if TYPE_CHECKING:
     from tasks.output import Output

@@ -1,28 +1,15 @@
-"""What is known of a pair after the night: the record of a success, the record of a failure.
+"""The record of a finished pair: what is known of it after the night.
 
-A record lies beside its picture, is written last and is the only proof that a pair is finished.
-Both have one text form, JSON that ends in a seal over its own bytes, so that a later look can
-tell a record that was damaged or edited from one that is as it was written.
+A record lies beside its picture, is written last and is the only proof that a pair is finished. It
+has the text form of :mod:`tasks.sealed`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from datetime import UTC, datetime
-from importlib.metadata import version
-from traceback import format_exception
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import (
-    Field,
-    JsonValue,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import from_json
+from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from manifests.picture_sources import (
     Frozen,
@@ -32,40 +19,16 @@ from manifests.picture_sources import (
     StyleSource,
     Text,
 )
-from nst_core.errors import FailureKind, NSTError
-from tasks.durable import FileEntry, OutputError
-from tasks.redaction import redact
+from tasks.durable import FileEntry
+from tasks.sealed import Sealed
 
-SCHEMA_VERSION: Final = 1
-PRODUCT_VERSION = version("nst-gallery")
 # Folders of an output that are no collections.
 RESERVED = frozenset({"failed", "assets", "sheets"})
 
 Stem = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*--[0-9a-f]{10,64}$")]
 Folder = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f/\\.][^\x00-\x1f/\\]*$")]
-Stage = Literal["fetch", "render", "publish"]
 
-_NO_SEAL = b"0" * 64
 _ENDING = re.compile(r"[\w.]+")
-_SEAL = re.compile(rb'"seal": "([0-9a-f]{64})"\n}\n\Z')
-
-
-def now() -> str:
-    """Return the present moment, UTC, as ISO 8601 to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-class RecordError(OutputError):
-    """A record cannot be read as what it should be."""
-
-    code = "E-RECORD"
-
-
-class NewerRecordError(OutputError):
-    """A record was written by a later version of this product than the one that reads it."""
-
-    code = "E-RECORD-NEWER"
-    kind = "environment"
 
 
 class GrownFrom(Frozen):
@@ -110,11 +73,9 @@ class Legibility(Frozen):
     reached: float
 
 
-class _Pair(Frozen):
+class NamedPair(Sealed):
     """What names a pair, in a success and in a failure."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
-    product_version: str = PRODUCT_VERSION
     collection: Folder
     stem: Stem
     pair_id: Sha256
@@ -131,50 +92,8 @@ class _Pair(Frozen):
             raise ValueError(f"a collection cannot be called {self.collection!r}: that is taken")
         return self
 
-    def encode(self) -> bytes:
-        """Return the one text form: indented UTF-8 JSON that ends in its seal."""
-        fields = self.model_dump(mode="json") | {"seal": _NO_SEAL.decode()}
-        blank = f"{json.dumps(fields, indent=1, ensure_ascii=False)}\n".encode()
-        return _with_seal(blank, _seal_of(blank))
 
-    @classmethod
-    def decode(cls, data: bytes, *, name: str) -> Self:
-        """Read a record; whether it was edited since it was written is `is_sealed`'s question.
-
-        Args:
-            data: The file's bytes.
-            name: What errors call the file.
-
-        Raises:
-            NewerRecordError: A later version of this product wrote it.
-            RecordError: It is damaged.
-        """
-        again = "'nst verify --repair' paints the pair again"
-        try:
-            fields = from_json(data, allow_inf_nan=False)
-        except ValueError as error:
-            raise RecordError(f"{name} is no JSON: {error}", remedy=again) from error
-        if not isinstance(fields, dict):
-            raise RecordError(f"{name} is no JSON object", remedy=again)
-        schema = fields.get("schema_version")
-        if isinstance(schema, int) and schema > SCHEMA_VERSION:
-            raise NewerRecordError(
-                f"{name} was written by nst-gallery {fields.get('product_version')} in schema"
-                f" {schema}; this is {PRODUCT_VERSION}, which reads up to {SCHEMA_VERSION}",
-                remedy="upgrade nst-gallery, or choose another output",
-            )
-        fields.pop("seal", None)
-        try:
-            return cls.model_validate(fields)
-        except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, problem['loc'])) or 'record'}: {problem['msg']}"
-                for problem in error.errors(include_input=False, include_url=False)
-            )
-            raise RecordError(f"{name} is damaged: {problems}", remedy=again) from None
-
-
-class Painting(_Pair):
+class Painting(NamedPair):
     """What a painter knows of a painted pair; publishing it makes it a `Record`.
 
     Args:
@@ -287,80 +206,3 @@ class Record(Painting):
     def file(self) -> str:
         """The record's own name, relative to the output."""
         return f"{self.collection}/{self.stem}.json"
-
-
-class Failure(_Pair):
-    """Why a pair could not be finished, and what to do about it.
-
-    Args:
-        collection: As for `Painting`, like all that names the pair.
-        styles: Locations of the style pictures, in order.
-        stage: Where it failed.
-        kind: What the night does about it.
-        code: Stable word for scripts.
-        message: What was wrong.
-        remedy: What a person can do.
-        attempts: How many times it was tried.
-        traceback: Of an error that this product does not understand.
-        when: UTC, ISO 8601.
-    """
-
-    styles: tuple[Text, ...]
-    stage: Stage
-    kind: FailureKind
-    code: str
-    message: Text
-    remedy: Text | None = None
-    attempts: int = 1
-    traceback: Text | None = None
-    when: str = Field(default_factory=now)
-
-    @classmethod
-    def of(cls, error: BaseException, **pair: Any) -> Self:
-        """Return the failure that an error means.
-
-        Args:
-            error: What ended the pair.
-            pair: The remaining fields: the pair's names, stage, attempts.
-        """
-        told: dict[str, Any]
-        if isinstance(error, NSTError):
-            told = {
-                "kind": error.kind,
-                "code": error.code,
-                "message": error.message,
-                "remedy": error.remedy,
-            }
-        else:
-            told = {
-                "kind": "bug",
-                "code": "E-BUG",
-                "message": f"{type(error).__name__}: {error}",
-                "remedy": "this is a fault of nst-gallery: please report it with this file",
-                "traceback": "".join(format_exception(error)),
-            }
-        fields = told | pair
-        # An error of a library may quote anything, an address with its password for one.
-        for name in ("message", "remedy", "traceback"):
-            if fields.get(name):
-                fields[name] = redact(fields[name])
-        return cls(**fields)
-
-    @property
-    def locations(self) -> tuple[str | None, ...]:
-        """Where the pair's pictures came from, the content first."""
-        return self.content, *self.styles
-
-
-def is_sealed(data: bytes) -> bool:
-    """Return whether a record's bytes are all as `encode` wrote them."""
-    match = _SEAL.search(data)
-    return match is not None and _seal_of(_with_seal(data, _NO_SEAL)) == match[1]
-
-
-def _seal_of(blank: bytes) -> bytes:
-    return hashlib.sha256(blank).hexdigest().encode()
-
-
-def _with_seal(data: bytes, seal: bytes) -> bytes:
-    return _SEAL.sub(b'"seal": "%s"\n}\n' % seal, data)

@@ -22,9 +22,10 @@ from tasks.suspects import near_duplicates, outliers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from tasks.failures import Failure
     from tasks.finished import Finished
     from tasks.output import Output
-    from tasks.records import Failure, Record
+    from tasks.records import Record
 
 State = Literal["complete", "kept", "failed", "left"]
 STATES: tuple[State, ...] = ("complete", "kept", "failed", "left")

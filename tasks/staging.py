@@ -17,7 +17,8 @@ from manifests.locations import is_remote
 from tasks.durable import write_atomic
 from tasks.locations import S3Location, join
 from tasks.patience import Patience, insist
-from tasks.records import Record, RecordError
+from tasks.records import Record
+from tasks.sealed import RecordError
 from tasks.storage_errors import InputError
 
 if TYPE_CHECKING:

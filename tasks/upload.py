@@ -23,7 +23,8 @@ from tasks.durable import OutputError, explained, write_atomic
 from tasks.locations import join
 from tasks.lock import OutputLockedError
 from tasks.patience import Patience, insist
-from tasks.records import Record, RecordError
+from tasks.records import Record
+from tasks.sealed import RecordError
 from tasks.storage_errors import (
     BusyError,
     ConflictError,

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tasks.durable import sha256_file
-from tasks.records import Record, RecordError, is_sealed
+from tasks.records import Record
+from tasks.sealed import RecordError, is_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from tasks.devices import DeviceError
 from tasks.durable import DiskFullError, NotWritableError, OutputError
 from tasks.jobs import SlotUnusable
 from tasks.lock import OutputLockedError
-from tasks.records import NewerRecordError
+from tasks.sealed import NewerRecordError
 from tasks.settings import SettingsError
 from tasks.storage_errors import BusyError, InputError, RefusedError
 from tasks.upload import Drained

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from PIL import Image
 
 from manifests.picture_sources import StyleSource
-from tasks.records import Failure, Objective, Painting
+from tasks.failures import Failure
+from tasks.records import Objective, Painting
 
 
 class Painted(NamedTuple):

@@ -17,7 +17,8 @@ from nst_core.errors import DivergedError
 from tasks.durable import Disk, DiskFullError, OutputError
 from tasks.lock import hold
 from tasks.output import Output
-from tasks.records import Record, RecordError, is_sealed
+from tasks.records import Record
+from tasks.sealed import RecordError, is_sealed
 from tasks.verify import verify
 from tests.tasks import painted_pairs
 from tests.tasks.power_loss import Recorder, crashes

@@ -12,7 +12,7 @@ import pytest
 
 from tasks.gallery import build
 from tasks.output import Output
-from tasks.records import SCHEMA_VERSION, is_sealed
+from tasks.sealed import SCHEMA_VERSION, is_sealed
 from tasks.verify import verify
 
 OLD = Path(__file__).with_name("old_outputs")

@@ -12,7 +12,8 @@ from PIL import Image
 from nst_core.errors import DivergedError, ImageError
 from tasks.durable import Disk, DiskFullError, NotWritableError, OutputError, sha256_file
 from tasks.output import Output, PictureError
-from tasks.records import NewerRecordError, Record
+from tasks.records import Record
+from tasks.sealed import NewerRecordError
 from tests.tasks.painted_pairs import painted
 
 

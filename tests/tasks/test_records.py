@@ -7,16 +7,9 @@ from pydantic import ValidationError
 
 from nst_core.errors import DivergedError
 from tasks.durable import FileEntry
-from tasks.records import (
-    PRODUCT_VERSION,
-    Failure,
-    NewerRecordError,
-    Objective,
-    Record,
-    RecordError,
-    StyleSource,
-    is_sealed,
-)
+from tasks.failures import Failure
+from tasks.records import Objective, Record, StyleSource
+from tasks.sealed import PRODUCT_VERSION, NewerRecordError, RecordError, is_sealed
 
 PAIR_ID = "0123456789" + "abcdef" * 9
 STEM = f"harbour--monet--evening--{PAIR_ID[:10]}"

@@ -14,8 +14,8 @@ from tasks.lock import OutputLockedError
 from tasks.memory_store import MemoryStore
 from tasks.output import Output
 from tasks.patience import Patience
-from tasks.records import NewerRecordError
 from tasks.s3_store import S3Store
+from tasks.sealed import NewerRecordError
 from tasks.settings import Settings
 from tasks.staging import remote_records
 from tasks.storage import store_for

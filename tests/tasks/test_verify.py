@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tasks.output import Output
-from tasks.records import NewerRecordError
+from tasks.sealed import NewerRecordError
 from tasks.verify import take_damaged_aside, verify
 from tests.tasks.painted_pairs import painted
 

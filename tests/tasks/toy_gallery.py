@@ -11,8 +11,9 @@ from typing import NamedTuple
 from PIL import Image
 
 from manifests.picture_sources import StyleSource
+from tasks.failures import Failure
 from tasks.output import Output
-from tasks.records import Failure, GrownFrom, Objective, Painting
+from tasks.records import GrownFrom, Objective, Painting
 
 CONTENTS = ("cat", "harbour", "old books", "turtle")
 STYLES = ("The Scream", "Great Wave", "Starry Night", "Cliff Walk", "Woodcut", "La Calanque")
