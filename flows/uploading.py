@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
+from concurrent.futures import wait
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +13,7 @@ from flows.observing import Observer
 from flows.sources import painted_folder
 from manifests.locations import is_remote
 from manifests.wording import span
+from tasks.background import in_background
 from tasks.lease import Lease
 from tasks.locations import S3Location
 from tasks.lock import OutputLockedError, hold
@@ -25,6 +26,8 @@ from tasks.storage_errors import BusyError, ExpiredError, InputError, StorageErr
 from tasks.upload import GRACE, Drained, Spool
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from flows.night import Night
     from flows.observing import Outcome
 
@@ -59,8 +62,7 @@ class Uploading(Observer):
         self._source = source
         self._stack = ExitStack()
         self._spool: Spool | None = None
-        self._drained: Drained | None = None
-        self._thread = threading.Thread(target=self._follow, name="upload", daemon=True)
+        self._following: Future[Drained | None]
 
     def __enter__(self) -> Self:
         """Take the lease, bring back what is only in the bucket, begin to upload.
@@ -108,7 +110,7 @@ class Uploading(Observer):
             self._stack = stack.pop_all()
         self._spool = spool
         night.observers.append(self)
-        self._thread.start()
+        self._following = in_background(_follow, spool)
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
@@ -118,10 +120,9 @@ class Uploading(Observer):
         is_hasty = failure is not None or self._night.renderer.is_stopping
         self._spool.stop()
         self._spool.finish(0.0)
-        leaving = threading.Thread(target=self._leave, name="leave the store", daemon=True)
-        leaving.start()
-        leaving.join(_HASTY_GOODBYE_SECONDS if is_hasty else _GOODBYE_SECONDS)
-        if leaving.is_alive():
+        leaving = in_background(self._leave)
+        wait([leaving], _HASTY_GOODBYE_SECONDS if is_hasty else _GOODBYE_SECONDS)
+        if not leaving.done():
             _log.warning("the store does not answer: its lease will end by itself")
 
     def ended(self, outcome: Outcome) -> None:
@@ -138,12 +139,12 @@ class Uploading(Observer):
         if self._spool is None:
             return Drained()
         self._spool.finish(GRACE)
-        while self._thread.is_alive() and not self._night.renderer.is_stopping:
-            self._thread.join(0.2)
-        self._thread.join(_HASTY_GOODBYE_SECONDS)
-        if self._drained is None:  # it failed, or is still in the middle of a request
-            return Drained(waiting=tuple(record.stem for record in self._spool.waiting()))
-        return self._drained
+        while not (self._following.done() or self._night.renderer.is_stopping):
+            wait([self._following], 0.2)
+        wait([self._following], _HASTY_GOODBYE_SECONDS)
+        drained = self._following.result() if self._following.done() else None
+        # None if it failed, or is still in the middle of a request.
+        return drained or Drained(waiting=tuple(record.stem for record in self._spool.waiting()))
 
     def pages(self) -> None:
         """Upload the gallery page and the reports; a page is no picture, so failing only warns."""
@@ -159,18 +160,18 @@ class Uploading(Observer):
         except (StorageError, OutputLockedError) as error:
             _log.warning("the gallery page is not uploaded: %s", error)
 
-    def _follow(self) -> None:
-        assert self._spool is not None
-        try:
-            self._drained = self._spool.follow()
-        except Exception:  # noqa: BLE001 # it is logged whole
-            # Not a word of it would be heard from this thread, and the night would end as if all
-            # had been uploaded.
-            _log.exception("uploading has failed; what waits goes out with the next run")
-
     def _leave(self) -> None:
-        self._thread.join()
+        wait([self._following])
         self._stack.close()
+
+
+def _follow(spool: Spool) -> Drained | None:
+    try:
+        return spool.follow()
+    except Exception:  # noqa: BLE001 # it is logged whole
+        # At once, not at the end of the night.
+        _log.exception("uploading has failed; what waits goes out with the next run")
+        return None
 
 
 def drain(target: str) -> Drained:
