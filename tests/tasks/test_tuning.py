@@ -136,6 +136,7 @@ def test_a_memory_that_says_nothing_is_none(settings, tmp_path, text):
     assert len(slots_of(settings(device="cpu"), cores=4)) == 4
 
 
+@pytest.mark.slow
 def test_a_real_machine_is_tuned_by_painting(settings):
     """One core, so that there is one arrangement to try."""
     trials, best = tune(settings(device="cpu"), cores=1)
