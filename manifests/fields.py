@@ -23,7 +23,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from manifests import locations
-from manifests.naming import PRINTS, is_reserved, slug
+from manifests.naming import NO_COLLECTIONS, PRINTS, is_reserved, slug
 from manifests.problems import quoted
 from nst_core.errors import NSTError, did_you_mean
 from nst_core.manners import MANNERS, manner
@@ -34,8 +34,7 @@ Item = TypeVar("Item")
 
 _TIME_OF_DAY = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?: +([A-Za-z0-9_+/-]+))?")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
-# The output keeps what failed, the page's files, sheets and prints in folders of these names.
-_TAKEN = frozenset({"failed", "assets", "sheets", PRINTS})
+_TAKEN = NO_COLLECTIONS | {PRINTS}
 _COLOR = re.compile(r"#(?:[0-9a-fA-F]{3}){1,2}|[a-z]+")
 
 

@@ -12,6 +12,9 @@ SHORTEST_ID = 10
 PRINTS = "prints"
 """The collection of enlarged pictures in every output; no manifest's own can have that name."""
 
+NO_COLLECTIONS = frozenset({"failed", "assets", "sheets"})
+"""Folders of every output for what failed, the page's files and sheets."""
+
 # What Windows and macOS keep for themselves, with or without an ending.
 _RESERVED = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")

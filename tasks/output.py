@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from manifests.naming import NO_COLLECTIONS
 from tasks.durable import (
     DISK,
     Disk,
@@ -39,7 +40,7 @@ from tasks.durable import (
 )
 from tasks.failures import Failures
 from tasks.ledger import Ledger, done, hashes
-from tasks.records import RESERVED, Painting, Record
+from tasks.records import Painting, Record
 from tasks.sealed import RecordError, is_sealed, now
 
 if TYPE_CHECKING:
@@ -175,9 +176,10 @@ class Output:
         """Return the folders of the collections that are here, by name."""
         if not self.root.is_dir():
             return []
-        folders = (path for path in self.root.iterdir() if path.is_dir())
         return sorted(
-            path for path in folders if path.name not in RESERVED and not path.name.startswith(".")
+            path
+            for path in self.root.iterdir()
+            if path.is_dir() and path.name not in NO_COLLECTIONS and not path.name.startswith(".")
         )
 
     def publish(

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
+from manifests.naming import NO_COLLECTIONS
 from manifests.picture_sources import (
     Frozen,
     RegionSource,
@@ -21,9 +22,6 @@ from manifests.picture_sources import (
 )
 from tasks.durable import FileEntry
 from tasks.sealed import Sealed
-
-# Folders of an output that are no collections.
-RESERVED = frozenset({"failed", "assets", "sheets"})
 
 Stem = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*--[0-9a-f]{10,64}$")]
 Folder = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f/\\.][^\x00-\x1f/\\]*$")]
@@ -88,7 +86,7 @@ class NamedPair(Sealed):
     def _named_for_its_pair(self) -> Self:
         if not self.pair_id.startswith(self.stem.rpartition("--")[2]):
             raise ValueError(f"stem {self.stem!r} is not that of pair {self.pair_id[:10]}")
-        if self.collection.casefold() in RESERVED:
+        if self.collection.casefold() in NO_COLLECTIONS:
             raise ValueError(f"a collection cannot be called {self.collection!r}: that is taken")
         return self
 
