@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from tasks.settings import parse_size
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 OneManifest = Annotated[str, typer.Argument(help="The manifest, a path or s3:// address.")]
 Output = Annotated[str | None, typer.Option("--output", help="In place of the manifest's output.")]
@@ -21,3 +23,12 @@ RetryFailed = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Write and paint nothing, tell the plan.")]
 Draft = Annotated[bool, typer.Option("--draft", help="Paint every pair small first, then refine.")]
+Memory = Annotated[
+    int | None,
+    typer.Option(
+        "--memory-limit",
+        parser=parse_size,
+        metavar="SIZE",
+        help="Memory of each painting process, such as 6GB; by default what the device has free.",
+    ),
+]
