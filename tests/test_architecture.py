@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -63,6 +66,65 @@ def test_every_module_has_a_name():
     others = (path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
 
     assert [path for path in (*MODULES, *others) if path.stem in NAMELESS] == []
+
+
+@cache
+def defined(path: Path) -> frozenset[str]:
+    """Return every name that a module has, members of its classes as ``Class.member``."""
+    found = set()
+
+    def look(body, before=""):
+        for node in body:
+            match node:
+                case ast.ClassDef():
+                    found.add(before + node.name)
+                    look(node.body, f"{before}{node.name}.")
+                case ast.FunctionDef():
+                    found.add(before + node.name)
+                    assigned = [each for each in ast.walk(node) if isinstance(each, ast.Attribute)]
+                    found.update(before + each.attr for each in assigned if before)
+                case ast.Assign():
+                    found.update(before + each.id for each in node.targets if hasattr(each, "id"))
+                case ast.AnnAssign(target=ast.Name(name)):
+                    found.add(before + name)
+                case ast.Import() | ast.ImportFrom():
+                    found.update(each.asname or each.name for each in node.names)
+                case ast.If() | ast.Try():
+                    look(node.body, before)
+
+    look(ast.parse(path.read_text("utf-8")).body)
+    return frozenset(found)
+
+
+def is_there(name: str, speaker: Path | None) -> bool:
+    """Tell whether a dotted name is where it says, or a short one where it is spoken of."""
+    parts = name.split(".")
+    if parts[0] not in ROOMS:
+        return speaker is not None and any(
+            known == name or known.endswith(f".{name}") for known in defined(speaker)
+        )
+    for end in range(len(parts), 0, -1):
+        place = ROOT.joinpath(*parts[:end])
+        for module in (place.with_suffix(".py"), place / "__init__.py"):
+            if module.is_file():
+                return end == len(parts) or ".".join(parts[end:]) in defined(module)
+    return False
+
+
+def test_names_that_are_pointed_to_are_there():
+    """Docstrings and documents send nobody to what was renamed or moved."""
+    role = r":(?:class|func|meth|mod|data|attr):`([\w.]+)`"
+    dotted = rf"`((?:{'|'.join(ROOMS)})\.(?!py`)[\w.]+)`"
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    lost = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in (*MODULES, *pages)
+        for name in re.findall(f"{role}|{dotted}", path.read_text("utf-8"))
+        for name in name
+        if name and not is_there(name, path if path in MODULES else None)
+    ]
+
+    assert lost == []
 
 
 def test_values_are_made_without_torch():
