@@ -251,12 +251,18 @@ def emit(lookout: Lookout, difference: Difference) -> bool:
 def _told(lookout: Lookout, difference: Difference, *, is_needed: bool) -> bool:
     """Tell the server; where this process paints itself, nothing depends on it."""
     try:
-        return emit(lookout, difference)
+        is_told = emit(lookout, difference)
     except EventError as error:
         if is_needed:
             raise
         _log.warning("%s", error)
         return False
+    if is_needed and not is_told:
+        raise EventError(
+            "there is no Prefect server to tell of what has changed",
+            remedy="set PREFECT_API_URL, or leave out --no-paint",
+        )
+    return is_told
 
 
 async def _send(event: Event) -> None:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.watching import EVENT, Difference, EventError, Lookout, emit, fingerprints
+from flows.run import RunOptions
+from flows.watching import EVENT, Difference, EventError, Lookout, emit, fingerprints, tend
 from tasks.storage import store_for
 from tests.flows.toy_collection import draw
 from tests.waiting import until
@@ -100,6 +101,17 @@ def test_without_a_server_no_event_is_told(lookout, monkeypatch):
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
 
     assert not emit(lookout, Difference(new=("a",)))
+
+
+def test_what_nobody_is_told_of_is_not_forgotten(toy, monkeypatch):
+    """Where painting is left to a server's trigger and no server is named, the next look tells."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    lookout = Lookout(str(toy().path))
+
+    with pytest.raises(EventError, match="there is no Prefect server"):
+        tend(lookout, RunOptions(), settle=0.0, paint=False)
+
+    assert lookout.difference(lookout.look())
 
 
 def test_a_server_is_told_what_has_changed(lookout, server, monkeypatch):
