@@ -59,7 +59,8 @@ def check(source: str, *, output: str | None = None) -> list[dict[str, Any]]:
         try:
             step()
         except NSTError as error:
-            problems.append(_of_error(error))
+            if (problem := _of_error(error)) not in problems:  # several steps may meet one
+                problems.append(problem)
     return problems
 
 

@@ -121,6 +121,13 @@ def test_a_manifest_and_its_pictures_may_lie_in_a_bucket(manifest, tmp_path, buc
     assert list(store_for(bucket).listing(f"{bucket}/show/out/")) == []
 
 
+def test_an_output_at_another_kind_of_address_is_refused(manifest):
+    """It is no folder called ``gs:`` either."""
+    (problem,) = check(manifest(recipe("efficientnet-lite0", "block5")), output="gs://bucket/show")
+
+    assert problem["code"] == "E-S3-URL"
+
+
 def test_a_check_leaves_no_folder(manifest, tmp_path):
     """An output is looked at by writing into it; its folders, and those around it, go again."""
     path = manifest(recipe("efficientnet-lite0", "block5"))
