@@ -82,15 +82,27 @@ class Thumbnails:
             OutputError: The copies could not be written.
         """
         digits = sha256[:16]
-        if WIDTHS[0] not in self._known.get(digits, ()):
-            image = _read(sha256, [*places, self._downloads / sha256])
-            if image is None:
-                return None
-            self._known[digits] = self._make(digits, image)
-        widths = tuple(sorted(self._known[digits]))
-        stem = f"{FOLDER}/{digits}"
-        with Image.open(self._root / f"{stem}-{widths[-1]}.webp") as largest:
-            return Thumbnail(stem, widths, *largest.size)
+        if (there := self._there(digits)) is not None:
+            return there
+        image = _read(sha256, [*places, self._downloads / sha256])
+        if image is None:
+            return None
+        self._known[digits] = self._make(digits, image)
+        return self._there(digits)
+
+    def _there(self, digits: str) -> Thumbnail | None:
+        """Return the copies that are there, or None where one is missing or damaged."""
+        stem, widths = f"{FOLDER}/{digits}", sorted(self._known.get(digits, ()))
+        if WIDTHS[0] not in widths:
+            return None
+        size = 0, 0
+        try:
+            for width in widths:
+                with Image.open(self._root / f"{stem}-{width}.webp") as copy:
+                    size = copy.size
+        except OSError:
+            return None
+        return Thumbnail(stem, tuple(widths), *size)
 
     def _make(self, digits: str, image: Image.Image) -> set[int]:
         widths = {WIDTHS[0], *(min(width, image.width) for width in WIDTHS[1:])}

@@ -103,3 +103,13 @@ def test_what_is_no_picture_has_no_copies(tmp_path):
     path.write_bytes(b"no picture")
 
     assert Thumbnails(tmp_path).of(hashlib.sha256(b"no picture").hexdigest(), [path]) is None
+
+
+@pytest.mark.parametrize("width", [320, 900])
+def test_a_damaged_copy_is_made_again(tmp_path, picture, width):
+    """It must not keep the page from being written, night after night."""
+    path, sha256 = picture
+    first = Thumbnails(tmp_path / "out").of(sha256, [path])
+    (tmp_path / "out" / first.file(width)).write_bytes(b"")
+
+    assert Thumbnails(tmp_path / "out").of(sha256, [path]) == first
