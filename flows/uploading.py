@@ -157,6 +157,8 @@ class Uploading(Observer):
         try:
             # The page comes last: it names the assets.
             self._spool.publish_pages(sorted(names, key=lambda name: name == "index.html"))
+            # What has been painted since has not failed any more.
+            self._spool.withdraw("failed")
         except (StorageError, OutputLockedError) as error:
             _log.warning("the gallery page is not uploaded: %s", error)
 

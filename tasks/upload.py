@@ -208,6 +208,22 @@ class Spool:
         for name in names:
             insist(partial(self._refresh, name), self._store, self._patience)
 
+    def withdraw(self, folder: str) -> None:
+        """Remove there what was uploaded from a folder of the output and is here no more.
+
+        Raises:
+            OutputLockedError: Another run holds the prefix.
+            StorageError: When patience ends.
+        """
+        insist(partial(self._withdraw, folder), self._store, self._patience)
+
+    def _withdraw(self, folder: str) -> None:
+        self._guard()
+        there = join(self._target, folder) + "/"
+        for info in list(self._store.listing(there, deep=False)):
+            if not (self._output.root / folder / info.location.removeprefix(there)).exists():
+                self._store.delete(info.location)
+
     def _refresh(self, name: str) -> None:
         self._guard()
         data = (self._output.root / name).read_bytes()

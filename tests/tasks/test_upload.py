@@ -248,6 +248,20 @@ class TestPages:
 
         assert puts(line) == ["json"]
 
+    def test_what_is_here_no_more_goes_there_too(self, output: Output, store: Store, target: str):
+        """A pair that failed once and is painted now has no note in the bucket either."""
+        spool = Spool(output, store, target)
+        (output.root / "failed").mkdir(exist_ok=True)
+        for name in ("mended.json", "failing.json"):
+            (output.root / "failed" / name).write_text("{}")
+            spool.publish_pages([f"failed/{name}"])
+        (output.root / "failed" / "mended.json").unlink()
+
+        spool.withdraw("failed")
+
+        left = [info.location for info in store.listing(f"{target}/failed/")]
+        assert left == [f"{target}/failed/failing.json"]
+
     def test_a_page_waits_for_the_store(
         self, output: Output, store: Store, target: str, line: FaultProxy, patience: Patience
     ):
