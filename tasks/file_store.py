@@ -55,11 +55,11 @@ class FileStore:
                 files = list(self._walk(head, parts, head))
             else:
                 files = []
-        found = pictures(files, pattern)
-        if not found and not files and path.is_dir():
-            raise InputError(f"{pattern!r} is an empty folder")
-        if not found:
-            raise nothing_found(pattern, len(files), lambda: _nearest_name(path))
+            found = pictures(files, pattern)
+            if not found and not files and path.is_dir():
+                raise InputError(f"{pattern!r} is an empty folder")
+            if not found:
+                raise nothing_found(pattern, len(files), lambda: _nearest_name(path))
         return in_natural_order(found)
 
     def listing(self, folder: str, *, deep: bool = True) -> Iterator[ObjectInfo]:

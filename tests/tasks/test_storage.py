@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 from contextlib import suppress
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -233,6 +234,20 @@ def test_an_empty_folder_is_called_so(tmp_path: Path):
     """It is there, after all."""
     with pytest.raises(InputError, match="is an empty folder"):
         FileStore().find(f"{tmp_path}/")
+
+
+def test_a_folder_that_may_be_entered_but_not_read_is_told():
+    """There is no looking around in it for what a name may have meant."""
+    user = os.geteuid()
+    with TemporaryDirectory() as folder:  # where others may go, too
+        os.chmod(folder, 0o311)  # noqa: PTH101
+        os.seteuid(user or 65534)  # root may read everything
+        try:
+            with pytest.raises(InputError, match="cannot be read: Permission denied"):
+                FileStore().find(f"{folder}/a.png")
+        finally:
+            os.seteuid(user)
+        os.chmod(folder, 0o711)  # noqa: PTH101
 
 
 class TestStoreFor:
