@@ -16,7 +16,7 @@ from manifests.strict_yaml import load
 from manifests.writing import scalar_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from manifests.problems import Path
 
@@ -53,7 +53,7 @@ def with_style_set(
     said: Any = list(images)
     if labels:
         said = {**labels, "images": said}
-    wanted = pairings if pairings is not None else edited.pairings_with_styles()
+    wanted = set(edited.pairings_with_styles() if pairings is None else pairings)
     if not wanted:
         raise edited.problem(("pairings",), "no pairing names style sets; add the set to one")
     # From the end backwards, so that what stands before keeps its place.
@@ -141,7 +141,7 @@ class _Text:
                 break
         self._put(end, f"\n{' ' * column}{line}")
 
-    def require_no_other_change(self, set_name: str, said: Any, pairings: Sequence[int]) -> None:
+    def require_no_other_change(self, set_name: str, said: Any, pairings: Iterable[int]) -> None:
         """Read the text again; raise if anything is not as it should be now."""
         wanted = copy.deepcopy(self.document.tree)
         wanted["style_sets"][set_name] = said

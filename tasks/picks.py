@@ -59,7 +59,7 @@ def picks(given: Iterable[str]) -> list[str]:
             words.append(each)
             continue
         with explained(path), path.open("rb") as file:
-            text = file.read(_LONGEST_FILE).decode("utf-8", "replace")
+            text = file.read(_LONGEST_FILE).decode("utf-8-sig", "replace")
         words += _words(text, each)
     return words
 

@@ -73,8 +73,8 @@ def test_only_the_lines_it_needs_are_touched():
 
 
 def test_a_chosen_pairing_alone_gets_the_set():
-    """The others go on without it."""
-    tree = load(add(BLOCK, pairings=[2]), name="").tree
+    """Once, and the others go on without it."""
+    tree = load(add(BLOCK, pairings=[2, 2]), name="").tree
 
     assert [pairing.get("style") for pairing in tree["pairings"]] == [
         ["monet"],

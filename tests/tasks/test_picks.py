@@ -45,7 +45,7 @@ def test_the_pages_file_is_read(tmp_path, records):
 def test_a_list_has_a_pick_a_line(tmp_path, records):
     """Stems, files and pairs, with remarks and empty lines between."""
     lines = [records[1].stem, "", "# the best", f"{records[0].file.removesuffix('json')}png  # !"]
-    (tmp_path / "picks.txt").write_text("\n".join(lines))
+    (tmp_path / "picks.txt").write_text("\n".join(lines), "utf-8-sig")  # as some editors save it
 
     assert numbers(chosen(records, picks([str(tmp_path / "picks.txt")]))) == [1, 0]
 
