@@ -48,7 +48,8 @@ def main() -> NoReturn:
         if (usage := getattr(error, "exit_code", None)) is not None:  # the parser's own errors
             # A missing argument has no message of its own.
             told = error.format_message() if hasattr(error, "format_message") else str(error)
-            complain(told.rstrip("."))
+            if told := told.replace("Value error, ", "").rstrip("."):  # the help says it all
+                complain(told)
             sys.exit(usage)
         logging.getLogger(__name__).critical("this is a fault of nst-gallery", exc_info=error)
         sys.exit(ExitCode.INTERNAL)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from manifests.locations import is_remote
 from manifests.writing import Composed, compose
-from nst_core.errors import NSTError
+from nst_core.errors import ImageError, NSTError
+from nst_core.image_reading import inspect
 from tasks.durable import write_atomic
 from tasks.storage import find
 
@@ -36,10 +37,13 @@ def write_new(
     Raises:
         ManifestError: A folder holds no pictures.
         ExistsError: There is a file already.
+        ImageError: A file that is named is no picture.
     """
     path = path.resolve()
     if path.exists() and not overwrite:
         raise ExistsError(f"{path} exists already", remedy="choose another name, or say --force")
+    for given in (*contents, *styles):
+        _require_picture(given)
     composed = compose(
         [_absolute(folder) for folder in contents],
         [_absolute(folder) for folder in styles],
@@ -49,6 +53,17 @@ def write_new(
     )
     write_atomic(path, composed.text.encode())
     return composed
+
+
+def _require_picture(given: str) -> None:
+    """Raise if a file that is named is no picture; of folders, only pictures are taken."""
+    path = Path(given).expanduser()
+    if is_remote(given) or not path.is_file():
+        return
+    try:
+        inspect(path.read_bytes())
+    except ImageError as error:
+        raise error.about(given) from error
 
 
 def _absolute(folder: str) -> str:

@@ -14,7 +14,7 @@ from flows.forecast import painted
 from flows.inputs import Inputs, locations
 from flows.last_run import LastRun
 from flows.run import resolve_output
-from flows.sources import read_manifest
+from flows.sources import painted_folder, read_manifest
 from manifests.comparing import compare, identify
 from manifests.locations import is_remote
 from manifests.planning import expand
@@ -113,7 +113,7 @@ def orphans(given: str) -> Orphans:
         NSTError: A picture that it names cannot be read, so that what belongs to it is not known.
     """
     settings = Settings.from_environment()
-    manifest, target = _asked(given, settings)
+    manifest, target = _asked(given)
     pairs = expand(manifest, find)
     inputs = Inputs.of(pairs, settings)
     for location in locations(pairs):
@@ -128,11 +128,11 @@ def orphans(given: str) -> Orphans:
     return Orphans(target, root, tuple(found[one.pair_id] for one in plan.orphaned))
 
 
-def _asked(given: str, settings: Settings) -> tuple[Manifest, str]:
+def _asked(given: str) -> tuple[Manifest, str]:
     """Return a manifest and its output, whichever of both was given."""
     if given.endswith((".yaml", ".yml", ".json")):
         manifest = read_manifest(given)
         return manifest, resolve_output(manifest, None)
-    root = local_folder(given, settings.scratch)
+    root = painted_folder(given)
     last = LastRun.of(root, remedy="say 'nst prune MANIFEST' instead")
     return read_manifest(last.manifest, overrides=last.overrides), last.output

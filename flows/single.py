@@ -66,7 +66,8 @@ def paint_one(
 
     Raises:
         ManifestError: A dial is wrong, or a picture does not exist.
-        RecipeError: The ending is of no format that can be written.
+        RecipeError: The ending is of no format that can be written; there are several pairs; or
+            the result would take the place of one of its originals.
     """
     suffix = picture.suffix.lower()
     if suffix not in _FORMATS:
@@ -116,6 +117,19 @@ def paint_one(
         pairs = expand(manifest, find)
     except ManifestError as error:
         raise ManifestError(dict.fromkeys(map(_as_typed, error.problems))) from None
+    if len(pairs) > 1:
+        raise RecipeError(
+            f"these are {len(pairs)} pictures, and {picture} is one",
+            code="E-PAINT-SEVERAL",
+            remedy="name one photo and its painting; nst new makes a gallery of folders",
+        )
+    for location in pairs[0].locations:
+        if not is_remote(location) and Path(location).resolve() == picture.resolve():
+            raise RecipeError(
+                f"{picture} is what it would be painted from",
+                code="E-PAINT-OVER",
+                remedy="choose another name after -o",
+            )
     options = RunOptions(device=device, quiet=quiet)
     code, summary = paint_pairs(manifest, pairs, source="nst paint", options=options)
     told: dict[str, Any] = {**summary["pairs"][0]}

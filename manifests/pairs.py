@@ -258,17 +258,20 @@ class Pair:
         """
         return any(fnmatchcase(text, pattern) for text in self._called)
 
+    @property
+    def slugs(self) -> str:
+        """Its pictures, as its file is called: ``dog--starry-night``."""
+        return "--".join(slug(name) for name in (self.content_name, self.style_name) if name)
+
     @cached_property
     def _called(self) -> tuple[str, ...]:
-        names = [name for name in (self.content_name, self.style_name) if name]
-        pictures = "--".join(map(slug, names))
         return (
             *self.pictures,
             *map(stem_of, self.pictures),
-            *names,
+            *(name for name in (self.content_name, self.style_name) if name),
             self.recipe_name,
-            pictures,
-            f"{pictures}--{slug(self.recipe_name)}",
+            self.slugs,
+            f"{self.slugs}--{slug(self.recipe_name)}",
         )
 
 

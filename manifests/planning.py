@@ -13,6 +13,7 @@ from manifests.recipe_entry import StartPicture
 from manifests.recipes import TELLING, frames_of, nearly_named
 from manifests.sets import NOTHING, Sets
 from manifests.sweeps import variants
+from nst_core.errors import NSTError, did_you_mean
 from nst_core.masks import REST
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from manifests.schema import Manifest, Pairing
     from manifests.sets import Find, Subject
     from manifests.sweeps import Variant
+    from nst_core.errors import FailureKind
 
 MAX_PAIRS = 100_000
 
@@ -51,14 +53,33 @@ def expand(
     return expansion.result(on_warning)
 
 
-def only(pairs: Iterable[Pair], pattern: str | None) -> tuple[Pair, ...]:
+class NoPairError(NSTError):
+    """A pattern that fits none of a manifest's pairs."""
+
+    code = "E-ONLY"
+    kind: FailureKind = "input"
+
+
+def only(pairs: Sequence[Pair], pattern: str | None) -> tuple[Pair, ...]:
     """Return the pairs that a pattern fits; all without one.
 
     Args:
         pairs: To choose from.
         pattern: See :meth:`manifests.pairs.Pair.matches`.
+
+    Raises:
+        NoPairError: It fits none.
     """
-    return tuple(pair for pair in pairs if pattern is None or pair.matches(pattern))
+    if pattern is None:
+        return tuple(pairs)
+    fitting = tuple(pair for pair in pairs if pair.matches(pattern))
+    if pairs and not fitting:
+        called = pairs[0].slugs
+        raise NoPairError(
+            f"no pair is called {quoted(pattern)}{did_you_mean(pattern, (p.slugs for p in pairs))}",
+            remedy=f"pairs are called like {called}, and * stands for any text",
+        )
+    return fitting
 
 
 class _Expansion:

@@ -101,6 +101,10 @@ def _endpoint(text: str) -> str:
     return text
 
 
+# "6" was never meant to be six bytes.
+_FEWEST_DIGITS = 4
+
+
 def parse_size(text: str) -> int:
     """Return the bytes of a size such as ``512M``, ``6GB`` or ``6GiB``, by 1024.
 
@@ -108,8 +112,8 @@ def parse_size(text: str) -> int:
         ValueError: Anything else.
     """
     parts = re.fullmatch(r"([1-9]\d{0,14})([KMGT]?)(?:I?B)?", text.strip().upper())
-    if not parts:
-        raise ValueError("a size such as 512M, 8G or 8GB")
+    if not parts or (len(parts[1]) < _FEWEST_DIGITS and not parts[2]):
+        raise ValueError("say a size such as 512M, 8G or 8GB")
     return int(parts[1]) * int(1024 ** " KMGT".index(parts[2] or " "))
 
 

@@ -33,6 +33,48 @@ def test_what_is_missing_on_the_command_line_is_named(monkeypatch, capsys, words
     assert capsys.readouterr().err == said
 
 
+def test_nothing_at_all_is_answered_with_help(monkeypatch, capsys):
+    """And with no further word."""
+    monkeypatch.setattr(sys, "argv", ["nst"])
+
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    told = capsys.readouterr()
+    assert left.value.code == ExitCode.USAGE
+    assert "Usage: " in told.out
+    assert told.err == ""
+
+
+@pytest.mark.parametrize("size", ["6", "lots"])
+def test_a_size_that_nobody_means_is_refused(monkeypatch, capsys, size):
+    """Six bytes were six gigabytes."""
+    monkeypatch.setattr(sys, "argv", ["nst", "plan", "show.yaml", "--memory-limit", size])
+
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    assert left.value.code == ExitCode.USAGE
+    assert capsys.readouterr().err == (
+        "ERROR Invalid value for '--memory-limit': say a size such as 512M, 8G or 8GB\n"
+    )
+
+
+def test_a_manifest_is_no_photo(tmp_path, monkeypatch, capsys):
+    """A slip on the command line of `nst new` makes no gallery of it."""
+    draw(tmp_path / "art" / "fish.png")
+    (tmp_path / "show.yaml").write_text("collection: show\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["nst", "new", "--content", "show.yaml", "--style", "art"])
+
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    assert left.value.code == ExitCode.USAGE
+    assert "show.yaml: not a " in capsys.readouterr().err
+    assert not (tmp_path / "manifest.yaml").exists()
+
+
 def test_a_picture_of_no_size_is_refused(monkeypatch, capsys):
     """A size that cannot be painted is not taken for none given."""
     words = ["paint", "photo.jpg", "painting.jpg", "-o", "picture.png", "--size", "0"]
@@ -199,7 +241,7 @@ def test_an_interrupted_picture_is_said_to_go_on(monkeypatch, capsys):
     assert capsys.readouterr().out == "not finished; the same command continues\n"
 
 
-@pytest.mark.parametrize("command", ["gallery", "verify"])
+@pytest.mark.parametrize("command", ["gallery", "verify", "prune"])
 def test_an_output_that_is_not_there_is_not_made(tmp_path, monkeypatch, capsys, command):
     """A slip in a name is told, and leaves nothing behind."""
     monkeypatch.setattr(sys, "argv", ["nst", command, str(tmp_path / "outt")])

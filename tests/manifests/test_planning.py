@@ -10,7 +10,7 @@ import pytest
 
 from manifests.naming import slug
 from manifests.pairs import OutputFormat, StylePicture
-from manifests.planning import MAX_PAIRS, expand, only
+from manifests.planning import MAX_PAIRS, NoPairError, expand, only
 from manifests.problems import ManifestError
 from nst_core.dials import Dials, turn
 from nst_core.errors import NSTError
@@ -425,11 +425,20 @@ def test_ten_thousand_pairs_have_their_names_and_identities_in_seconds(shows, di
 
 
 @pytest.mark.parametrize(
-    ("pattern", "count"), [(None, 9), ("*--lilies--*", 3), ("ann--*", 3), ("evening", 9), ("x", 0)]
+    ("pattern", "count"), [(None, 9), ("*--lilies--*", 3), ("ann--*", 3), ("evening", 9)]
 )
 def test_a_run_may_be_of_some_pairs_only(shows, pattern, count):
     """By the same patterns that exclude, and by whole file names."""
     assert len(only(shows.pairs(), pattern)) == count
+
+
+def test_a_pattern_that_fits_no_pair_is_a_slip(shows):
+    """The nearest pair is named, and how pairs are called."""
+    with pytest.raises(NoPairError, match="did you mean 'ann--lilies'") as caught:
+        only(shows.pairs(), "ann--lillies")
+
+    assert caught.value.code == "E-ONLY"
+    assert "* stands for any text" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
