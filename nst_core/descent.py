@@ -54,14 +54,22 @@ class _Pair:
     """A move, the change of gradient that it brought, and what the two loops want of them.
 
     Args:
-        moved: In the descent's variables.
-        change: Likewise.
+        kept: The move and the change, in the descent's variables; bf16 where memory is short.
         inverse: 1 / ⟨moved, change⟩, or 0 if the pair is to count for nothing.
     """
 
-    moved: Tensor
-    change: Tensor
+    kept: tuple[Tensor, Tensor]
     inverse: Tensor
+
+    @property
+    def moved(self) -> Tensor:
+        """The move, in the dtype in which it is reckoned with."""
+        return self.kept[0].to(self.inverse.dtype)
+
+    @property
+    def change(self) -> Tensor:
+        """The change of gradient, likewise."""
+        return self.kept[1].to(self.inverse.dtype)
 
 
 class LBFGSDescent:
@@ -70,10 +78,13 @@ class LBFGSDescent:
     What it decides it decides on the device: a host that asked would wait there in every step.
     """
 
-    def __init__(self, method: LBFGS, picture: Tensor, view: View) -> None:
+    def __init__(
+        self, method: LBFGS, picture: Tensor, view: View, *, rounded: bool = False
+    ) -> None:
         self.canvas = view.variables(picture).clone()
         self._method = method
         self._view = view
+        self._kept = torch.bfloat16 if rounded else self.canvas.dtype
         self._gradient: Tensor | None = None
         self._moved: Tensor | None = None
         self._pairs: list[_Pair] = []
@@ -103,10 +114,13 @@ class LBFGSDescent:
 
     def _remember(self, moved: Tensor, change: Tensor) -> None:
         """Keep a pair, to count if its curvature is positive: else the direction would climb."""
+        # Of the rounded values: so the Hessian's guess is exact for a pair, if not quite for ours.
+        kept = moved.to(self._kept), change.to(self._kept)
+        moved, change = (each.to(self.canvas.dtype) for each in kept)
         curvature = _dot(moved, change)
         # The bound has no unit: an objective means the same whatever its weights are multiplied by.
         counts = curvature > 1e-8 * change.norm() * moved.norm()
-        self._pairs.append(_Pair(moved, change, torch.where(counts, 1 / curvature, 0)))
+        self._pairs.append(_Pair(kept, torch.where(counts, 1 / curvature, 0)))
         self._scale = torch.where(counts, curvature / _dot(change, change), self._scale)
         del self._pairs[: -self._method.history]
 
@@ -130,7 +144,7 @@ class LBFGSDescent:
             state |= {"gradient": self._gradient, "moved": self._moved, "scale": self._scale}
         # One by one: a stack would double the largest thing there is in memory.
         for index, pair in enumerate(self._pairs):
-            state |= {f"step{index}": pair.moved, f"change{index}": pair.change}
+            state[f"step{index}"], state[f"change{index}"] = pair.kept
         return state
 
     def restore(self, state: dict[str, Tensor]) -> None:

@@ -3,7 +3,8 @@
 An evaluation of the objective keeps every feature map for the way back; L-BFGS keeps its pairs of
 vectors; the canvas, its gradients and the content's maps are there in any case. Where that is more
 than a slot may take, the picture goes through the network in tiles, which changes nothing but the
-time, and then the history is shortened, which a record tells.
+time. Where tiles would be so small that the work doubles, the history is kept in half as many bits;
+if that is not enough, it is shortened too. A record tells both.
 
 On a CPU a step is faster where the process keeps what it frees for the next one, which takes more
 memory; see :func:`nst_core.hardware.keep_freed_memory`.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nst_core.architectures import IMAGE
@@ -27,20 +29,20 @@ if TYPE_CHECKING:
     from nst_core.octaves import Octave, Size
     from nst_core.recipe import Recipe
     from nst_core.terms import Term
-    from nst_core.tiles import Tile
 
 # The process, its libraries, and the network with its transformed kernels, in bf16 and in fp32.
 _BASE = {2: 1.2e9, 4: 1.4e9}
 # Of the maps that are kept: gradients on their way back, copies in other layouts.
 _OVERHEAD = 1.3
-# Times that, where what is freed stays with the process: holes that nothing fits into. Tiles leave
-# such holes in any case, as most of their maps are small enough for the C library to keep.
+# Times that, where what is freed stays with the process: holes that nothing fits into.
 _HOLES = 2.15
+# What the C library keeps where all large blocks are given back.
+_SLACK = 0.2e9
 # A way forward by itself, and another with its way back.
 _TWO_PASSES = 4 / 3
 # A canvas of three fp32 channels.
 _CANVAS = 12
-# Content, canvas, last gradient and last move, or what Adam keeps.
+# Content, canvas, last gradient, last move and next gradient, or what Adam keeps.
 _STANDING = 5 * _CANVAS
 # What judging or moving the whole canvas takes for a moment.
 _PASSING = 5 * _CANVAS
@@ -51,7 +53,8 @@ _PAIR = 2 * _CANVAS
 _FEWEST_PAIRS = 4
 # Sides of tiles: below the smallest nearly all work is done twice and more.
 _TILES = range(128, 4097, 64)
-_GOOD_TILE = 384
+# Tiles that cost no more than this are worth less than what a history of all bits gains.
+_GOOD_WORK = 1.8
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ class Working:
     Args:
         tile: Side of the tiles in pixels, or None for the whole picture at once.
         history: Pairs of vectors that L-BFGS keeps; 0 for other optimisers.
-        is_shortened: Whether these are fewer than the recipe wants.
+        is_rounded: Whether it keeps them in bfloat16.
+        is_shortened: Whether these are fewer than the recipe wants, or rounded.
         keeps_freed: Whether there is room for the process to keep the memory that it frees.
         bytes: Forecast of the process's peak, without the pictures it has read.
         work: How many times the work of the whole picture an evaluation is.
@@ -89,6 +93,7 @@ class Working:
 
     tile: int | None
     history: int
+    is_rounded: bool
     is_shortened: bool
     keeps_freed: bool
     bytes: float
@@ -111,13 +116,13 @@ def working(recipe: Recipe, octave: Octave, memory: Memory = UNLIMITED) -> Worki
     if memory.frugal and sides:
         least = need.window(sides[0])
         sides = [side for side in sides if need.window(side) <= max(least, need.pixels / 4)]
-    elif need.bytes(None, need.pairs) <= limit or not sides:
-        keeps = not memory.frugal and need.bytes(None, need.pairs, keeps_freed=True) <= limit
-        return need.working(None, need.pairs_within(limit, None), keeps_freed=keeps)
-    good = min(sides, key=lambda side: abs(side - _GOOD_TILE))
-    pairs = need.pairs_within(limit, good)
-    fitting = [side for side in sides if need.bytes(side, pairs) <= limit]
-    return need.working(max(fitting, default=sides[0]), pairs, keeps_freed=False)
+    elif need.bytes(None, need.wanted) <= limit or not sides:
+        keeps = not memory.frugal and need.bytes(None, need.wanted, keeps_freed=True) <= limit
+        return need.working(None, need.history_within(limit, None), keeps_freed=keeps)
+    good = next((side for side in sides if need.work(side) <= _GOOD_WORK), sides[-1])
+    history = need.history_within(limit, good)
+    fitting = [side for side in sides if need.bytes(side, history) <= limit]
+    return need.working(max(fitting, default=sides[0]), history, keeps_freed=False)
 
 
 def shortened(recipe: Recipe, history: int) -> Recipe:
@@ -148,13 +153,26 @@ def operations(recipe: Recipe) -> float:
 
 
 @dataclass(frozen=True)
+class _History:
+    """How many pairs of vectors L-BFGS keeps, and whether in bfloat16."""
+
+    pairs: int
+    is_rounded: bool = False
+
+    @property
+    def bytes(self) -> float:
+        """Of each pixel."""
+        return self.pairs * _PAIR / (2 if self.is_rounded else 1)
+
+
+@dataclass(frozen=True)
 class _Need:
     """What an octave takes by its parts, in bytes."""
 
     size: Size
     network: Network
     terms: tuple[Term, ...]
-    pairs: int
+    wanted: _History
     element: int
 
     @classmethod
@@ -165,7 +183,7 @@ class _Need:
             size=octave.size,
             network=network(recipe.network),
             terms=tuple(term for term in recipe.terms if term.weight),
-            pairs=min(wanted, max(0, octave.steps - 1)),
+            wanted=_History(min(wanted, max(0, octave.steps - 1))),
             element=2 if is_half else 4,
         )
 
@@ -185,38 +203,42 @@ class _Need:
 
     def window(self, side: int | None) -> int:
         """Return the pixels of the largest piece that goes through the network."""
-        if side is None:
-            return self.pixels
-        return max(piece.pixels for piece in self.tiles(side))
+        return self._seen(side)[0]
 
-    def tiles(self, side: int) -> tuple[Tile, ...]:
-        """Return the pieces."""
-        return cut(self.size, side, self.network, self.layers)
+    def work(self, side: int | None) -> float:
+        """Return how many times the work of the whole picture an evaluation is."""
+        return 1.0 if side is None else _TWO_PASSES * self._seen(side)[1] / self.pixels
 
-    def bytes(self, side: int | None, pairs: int, *, keeps_freed: bool = False) -> float:
+    def _seen(self, side: int | None) -> tuple[int, int]:
+        return _seen(self.size, side, self.network, self.layers)
+
+    def bytes(self, side: int | None, history: _History, *, keeps_freed: bool = False) -> float:
         """Return the peak: what is there all the time, and what comes and goes."""
-        standing = self.pixels * (_STANDING + self._content() + _PAIR * pairs)
+        standing = self.pixels * (_STANDING + self._content() + history.bytes)
         maps = self.window(side) * self._per_pixel()
-        passing = self.pixels * _PASSING
-        if side is not None:
-            going = _HOLES * maps + passing
-        else:
-            going = max((_HOLES if keeps_freed else 1) * maps + self.pixels * _CANVAS, passing)
-        return _BASE[self.element] + standing + going
+        maps = _HOLES * maps if keeps_freed else maps + _SLACK
+        if side is None:
+            maps += self.pixels * _CANVAS
+        return _BASE[self.element] + standing + max(maps, self.pixels * _PASSING + _SLACK)
 
-    def pairs_within(self, limit: float, side: int | None) -> int:
-        """Return how many pairs of vectors fit beside tiles of a side, the fewest if none do."""
-        fewest = min(_FEWEST_PAIRS, self.pairs)
-        counts = range(self.pairs, fewest, -1)
-        return next((pairs for pairs in counts if self.bytes(side, pairs) <= limit), fewest)
+    def history_within(self, limit: float, side: int | None) -> _History:
+        """Return the best history that fits beside tiles of a side, the least if none does."""
+        most = self.wanted.pairs
+        least = _History(min(_FEWEST_PAIRS, most), is_rounded=most > 0)
+        rounded = (_History(pairs, is_rounded=True) for pairs in range(most, least.pairs, -1))
+        each = (self.wanted, *rounded)
+        return next((one for one in each if self.bytes(side, one) <= limit), least)
 
-    def working(self, tile: int | None, pairs: int, *, keeps_freed: bool) -> Working:
-        work = 1.0
-        if tile is not None:
-            seen = sum(piece.pixels for piece in self.tiles(tile))
-            work = _TWO_PASSES * seen / self.pixels
-        peak = self.bytes(tile, pairs, keeps_freed=keeps_freed)
-        return Working(tile, pairs, pairs < self.pairs, keeps_freed, peak, work)
+    def working(self, tile: int | None, history: _History, *, keeps_freed: bool) -> Working:
+        return Working(
+            tile=tile,
+            history=history.pairs,
+            is_rounded=history.is_rounded,
+            is_shortened=history != self.wanted,
+            keeps_freed=keeps_freed,
+            bytes=self.bytes(tile, history, keeps_freed=keeps_freed),
+            work=self.work(tile),
+        )
 
     def _content(self) -> float:
         """Return the content's maps per pixel of the canvas."""
@@ -231,9 +253,15 @@ class _Need:
         """Return what an evaluation keeps of a pixel for the way back, and handles beside it."""
         kept = 0.0
         for layer in self.network.down_to(self.layers):
-            if layer.startswith("conv"):
+            if layer.startswith(("conv", "pool")):
                 kept += self._of_layer(layer)
-            elif layer.startswith("pool"):
-                # A pooling also keeps where each maximum was, in 8 bytes.
-                kept += self._of_layer(layer) * (1 + 8 / self.element)
         return _OVERHEAD * kept
+
+
+@lru_cache(maxsize=1024)
+def _seen(
+    size: Size, side: int | None, network: Network, layers: frozenset[str]
+) -> tuple[int, int]:
+    """Return how many pixels go through the network: at most at once, and in all."""
+    pieces = [tile.pixels for tile in cut(size, side, network, layers)]
+    return max(pieces), sum(pieces)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from nst_core.networks import Precision
 
 
-# glibc's numbers of what can be set (malloc.h), and the largest blocks that it keeps by itself once
-# they are freed.
+# glibc's numbers of what can be set (malloc.h), and the largest blocks that are kept in any case:
+# a little more than what Winograd's convolutions ask for again and again.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_KEPT_BY_ITSELF = 32 << 20
+_KEPT_IN_ANY_CASE = 8 << 20
 _LARGEST_INT = 2**31 - 1
 
 # Channels that Winograd needs, in or out; of the others twice as many.
@@ -75,8 +75,8 @@ def keep_freed_memory(*, keep: bool) -> None:
     if not hasattr(libc, "mallopt"):
         return
     libc.malloc_trim(0)
-    libc.mallopt(_MMAP_THRESHOLD, _LARGEST_INT if keep else _KEPT_BY_ITSELF)
-    libc.mallopt(_TRIM_THRESHOLD, _LARGEST_INT if keep else 2 * _KEPT_BY_ITSELF)
+    libc.mallopt(_MMAP_THRESHOLD, _LARGEST_INT if keep else _KEPT_IN_ANY_CASE)
+    libc.mallopt(_TRIM_THRESHOLD, _LARGEST_INT if keep else 2 * _KEPT_IN_ANY_CASE)
 
 
 @functools.cache

@@ -106,7 +106,9 @@ class OctaveRun:
         if device.type == "cpu":
             keep_freed_memory(keep=way.keeps_freed)
         method = shortened(recipe, way.history).optimizer
-        self.descent: Descent = method.start(picture, recipe.canvas, octave.steps)
+        self.descent: Descent = method.start(
+            picture, recipe.canvas, octave.steps, rounded=way.is_rounded
+        )
         if previous is not None:
             self.descent.warm(previous.descent)
         self._layout = laid_out(recipe, pictures, octave.size, device)

@@ -26,7 +26,8 @@ class LBFGS:
     ``first_step`` on average, and no step moves any pixel by more than ``largest_step``.
 
     Args:
-        history: Pairs of vectors kept; each pair costs 24 bytes per pixel.
+        history: Pairs of vectors kept; each pair costs 24 bytes per pixel, or 12 where memory is
+            short.
         first_step: Mean absolute change of the canvas in the first step, in units of [0, 1].
         largest_step: Largest change of any pixel in a step, in units of [0, 1].
 
@@ -38,12 +39,18 @@ class LBFGS:
     first_step: float = 0.01
     largest_step: float = 0.5
 
-    def start(self, picture: Tensor, canvas: Canvas, steps: int = 0) -> Descent:
-        """Return the running method on a (B, 3, H, W) start picture; it needs no plan of steps."""
+    def start(
+        self, picture: Tensor, canvas: Canvas, steps: int = 0, *, rounded: bool = False
+    ) -> Descent:
+        """Return the running method on a (B, 3, H, W) start picture; it needs no plan of steps.
+
+        ``rounded`` keeps pairs in bfloat16, at 12 bytes per pixel.
+        """
         from nst_core.descent import LBFGSDescent
 
         del steps
-        return LBFGSDescent(self, picture, canvas.view(size_of(picture), picture))
+        view = canvas.view(size_of(picture), picture)
+        return LBFGSDescent(self, picture, view, rounded=rounded)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +73,16 @@ class Adam:
     average: float = 0.99
     warm: bool = True
 
-    def start(self, picture: Tensor, canvas: Canvas, steps: int = 0) -> Descent:
-        """Return the running method on a (B, 3, H, W) start picture; it needs no plan of steps."""
+    def start(
+        self, picture: Tensor, canvas: Canvas, steps: int = 0, *, rounded: bool = False
+    ) -> Descent:
+        """Return the running method on a (B, 3, H, W) start picture; it needs no plan of steps.
+
+        It keeps no pairs that could be ``rounded``.
+        """
         from nst_core.descent import AdamDescent
 
-        del steps
+        del steps, rounded
         return AdamDescent(self, picture, canvas.view(size_of(picture), picture))
 
 
@@ -129,10 +141,16 @@ class NormalizedGradient:
             largest_rate=self.largest_rate * factor,
         )
 
-    def start(self, picture: Tensor, canvas: Canvas, steps: int = 0) -> Descent:
-        """Return the running method on a (B, 3, H, W) start picture, for an octave of ``steps``."""
+    def start(
+        self, picture: Tensor, canvas: Canvas, steps: int = 0, *, rounded: bool = False
+    ) -> Descent:
+        """Return the running method on a (B, 3, H, W) start picture, for an octave of ``steps``.
+
+        It keeps no pairs that could be ``rounded``.
+        """
         from nst_core.ascent import GradientAscent
 
+        del rounded
         return GradientAscent(self, picture, canvas.view(size_of(picture), picture), steps)
 
 

@@ -146,6 +146,9 @@ def worker_environment(spec: SlotSpec, environ: Mapping[str, str]) -> dict[str, 
         # Threads that wait by spinning starve each other as soon as anything else wants a core:
         # the same step then takes twenty times as long.
         "OMP_WAIT_POLICY": environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+        # Torch then asks for large blocks in pages of 2 MB: to hand out as many small ones, each by
+        # itself, takes a quarter of the time of a picture that has to give memory back.
+        "THP_MEM_ALLOC_ENABLE": environ.get("THP_MEM_ALLOC_ENABLE", "1"),
     }
 
 

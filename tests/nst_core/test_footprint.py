@@ -75,6 +75,25 @@ def test_tiles_come_before_a_shorter_history():
     assert not way.is_shortened
 
 
+def test_a_history_is_rounded_before_it_is_shortened():
+    """Half as many bits lose nothing that a picture shows, fewer pairs a little; a record tells."""
+    ways = [
+        working(GALLERY, octave(4096, 3072), Memory(limit * GIB, bf16=True)) for limit in (12, 7, 5)
+    ]
+
+    assert [(way.is_rounded, way.history) for way in ways[:2]] == [(False, 24), (True, 24)]
+    assert ways[2].is_rounded
+    assert 4 <= ways[2].history < 24
+    assert [way.is_shortened for way in ways] == [False, True, True]
+
+
+@pytest.mark.parametrize("size", [(4096, 3072), (4961, 3508)], ids=str)
+@pytest.mark.parametrize("bf16", [False, True])
+def test_a_print_takes_no_more_than_twice_the_work(size, bf16):
+    """Within 6 GiB: a shorter history is better than tiles that are mostly their neighbours'."""
+    assert working(GALLERY, octave(*size), Memory(6 * GIB, bf16=bf16)).work <= 2
+
+
 def test_freed_memory_is_kept_before_tiles_are_cut():
     """With less and less room: whole and kept, whole and given back, in tiles."""
     ways = [
@@ -185,7 +204,8 @@ side, limit = int(sys.argv[1]), float(sys.argv[2])
 NETWORKS["slim"] = SLIM
 recipe, octave = slim_recipe(), Octave((side, side), side, 25)
 way = working(recipe, octave, Memory(limit))
-history = torch.ones(2 * way.history, 3, side, side)
+kept = torch.bfloat16 if way.is_rounded else torch.float32
+history = torch.ones(2 * way.history, 3, side, side, dtype=kept)
 content = torch.linspace(0, 1, 3 * side * side).view(1, 3, side, side)
 style = Style(torch.rand(1, 3, 64, 64), "style")
 objective = bind(recipe, Studio(load=convolutions), octave, content, [style], tile=way.tile)

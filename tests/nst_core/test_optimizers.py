@@ -76,10 +76,11 @@ def test_no_step_moves_a_pixel_further_than_the_largest(canvas: Pixels):
     assert max(moves) == pytest.approx(0.2)
 
 
-def test_lbfgs_direction_is_the_textbooks():
+@pytest.mark.parametrize("rounded", [False, True])
+def test_lbfgs_direction_is_the_textbooks(rounded):
     """The two loops give -H·g for the H that eq. 7.19 builds from the same pairs as a matrix."""
     problem = Quadratic()
-    descent = LBFGS(history=3).start(start(), Pixels())
+    descent = LBFGS(history=3).start(start(), Pixels(), rounded=rounded)
     walk(descent, problem, 6)
     gradient = noise(*SIZE)
     moves = [pair.moved.flatten() for pair in descent._pairs]
@@ -131,6 +132,20 @@ def test_lbfgs_keeps_no_more_than_its_history():
 
     assert len(descent._pairs) == 2
     assert descent._pairs[0] is second
+
+
+def test_lbfgs_keeps_rounded_pairs_in_half_the_memory():
+    """So are they in a state, and a method that goes on from it has the very same."""
+    long = LBFGS().start(start().float(), Pixels(), rounded=True)
+    walk(long, Quadratic(), 5)
+    state = long.state()
+    other = LBFGS().start(start().float(), Pixels(), rounded=True)
+    other.restore(state)
+    walk(long, Quadratic(), 3)
+    walk(other, Quadratic(), 3)
+
+    assert {state[f"{kind}3"].dtype for kind in ("step", "change")} == {torch.bfloat16}
+    assert torch.equal(long.picture, other.picture)
 
 
 def test_lbfgs_restores_into_a_shorter_history():

@@ -208,3 +208,13 @@ def test_a_workers_threads_sleep_while_they_wait():
     ]
 
     assert waits == ["PASSIVE", "ACTIVE"]
+
+
+def test_a_workers_large_blocks_come_in_large_pages():
+    """Unless whoever runs the machine has decided otherwise."""
+    asked = [
+        worker_environment(SlotSpec("cpu", "cpu", 4), environ)["THP_MEM_ALLOC_ENABLE"]
+        for environ in ({}, {"THP_MEM_ALLOC_ENABLE": "0"})
+    ]
+
+    assert asked == ["1", "0"]
