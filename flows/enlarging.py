@@ -12,6 +12,7 @@ from flows.forecast import forecast_pairs
 from flows.notifying import notified
 from flows.reporting import say_goodbye
 from flows.run import RunOptions, paint_pairs
+from flows.sources import absolute
 from manifests.locations import is_remote
 from manifests.naming import PRINTS
 from manifests.papers import paper
@@ -176,8 +177,7 @@ def ordered(root: Path) -> list[PrintOrder]:
 def _places(output: str) -> tuple[str, Path]:
     """Return an output's full name and its folder on this machine, finished pictures in it."""
     if not is_remote(output):
-        root = Path(output).expanduser().resolve()
-        return str(root), root
+        return absolute(output), Path(absolute(output))
     settings = Settings.from_environment()
     target = str(S3Location.parse(output.rstrip("/")))
     root = staging_folder(target, settings.scratch)

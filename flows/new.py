@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.sources import absolute
 from manifests.locations import is_remote
 from manifests.writing import Composed, compose
 from nst_core.errors import ImageError, NSTError
@@ -45,8 +46,8 @@ def write_new(
     for given in (*contents, *styles):
         _require_picture(given)
     composed = compose(
-        [_absolute(folder) for folder in contents],
-        [_absolute(folder) for folder in styles],
+        [absolute(folder) for folder in contents],
+        [absolute(folder) for folder in styles],
         find=find,
         folder=str(path.parent),
         collection=path.stem,
@@ -64,7 +65,3 @@ def _require_picture(given: str) -> None:
         inspect(path.read_bytes())
     except ImageError as error:
         raise error.about(given) from error
-
-
-def _absolute(folder: str) -> str:
-    return folder if is_remote(folder) else str(Path(folder).expanduser().resolve())

@@ -9,7 +9,6 @@ import time
 from concurrent.futures import wait
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows import threads
@@ -26,7 +25,6 @@ from flows.reporting import reported, say_goodbye
 from flows.signals import Signals, leave_on_sigterm
 from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
-from manifests.locations import is_remote
 from manifests.planning import expand, only
 from manifests.wording import printable
 from tasks.background import in_background
@@ -200,7 +198,7 @@ def resolve_output(manifest: Manifest, chosen: str | None) -> str:
     """
     if chosen is None:
         return manifest.location(manifest.output)
-    return chosen if is_remote(chosen) else str(Path(chosen).expanduser().resolve())
+    return absolute(chosen)
 
 
 def command_of(source: str, options: RunOptions) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.run import RunOptions, paint_pairs
+from flows.sources import absolute
 from manifests.locations import is_remote
 from manifests.planning import expand
 from manifests.problems import ManifestError
@@ -84,8 +85,8 @@ def paint_one(
                 remedy="say --set size=512",
             )
     wanted = {
-        "content": content and _absolute(content),
-        "styles": [_absolute(style) for style in styles],
+        "content": content and _one(content),
+        "styles": [_one(style) for style in styles],
         "recipe": {**dials, "format": _FORMATS[suffix]},
         "overrides": list(overrides),
     }
@@ -147,6 +148,6 @@ def _as_typed(problem: Problem) -> Problem:
     return replace(problem, line=None, column=None, path=where, message=message)
 
 
-def _absolute(location: str) -> str:
+def _one(location: str) -> str:
     """Return a location that means this one picture, whatever characters are in its name."""
-    return location if is_remote(location) else glob.escape(str(Path(location).resolve()))
+    return location if is_remote(location) else glob.escape(absolute(location))

@@ -48,9 +48,9 @@ def read_text(source: str) -> str:
     return decoded(data, source)
 
 
-def absolute(source: str) -> str:
-    """Return a manifest's location so that it is found from any working directory."""
-    return source if is_remote(source) else str(Path(source).resolve())
+def absolute(location: str) -> str:
+    """Return what the command line names so that it is found from any working directory."""
+    return location if is_remote(location) else str(Path(location).expanduser().resolve())
 
 
 def painted_folder(target: str) -> Path:

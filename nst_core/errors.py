@@ -5,11 +5,11 @@ NSTError
 ├── ImageError         an input picture that cannot be read, or an output that cannot be encoded
 ├── WeightsError       a network's weights are missing, damaged or of another network
 ├── DivergedError      the optimisation left the finite numbers
-├── in manifests: ManifestError, with all that is wrong in one
+├── in manifests: ManifestError, with all that is wrong in one; NoPairError
 ├── in tasks: OutputError (a folder of pictures), StorageError (inputs and buckets) and SlotError (a
 │   job in its slot), each with kinds of its own; SettingsError, DeviceError, EngineError and
 │   ClusterError (the machine); VideoError
-└── in flows: DeadlineError, ScheduleError, EventError, RestyleError
+└── in flows: DeadlineError, ScheduleError, EventError, RestyleError, ExistsError
 
 Every error carries a stable ``code`` for scripts, a failure ``kind`` that decides what the night
 does about it, and, where there is one, a ``remedy`` for the person who reads the report.

@@ -127,6 +127,19 @@ def test_names_that_are_pointed_to_are_there():
     assert lost == []
 
 
+def test_the_tree_of_errors_is_drawn_whole():
+    """Who looks for what can go wrong finds every kind in one place."""
+    drawing = ast.get_docstring(ast.parse((ROOT / "nst_core" / "errors.py").read_text("utf-8")))
+    kinds = {
+        node.name
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef) and "NSTError" in map(ast.unparse, node.bases)
+    }
+
+    assert {kind for kind in kinds if kind not in drawing} == set()
+
+
 def test_values_are_made_without_torch():
     """Manifests are read, checked and planned in a process that never loads torch."""
     code = (
