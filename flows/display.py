@@ -35,6 +35,7 @@ _MARKS = {
     "left": "[yellow]…[/]",
 }
 _SECONDS_BETWEEN_LINES = 15.0
+_STOPPING = "stopping: what is painted is being saved; once more ends it at once"
 _WIDEST = len("4096×4096 px  loss 1.23e+04")
 
 
@@ -125,6 +126,7 @@ class LiveDisplay(Observer):
     def __init__(self, console: Console) -> None:
         self._tally = Tally()
         self._title = ""
+        self._is_stopping = False
         self._guard = Lock()
         self._live = Live(
             console=console, refresh_per_second=4, get_renderable=self._render, transient=True
@@ -160,6 +162,11 @@ class LiveDisplay(Observer):
         if event["kind"] == "draft":
             self._live.console.print(Text(f"~ {printable(planned.pair.title)}  draft", style="dim"))
 
+    def stopping(self) -> None:
+        """The night was asked to end; that takes seconds."""
+        with self._guard:
+            self._is_stopping = True
+
     def ended(self, outcome: Outcome) -> None:
         """A pair came to its end."""
         with self._guard:
@@ -190,6 +197,8 @@ class LiveDisplay(Observer):
                 Text(shown, style="dim"),
             )
         yield table
+        if self._is_stopping:
+            yield Text(f"  {_STOPPING}", style="yellow")
         if not tally.planned:
             return
         overall = _grid()
@@ -274,6 +283,10 @@ class LineDisplay(Observer):
             )
         else:
             self._say(f"{planned.pair.title}: {pair.stage}")
+
+    def stopping(self) -> None:
+        """The night was asked to end; that takes seconds."""
+        self._say(_STOPPING)
 
     def ended(self, outcome: Outcome) -> None:
         """A pair came to its end."""

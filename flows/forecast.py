@@ -98,7 +98,8 @@ def forecast_pairs(
     digests = inputs.digests()
     target = resolve_output(manifest, options.output)
     finished = painted(target, manifest.collection, settings, is_begun=is_begun)
-    plan = compare(identify(pairs, digests), finished, digests)
+    planned = identify(pairs, digests)
+    plan = compare(planned, finished, digests)
     if not is_all:
         plan = replace(plan, orphaned=())
     specs = slots_of(settings)
@@ -120,6 +121,7 @@ def forecast_pairs(
             "changed": len(plan.changed),
             "orphaned": len(plan.orphaned),
         },
+        "copies": len(pairs) - len(planned),
         "slots": len(specs),
         "seconds": seconds,
         "memory_bytes": max((one.memory for one in each), default=0.0),
@@ -201,6 +203,8 @@ def _row(state: str, planned: Planned, why: str = "") -> dict[str, Any]:
 
 def _text(told: dict[str, Any]) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in told["counts"].items() if count)
+    if told["copies"]:  # pictures under several names, which are painted once
+        counts += f" ({counted(told['copies'], 'pair')} more of the same bytes)"
     if not told["seconds"]:
         return f"{counts}: nothing to paint"
     here = (

@@ -326,7 +326,6 @@ class Night:
             self.breaker.failed(error)
         failure = self._failure(planned, stage, error)
         if failure.kind == "environment":
-            _log.warning("%s is left: %s", planned.pair.title, error)
             self._end(Outcome(planned, "left", failure=failure))
             return
         try:
@@ -345,6 +344,11 @@ class Night:
             stage=stage,
             **told,
         )
+
+    def leave(self) -> None:
+        """End before the time: what is under way saves itself, and nothing more is begun."""
+        self._announce(lambda observer: observer.stopping())
+        self.renderer.stop()
 
     def prepares(self, what: str) -> None:
         """Tell what is done before the pairs are known."""

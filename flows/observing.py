@@ -45,5 +45,8 @@ class Observer:
     def event(self, planned: Planned, event: dict[str, Any]) -> None:
         """A pair under way reported something; called from several threads."""
 
+    def stopping(self) -> None:
+        """The night was asked to end before its time; what is under way saves itself."""
+
     def ended(self, outcome: Outcome) -> None:
         """A pair came to its end; called from several threads."""

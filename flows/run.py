@@ -173,7 +173,7 @@ def paint_pairs(
             LastRun(absolute(source), target, tuple(options.overrides)).remember(night.output.root)
             command = command_of(source, options)
         refresh = partial(_write_pages, night, command, hasty=True)
-        with Signals(leave=night.renderer.stop, kill=night.renderer.stop) as signals:
+        with Signals(leave=night.leave, kill=night.renderer.stop) as signals:
             told = {"manifest": name, "page": target, "command": command}
             _paint(night, told, signals, refresh)
             drained = uploading.finish()

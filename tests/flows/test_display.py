@@ -142,6 +142,15 @@ def test_lines_tell_why_a_pair_is_tried_again(toy, lines):
     )
 
 
+def test_lines_tell_that_a_night_is_stopping(toy, lines):
+    """After Ctrl-C it takes seconds until all is saved."""
+    display, written = lines
+    with toy().night(guest=display) as night:
+        night.leave()
+
+    assert written() == ["stopping: what is painted is being saved; once more ends it at once"]
+
+
 def test_lines_are_few_however_fast_the_painter_reports(toy, lines):
     """A night's log stays readable: progress is told now and then."""
     display, written = lines
@@ -245,6 +254,17 @@ def test_the_table_fits_80_columns(toy, live):
     assert second.endswith("4096×3072 px  loss 1.23e+10")
     assert overall.split()[:4] == ["toy", "0", "of", "2"]
     assert overall.endswith(" left")
+
+
+def test_the_table_tells_that_a_night_is_stopping(toy, live):
+    """Who sees nothing happen presses Ctrl-C again, and loses what was not saved."""
+    display, drawn, _ = live
+    with toy().night(guest=display) as night:
+        planned_night(night)
+        night.leave()
+
+    assert drawn()[-2].strip().startswith("stopping: what is painted is being saved")
+    assert max(map(len, drawn())) <= 80
 
 
 def test_the_table_shortens_long_names(toy, live):

@@ -38,6 +38,16 @@ def test_a_cluster_is_simulated(made):
     assert "with 2 workers: " in told["text"]
 
 
+def test_copies_of_a_picture_are_told(made):
+    """Two names, one picture: whoever counts the pairs wonders."""
+    made.content("copy").write_bytes(made.content("cat").read_bytes())
+
+    told = forecast(str(made.path), RunOptions())
+
+    assert told["copies"] == 1
+    assert told["text"].startswith("2 new (1 pair more of the same bytes): about ")
+
+
 def test_some_pairs_alone_make_no_orphans(made):
     """What --only leaves out is still in the manifest."""
     made.paint()
