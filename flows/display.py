@@ -35,6 +35,8 @@ _MARKS = {
     "left": "[yellow]…[/]",
 }
 _SECONDS_BETWEEN_LINES = 15.0
+# Room for the ^C that terminals show: wrapped into the next line, it would shift the table.
+_ECHO = len("^C")
 _STOPPING = "stopping: what is painted is being saved; once more ends it at once"
 _WIDEST = len("4096×4096 px  loss 1.23e+04")
 
@@ -127,6 +129,7 @@ class LiveDisplay(Observer):
         self._tally = Tally()
         self._title = ""
         self._is_stopping = False
+        self._console = console
         self._guard = Lock()
         self._live = Live(
             console=console, refresh_per_second=4, get_renderable=self._render, transient=True
@@ -182,7 +185,8 @@ class LiveDisplay(Observer):
 
     def _rows(self) -> Iterator[RenderableType]:
         tally = self._tally
-        table = _grid()
+        width = self._console.width - _ECHO
+        table = _grid(width)
         if not tally.planned:
             _add_waiting(table, f"setting up, {span(tally.seconds)}", tally.preparing)
         elif not tally.under_way and tally.ended < tally.planned:
@@ -201,7 +205,7 @@ class LiveDisplay(Observer):
             yield Text(f"  {_STOPPING}", style="yellow")
         if not tally.planned:
             return
-        overall = _grid()
+        overall = _grid(width)
         left = tally.seconds_left
         overall.add_row(
             Text(
@@ -220,9 +224,10 @@ def _add_waiting(table: Table, what: str, stage: str) -> None:
     table.add_row(Text(f"  {what}"), ProgressBar(total=None, width=20), Text(stage, style="dim"))
 
 
-def _grid() -> Table:
+def _grid(width: int) -> Table:
     """Return an empty table: a name, a bar, and what is left or reached."""
     table = Table.grid(padding=(0, 1), expand=True)
+    table.width = width
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     table.add_column(width=20)
     table.add_column(width=_WIDEST, no_wrap=True, justify="right")
