@@ -23,9 +23,10 @@ from tasks.recorded_recipes import entry_of
 from tasks.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from manifests.picture_sources import MaskSource
     from tasks.durable import FileEntry
     from tasks.failures import Failure
     from tasks.records import Record
@@ -221,6 +222,7 @@ class Catalogue:
                 "pattern": escaped(record.content),
                 "sha256": record.content_sha256,
                 "thumbnail": _plain(self._thumbnails[record.content_sha256]),
+                **_regions((region.name, region.mask) for region in record.regions),
             }
         )
 
@@ -234,6 +236,8 @@ class Catalogue:
                 "weight": style.weight,
                 "sha256": style.sha256,
                 "thumbnail": _plain(self._thumbnails[style.sha256]),
+                **({"region": style.region} if style.region else {}),
+                **_regions([("own", style.mask)] if style.mask else []),
             }
             for style in record.styles
         ]
@@ -344,6 +348,15 @@ def _thumbnails(root: Path, records: Sequence[Record]) -> dict[str, Thumbnail | 
 
 def _plain(thumbnail: Thumbnail | None) -> dict[str, Any] | None:
     return asdict(thumbnail) if thumbnail else None
+
+
+def _regions(masks: Iterable[tuple[str, MaskSource]]) -> dict[str, Any]:
+    """Return what a manifest says of a picture's regions, where it has any."""
+    told = [
+        {"name": name, "pattern": escaped(one.location), "color": one.color, "feather": one.feather}
+        for name, one in masks
+    ]
+    return {"regions": told} if told else {}
 
 
 def _address(entry: FileEntry) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from manifests.picture_sources import StartSource
+from manifests.pairs import Mask, StylePicture
+from manifests.picture_sources import MaskSource, RegionSource, StartSource, StyleSource
 from manifests.planning import expand
 from manifests.reader import parse
 from nst_core.octaves import Octaves
@@ -444,6 +445,52 @@ def test_the_copied_manifest_paints_exactly_this_picture(visit, tmp_path):
     assert again.recipe == recipe
     assert (again.content, again.styles[0].location) == (content[1], str(odd))
     assert again.output.parameters() == painting.output
+
+
+def test_the_copied_manifest_paints_the_same_regions(visit, tmp_path):
+    """Each in its own manner, through the same masks."""
+    output = hang(tmp_path / "out", frames=0)
+    places = {name: str(tmp_path / f"{name}.png") for name in ("sky", "sun", "own")}
+    masks = {
+        "sky": MaskSource(location=places["sky"], sha256="1" * 64, feather=2.5),
+        "sun": MaskSource(location=places["sun"], sha256="2" * 64, color="red"),
+        "own": MaskSource(location=places["own"], sha256="3" * 64),
+    }
+    art = [str(tmp_path / "art" / f"{number}.png") for number in range(3)]
+    painting = pair(99, ("cat", str(tmp_path / "photos" / "0.png")), ("many", art[0]))
+    painting = painting.model_copy(
+        update={
+            "recipe": preset("gallery").recipe.parameters(),
+            "regions": tuple(RegionSource(name=name, mask=masks[name]) for name in ("sky", "sun")),
+            "styles": (
+                StyleSource(location=art[0], weight=0.75, sha256="4" * 64, region="sky"),
+                StyleSource(location=art[1], weight=0.25, sha256="5" * 64, region="sky"),
+                StyleSource(
+                    location=art[2], weight=1, sha256="6" * 64, region="rest", mask=masks["own"]
+                ),
+            ),
+        }
+    )
+    record = publish(output, painting, 99)
+    page = visit(build(output.root).as_uri()).go(f"#/picture/{record.collection}/{record.stem}")
+
+    manifest = parse(page.locator("pre").text_content(), name="copied.yaml", folder=str(tmp_path))
+    (again,) = expand(manifest, lambda pattern: [pattern])
+    assert again.regions == (
+        ("sky", Mask(places["sky"], None, 2.5)),
+        ("sun", Mask(places["sun"], "red", 0)),
+    )
+    assert again.styles == (
+        StylePicture(art[0], 0.75, "sky"),
+        StylePicture(art[1], 0.25, "sky"),
+        StylePicture(art[2], 1, "rest", Mask(places["own"])),
+    )
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(8.4, "8.4 s"), (119.8, "2 min"), (7530, "2 h 06")])
+def test_durations_are_told_as_people_say_them(visit, seconds, told):
+    """No minute has sixty seconds."""
+    assert visit().go().evaluate(f"duration({seconds})") == told
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
