@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _BASE = {2: 1.2e9, 4: 1.4e9}
 # Of the maps that are kept: gradients on their way back, copies in other layouts.
 _OVERHEAD = 1.3
+# Maps of the largest layer that are there at once when the way back comes to it.
+_AT_ONCE = 4
 # Times that, where what is freed stays with the process: holes that nothing fits into.
 _HOLES = 2.15
 # What the C library keeps where all large blocks are given back.
@@ -199,7 +201,7 @@ class _Need:
         """Return the tiles there are to choose from, smallest first."""
         if why_whole(self.network, self.terms) or not self.layers:
             return []
-        return [side for side in _TILES if side < max(self.size)]
+        return [side for side in _TILES if side**2 < self.pixels]
 
     def window(self, side: int | None) -> int:
         """Return the pixels of the largest piece that goes through the network."""
@@ -251,11 +253,9 @@ class _Need:
 
     def _per_pixel(self) -> float:
         """Return what an evaluation keeps of a pixel for the way back, and handles beside it."""
-        kept = 0.0
-        for layer in self.network.down_to(self.layers):
-            if layer.startswith(("conv", "pool")):
-                kept += self._of_layer(layer)
-        return _OVERHEAD * kept
+        names = [name for name in self.network.down_to(self.layers) if name[:4] in {"conv", "pool"}]
+        each = [self._of_layer(name) for name in names]
+        return max(_OVERHEAD * sum(each), _AT_ONCE * max(each, default=0.0))
 
 
 @lru_cache(maxsize=1024)

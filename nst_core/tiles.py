@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from nst_core.architectures import IMAGE, LOGITS, VGG
@@ -117,18 +118,27 @@ class Tile:
 
 
 def cut(size: Size, side: int | None, network: Network, layers: Iterable[str]) -> tuple[Tile, ...]:
-    """Cut a picture into tiles, row by row.
+    """Cut a picture into tiles, row by row: of all grids, into the one that makes the least work.
 
     Args:
         size: (height, width) of the picture.
-        side: Of a tile's interior, in pixels, at most; but no less than eight cells of the deepest
-            layer. None leaves the picture whole.
+        side: Of a square, in pixels, that is as large as a tile's interior may be; but sides of at
+            least eight cells of the deepest layer are allowed. None leaves the picture whole.
         network: Whose feature maps are wanted.
         layers: Of its layers, these.
     """
     wanted = frozenset(layers) - {IMAGE}
     halo, unit = reach(network, wanted), network.smallest_side(wanted)
-    down, across = (_spans(length, side or length, unit, halo) for length in size)
+    phase, (height, width) = _IN_PHASE * unit, size
+    room = height * width if side is None else max(side, 2 * phase) ** 2
+    grids = []
+    for rows in range(1, -(-height // phase) + 1):
+        # Spans are longer than even ones by a phase at most.
+        down = _spans(height, height // rows + phase, unit, halo)
+        across = _spans(width, room // _longest(down), unit, halo)
+        if _longest(down) * _longest(across) <= room:
+            grids.append((down, across))
+    down, across = min(grids, key=lambda grid: _seen(grid[0]) * _seen(grid[1]))
     return tuple(Tile(rows, columns) for rows in down for columns in across)
 
 
@@ -269,17 +279,27 @@ def _walk(
         yield tile, features(tile.window(image), layers)
 
 
-def _spans(length: int, side: int, unit: int, halo: int) -> list[Span]:
+def _longest(spans: Iterable[Span]) -> int:
+    return max(span.stop - span.start for span in spans)
+
+
+def _seen(spans: Iterable[Span]) -> int:
+    return sum(span.after - span.before for span in spans)
+
+
+@lru_cache(maxsize=4096)
+def _spans(length: int, side: int, unit: int, halo: int) -> tuple[Span, ...]:
     """Cut one side into the fewest nearly equal spans whose windows begin in phase."""
     phase = _IN_PHASE * unit
-    for count in itertools.count(1):
+    longest = max(side, 2 * phase)
+    for count in itertools.count(-(-length // longest)):
         even = (length * index // count for index in range(1, count))
         inner = {(near - halo + phase // 2) // phase * phase + halo for near in even}
         edges = [0, *sorted(edge for edge in inner if 0 < edge <= length - unit), length]
         spans = list(itertools.pairwise(edges))
-        if max(stop - start for start, stop in spans) <= max(side, 2 * phase):
+        if max(stop - start for start, stop in spans) <= longest:
             break
-    return [
+    return tuple(
         Span(start, stop, max(0, start - halo), min(length, stop + halo), length)
         for start, stop in spans
-    ]
+    )

@@ -60,9 +60,21 @@ def test_every_cell_belongs_to_one_tile(size, side, layer: str):
 def test_tiles_are_no_larger_than_asked(size, side: int):
     """Memory is planned by the side that is asked for."""
     for tile in cut(size, side, VGG, ["relu5_1"]):
+        interior = 1
         for span in (tile.down, tile.across):
-            assert 0 < span.stop - span.start <= side
+            interior *= span.stop - span.start
             assert span.before % 64 == 0
+        assert 0 < interior <= side**2
+
+
+@pytest.mark.parametrize(
+    ("size", "grid"), [((2048, 2048), (1, 2)), ((1000, 5000), (1, 2)), ((5000, 1000), (2, 1))]
+)
+def test_tiles_are_cut_where_they_overlap_least(size, grid):
+    """Of all grids of tiles that are no larger, the one in which the network sees fewest pixels."""
+    tiles = cut(size, 1800, VGG, ["relu5_1"])
+
+    assert (len({tile.down for tile in tiles}), len({tile.across for tile in tiles})) == grid
 
 
 def test_picture_without_a_side_is_one_tile():
