@@ -64,7 +64,7 @@ class Restyled:
         if is_remote(self.source):
             store_for(self.source).write(self.source, self.text.encode())
         else:
-            write_atomic(Path(self.source), self.text.encode())
+            write_atomic(Path(self.source).resolve(), self.text.encode())
 
     def paint(self, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
         """Paint the new pairs; see :func:`flows.run.run`."""
@@ -96,7 +96,7 @@ def restyled(
         StorageError: A bucket is not to be had.
     """
     place = absolute(source)
-    folder = place.rpartition("/")[0]
+    folder = place.rpartition("/")[0] or "/"
     text = with_style_set(
         read_text(place),
         name,

@@ -50,7 +50,11 @@ def read_text(source: str) -> str:
 
 def absolute(location: str) -> str:
     """Return what the command line names so that it is found from any working directory."""
-    return location if is_remote(location) else str(Path(location).expanduser().resolve())
+    if is_remote(location):
+        return location
+    path = Path(location).expanduser()
+    # What a manifest names starts where a link to it lies, as when it is run by the link's name.
+    return str(path.resolve() if path.is_dir() else path.parent.resolve() / path.name)
 
 
 def painted_folder(target: str) -> Path:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from flows.restyling import RestyleError, chosen, restyled
+from manifests.problems import ManifestError
 from tasks.storage import store_for
 from tests.flows.command import Nst
 from tests.flows.toy_collection import draw
@@ -52,6 +53,30 @@ def test_written_it_has_its_comments_and_relative_paths(made):
     text = made.path.read_text()
     assert text.startswith("# My own words.\n")
     assert "  paintings: [paintings/*.png]   # the first\n  turner: [new/]\n" in text
+
+
+def test_a_link_to_a_manifest_stays_one(made, tmp_path):
+    """Relative paths start where the link lies, as for every other command."""
+    real = tmp_path / "kept elsewhere" / "toy.yaml"
+    real.parent.mkdir()
+    made.path.rename(real)
+    made.path.symlink_to(real)
+
+    found = restyled(str(made.path), "turner", [str(made.folder / "new")], labels={})
+    found.write()
+
+    assert len(found.pairs) == 2
+    assert made.path.is_symlink()
+    assert real.read_text() == found.text
+
+
+def test_a_manifest_may_lie_at_the_root(made, monkeypatch):
+    """As they do in containers."""
+    text = MANIFEST.replace("photos/*", "gone/*")
+    monkeypatch.setattr("flows.restyling.read_text", lambda _: text)
+
+    with pytest.raises(ManifestError, match="gone"):
+        restyled("/toy.yaml", "turner", [str(made.folder / "new")], labels={})
 
 
 def test_a_folder_called_like_a_manner_names_it(made):
