@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from dataclasses import dataclass, field
+from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -39,6 +40,8 @@ _SECONDS_BETWEEN_LINES = 15.0
 _ECHO = len("^C")
 _STOPPING = "stopping: what is painted is being saved; once more ends it at once"
 _WIDEST = len("4096×4096 px  loss 1.23e+04")
+# Rows below the pairs: how many more, that it stops, the whole night, and the cursor's.
+_BELOW = 4
 
 
 @dataclass
@@ -191,7 +194,8 @@ class LiveDisplay(Observer):
             _add_waiting(table, f"setting up, {span(tally.seconds)}", tally.preparing)
         elif not tally.under_way and tally.ended < tally.planned:
             _add_waiting(table, f"waiting, {span(tally.seconds)}", tally.preparing)
-        for planned, pair in tally.under_way.values():
+        room = max(1, self._console.height - _BELOW)
+        for planned, pair in islice(tally.under_way.values(), room):
             shown = pair.stage
             if not math.isnan(pair.total):
                 shown = f"{shown}  loss {pair.total:.3g}"
@@ -201,6 +205,8 @@ class LiveDisplay(Observer):
                 Text(shown, style="dim"),
             )
         yield table
+        if (more := len(tally.under_way) - room) > 0:
+            yield Text(f"  and {more} more", style="dim")
         if self._is_stopping:
             yield Text(f"  {_STOPPING}", style="yellow")
         if not tally.planned:

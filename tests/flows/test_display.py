@@ -300,6 +300,20 @@ def test_the_table_counts_sketches(toy, live):
     assert drawn()[0].endswith("sketch 2 of at most 5")
 
 
+def test_the_table_is_no_taller_than_the_terminal(toy, live):
+    """On a machine of many slots its last row, how far the night is, stays in sight."""
+    display, drawn, _ = live
+    display._console.height = 6
+    with toy(contents=("cat", "dog", "fox", "owl")).night(guest=display) as night:
+        for planned in planned_night(night):
+            display.event(planned, progress(50))
+        display.stopping()
+
+    rows = [line.strip() for line in drawn()]
+    assert [row.split()[0] for row in rows] == ["cat", "dog", "and", "stopping:", "toy"]
+    assert rows[2] == "and 2 more"
+
+
 def test_the_table_is_drawn_on_the_console_of_the_log(monkeypatch):
     """So that a warning stands above it, and not in it."""
     console = Console(file=io.StringIO(), force_terminal=True)
