@@ -178,7 +178,7 @@ def _rows(plan: Plan) -> list[dict[str, Any]]:
             "manner": None,
             "content_name": getattr(record, "content_name", ""),
             "style_name": getattr(record, "style_name", ""),
-            "why": "no longer in the manifest; the picture stays",
+            "why": "no longer asked for",
         }
         for record in plan.orphaned
     ]

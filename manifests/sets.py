@@ -87,6 +87,9 @@ class Sets:
         self._find = find
         self._subjects: dict[Path, tuple[Subject, ...]] = {}
         self._singles: dict[tuple[Path, str], str] = {}
+        output = manifest.location(manifest.output).rstrip("/")
+        inside = (f"{output}/{name}" for name in (manifest.collection, "assets", "sheets"))
+        self._painted = tuple(f"{folder}/" for folder in (output, *inside))
 
     def contents(self, names: Sequence[str] | None) -> list[Subject]:
         """Return the pictures of content sets; one nothing if there are no names."""
@@ -210,9 +213,22 @@ class Sets:
             if error.kind != "input":
                 raise
             reason = str(error)
-        if not found:
+        photos = [one for one in found if not self._is_swept(one, location)]
+        if found and not photos:
+            reason = f"{quoted(text)} finds only what was painted into the output"
+        if not photos:
             self._refuse(path, printable(reason))
-        return found
+        return photos
+
+    def _is_swept(self, found: str, pattern: str) -> bool:
+        """Tell whether a pattern found what this manifest painted, though it does not ask for it.
+
+        A gallery among its photos would be painted again every night, with all that it grew by.
+        """
+        return any(
+            found.startswith(folder) and not f"{pattern}/".startswith(folder)
+            for folder in self._painted
+        )
 
     def _refuse(self, path: Path, message: str) -> None:
         self.problems.append(self._manifest.problem("E-MANIFEST-NOMATCH", path, message))

@@ -12,6 +12,7 @@ from manifests.naming import slug
 from manifests.pairs import OutputFormat, StylePicture
 from manifests.planning import MAX_PAIRS, NoPairError, expand, only
 from manifests.problems import ManifestError
+from manifests.reader import parse
 from nst_core.dials import Dials, turn
 from nst_core.errors import NSTError
 from nst_core.manners import MANNERS, without
@@ -466,3 +467,44 @@ def test_hostile_names_of_files_are_fit_to_print(shows):
     shows.files = shows.files | {"/shows/faces/": ["/shows/faces/\x1b[31m\n\u202egpj.exe.jpg"]}
 
     assert shows.pairs()[0].content_name == r"\x1b[31m\n\u202egpj.exe"
+
+
+@pytest.mark.parametrize(
+    ("output", "pattern", "names"),
+    [
+        ("p/out", "p/**/*", ["dog"]),
+        ("p", "p/**/*", ["dog"]),
+        ("p/out", "p/out/show/*", ["dog--lilies"]),
+        ("elsewhere", "p/**/*", ["dog", "320", "dog--lilies"]),
+    ],
+)
+def test_a_gallery_does_not_feed_on_itself(output, pattern, names):
+    """What lies in its output is painted from only where a pattern names that place."""
+    where = "out/" if output == "p/out" else ""
+    paths = ["p/dog.jpg", f"p/{where}assets/320.webp", f"p/{where}show/dog--lilies.png"]
+    found = {"/w/lilies.jpg": ["/w/lilies.jpg"], f"/w/{pattern}": [f"/w/{path}" for path in paths]}
+    if pattern.startswith("p/out"):
+        found[f"/w/{pattern}"] = [f"/w/{paths[-1]}"]
+    manifest = parse(
+        f"{{collection: show, output: {output}, content_sets: {{p: ['{pattern}']}},"
+        " style_sets: {s: lilies.jpg}, recipes: {r: {preset: gallery}},"
+        " pairings: [{content: p, style: s, recipe: r}]}",
+        name="show.yaml",
+        folder="/w",
+    )
+
+    assert [pair.content_name for pair in expand(manifest, found.__getitem__)] == names
+
+
+def test_an_output_is_no_folder_of_photos():
+    """Where nothing else is found, that is said."""
+    manifest = parse(
+        "{collection: show, output: p/out, content_sets: {p: ['p/**/*']},"
+        " style_sets: {s: lilies.jpg}, recipes: {r: {preset: gallery}},"
+        " pairings: [{content: p, style: s, recipe: r}]}",
+        name="show.yaml",
+        folder="/w",
+    )
+    told = complaints(expand, manifest, lambda _: ["/w/p/out/show/dog.png"])
+
+    assert "'p/**/*' finds only what was painted into the output" in told[0]
