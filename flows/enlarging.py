@@ -166,7 +166,12 @@ def ordered(root: Path) -> list[PrintOrder]:
     try:
         with explained(place):
             told = json.loads(place.read_bytes())
-        return [PrintOrder(**each | {"picks": tuple(each["picks"])}) for each in told]
+        orders = [PrintOrder(**each | {"picks": tuple(each["picks"])}) for each in told]
+        # A folder may have been moved since.
+        return [
+            order if is_remote(order.output) else replace(order, output=str(root.resolve()))
+            for order in orders
+        ]
     except (OutputError, ValueError, TypeError, KeyError) as error:
         raise OutputError(
             f"{place} does not tell which prints were made in {root}",

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
+from manifests.locations import is_remote
 from tasks.durable import OutputError, explained, write_atomic
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ class LastRun:
         try:
             with explained(place):
                 told = json.loads(place.read_bytes())
-            return cls(told["manifest"], told["output"], tuple(map(str, told["overrides"])))
+            # A folder may have been moved since.
+            output = told["output"] if is_remote(told["output"]) else str(root.resolve())
+            return cls(told["manifest"], output, tuple(map(str, told["overrides"])))
         except (OutputError, ValueError, KeyError, TypeError) as error:
             raise OutputError(
                 f"{place} does not tell by which manifest {root} was painted", remedy=remedy

@@ -107,6 +107,14 @@ def test_a_photo_that_is_gone_is_missed(painted):
     assert list((painted.output / "failed").glob("*")) == []
 
 
+def test_orders_follow_a_folder_that_is_moved(painted):
+    """Damaged prints are painted again where they lie now."""
+    prepared(PrintOrder(output=str(painted.output), picks=("cat*",), size=64))
+    moved = painted.output.rename(painted.folder / "moved")
+
+    assert [order.output for order in ordered(moved)] == [str(moved)]
+
+
 def test_an_output_remembers_its_orders(painted):
     """Each once, by the pairs that were picked."""
     first = order(painted, "cat")
