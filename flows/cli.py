@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated, NoReturn
 
 import typer
@@ -32,6 +33,8 @@ for part in (cli_painting, cli_manifests, cli_outputs, cli_schedules, cli_machin
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     logs.configure()
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal of few letters must end no command
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)  # what a typer.Exit says comes back as a value
     except typer.Abort:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import pytest
@@ -58,6 +59,23 @@ def test_a_size_that_nobody_means_is_refused(monkeypatch, capsys, size):
     assert capsys.readouterr().err == (
         "ERROR Invalid value for '--memory-limit': say a size such as 512M, 8G or 8GB\n"
     )
+
+
+def test_a_terminal_of_few_letters_ends_no_command(tmp_path, monkeypatch):
+    """What it cannot show is written out."""
+    draw(tmp_path / "Müller" / "Öl.png")
+    monkeypatch.chdir(tmp_path)
+    paper = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(paper, "ascii"))
+    words = ["new", "--content", "Müller", "--style", "Müller", "-o", "Öl.yaml"]
+    monkeypatch.setattr(sys, "argv", ["nst", *words])
+
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    sys.stdout.flush()
+    assert left.value.code == ExitCode.COMPLETE
+    assert b"wrote \\xd6l.yaml for 1 photo" in paper.getvalue()
 
 
 def test_a_manifest_is_no_photo(tmp_path, monkeypatch, capsys):
