@@ -329,7 +329,9 @@ class Output:
         # An old record goes first: it must not stand beside files that are no longer its own.
         if os.path.lexists(old):
             known = self._read(old)
-            if known and known.pair_id == record.pair_id and is_sealed(old.read_bytes()):
+            with explained(old):  # which another run may have removed since
+                is_ours = known and known.pair_id == record.pair_id and is_sealed(old.read_bytes())
+            if is_ours:
                 remove(old, disk=self._disk)
             else:
                 self.set_aside(old)

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import inspect
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -201,3 +203,21 @@ def test_two_runs_without_a_lock_harm_nothing(tmp_path):
         painted(number).painting.pair_id for number in numbers
     }
     assert all(output.is_finished(record, rehash=True) for record in output.records())
+
+
+def test_a_record_that_another_run_removes_meanwhile_is_told_as_such(tmp_path, monkeypatch):
+    """Without a lock, both may replace the same draft in the same instant."""
+    output = Output(tmp_path)
+    draft = painted(draft=True).publish(output)
+    read = Output._read
+
+    def read_and_removed(self, path):
+        record = read(self, path)
+        if inspect.stack()[1].function == "_make_way":
+            path.unlink()
+        return record
+
+    monkeypatch.setattr(Output, "_read", read_and_removed)
+
+    with pytest.raises(OutputError, match=re.escape(draft.file)):
+        painted(seconds=2.0).publish(output)
