@@ -628,7 +628,7 @@ def test_a_run_that_cannot_upload_exits_with_6(gallery, line):
 
     assert command.end() == 6, command.stderr
     assert command.summary["complete"] == 1
-    assert "1 pictures are not uploaded" in (exhibition.root / "summary.md").read_text()
+    assert "Not uploaded yet: 1 picture." in (exhibition.root / "summary.md").read_text()
     line.heal()
     assert nst("upload", exhibition.target).end() == 0
     assert exhibition.objects() == exhibition.files()
@@ -648,4 +648,4 @@ def test_sigterm_while_uploading_ends_a_run_within_10_seconds(gallery, line):
     assert (code, left_over) == (143, []), command.stderr
     assert seconds < shared(10)
     assert command.summary["complete"] == 1
-    assert "1 pictures are not uploaded" in (exhibition.root / "summary.md").read_text()
+    assert "Not uploaded yet: 1 picture." in (exhibition.root / "summary.md").read_text()
