@@ -15,6 +15,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from nst_core.metrics import Metric
     from nst_core.optimizers import LBFGS, Adam
     from nst_core.views import Evaluate, View
 
@@ -79,16 +80,17 @@ class LBFGSDescent:
     """
 
     def __init__(
-        self, method: LBFGS, picture: Tensor, view: View, *, rounded: bool = False
+        self, method: LBFGS, picture: Tensor, view: View, metric: Metric, *, rounded: bool = False
     ) -> None:
         self.canvas = view.variables(picture).clone()
         self._method = method
         self._view = view
+        self._metric = metric
         self._kept = torch.bfloat16 if rounded else self.canvas.dtype
         self._gradient: Tensor | None = None
         self._moved: Tensor | None = None
         self._pairs: list[_Pair] = []
-        # The first guess of the inverse Hessian is so many times the identity; 0 is none yet.
+        # The first guess of the inverse Hessian is so many times the metric; 0 is none yet.
         self._scale = torch.zeros((), dtype=self.canvas.dtype, device=self.canvas.device)
 
     @property
@@ -98,21 +100,33 @@ class LBFGSDescent:
 
     def step(self, evaluate: Evaluate) -> Tensor:
         """Evaluate a picture once and move the canvas; return the objective before the move."""
-        loss, in_pixels = self._view.pulled_back(evaluate)(self.canvas)
-        gradient = self._view.filtered(in_pixels).contiguous()
+        loss, gradient = self._view.pulled_back(evaluate)(self.canvas)
+        gradient = gradient.contiguous()
         if self._gradient is not None and self._moved is not None:
             self._remember(self._moved, gradient - self._gradient)
-        direction = self._direction(gradient)
-        in_pixels = self._view.filtered(direction)
-        first = self._method.first_step / in_pixels.abs().mean().clamp_min(1e-20)
+        free = self._view.free(self.canvas, gradient)
+        direction = self._direction(gradient * free) * free
+        first = self._method.first_step / direction.abs().mean().clamp_min(1e-20)
         scale = torch.where(self._scale > 0, 1, first)
-        furthest = (in_pixels.abs().amax() * scale).clamp_min(1e-20)
+        furthest = (direction.abs().amax() * scale).clamp_min(1e-20)
         scale = scale * (self._method.largest_step / furthest).clamp_max(1)
-        self._gradient, self._moved = gradient, direction * scale
-        self.canvas = self.canvas + in_pixels * scale
+        canvas = self._view.bounded(self.canvas + direction * scale)
+        # As far as it really went: a pair is to tell of the objective where pictures are.
+        self._gradient, self._moved = gradient, canvas - self.canvas
+        self.canvas = canvas
         return loss
 
     def _remember(self, moved: Tensor, change: Tensor) -> None:
+        """Keep a pair, and learn from it what the first guess is."""
+        self._keep(moved, change)
+        pair = self._pairs[-1]
+        counts = pair.inverse > 0
+        self._metric.observe(moved, change, counts)
+        change = pair.change
+        scale = 1 / (pair.inverse * _dot(change, self._metric(change)))
+        self._scale = torch.where(counts, scale, self._scale)
+
+    def _keep(self, moved: Tensor, change: Tensor) -> None:
         """Keep a pair, to count if its curvature is positive: else the direction would climb."""
         # Of the rounded values: so the Hessian's guess is exact for a pair, if not quite for ours.
         kept = moved.to(self._kept), change.to(self._kept)
@@ -121,7 +135,6 @@ class LBFGSDescent:
         # The bound has no unit: an objective means the same whatever its weights are multiplied by.
         counts = curvature > 1e-8 * change.norm() * moved.norm()
         self._pairs.append(_Pair(kept, torch.where(counts, 1 / curvature, 0)))
-        self._scale = torch.where(counts, curvature / _dot(change, change), self._scale)
         del self._pairs[: -self._method.history]
 
     def _direction(self, gradient: Tensor) -> Tensor:
@@ -131,7 +144,7 @@ class LBFGSDescent:
         for pair in reversed(self._pairs):
             factors.append(pair.inverse * _dot(pair.moved, direction))
             direction.addcmul_(pair.change, factors[-1], value=-1)
-        direction *= torch.where(self._scale > 0, self._scale, 1)
+        direction = self._metric(direction) * torch.where(self._scale > 0, self._scale, 1)
         for pair, factor in zip(self._pairs, reversed(factors), strict=True):
             rest = factor - pair.inverse * _dot(pair.change, direction)
             direction.addcmul_(pair.moved, rest)
@@ -139,7 +152,7 @@ class LBFGSDescent:
 
     def state(self) -> dict[str, Tensor]:
         """Return canvas, last gradient and move, and the history."""
-        state = {"canvas": self.canvas}
+        state = {"canvas": self.canvas} | self._metric.state()
         if self._gradient is not None and self._moved is not None:
             state |= {"gradient": self._gradient, "moved": self._moved, "scale": self._scale}
         # One by one: a stack would double the largest thing there is in memory.
@@ -156,19 +169,21 @@ class LBFGSDescent:
         count = sum(name.startswith("change") for name in state)
         self._pairs = []
         for index in range(max(0, count - self._method.history), count):
-            self._remember(_aligned(state[f"step{index}"]), _aligned(state[f"change{index}"]))
+            self._keep(_aligned(state[f"step{index}"]), _aligned(state[f"change{index}"]))
+        self._metric.restore(state)
         self._scale = state.get("scale", self._scale)
 
     def warm(self, before: Self) -> None:
-        """Start afresh: curvature at one size says little about another.
+        """Start with the metric; single pairs at one size say little about another.
 
         What the coarser octave kept is let go of, half of what this one will keep.
         """
         before._pairs = []
+        self._metric.warm(before._metric)
 
 
 def _dot(one: Tensor, other: Tensor) -> Tensor:
-    return torch.dot(one.view(-1), other.view(-1))
+    return torch.dot(one.reshape(-1), other.reshape(-1))
 
 
 def _aligned(values: Tensor) -> Tensor:

@@ -20,24 +20,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LBFGS:
-    """Limited-memory BFGS, one evaluation per step and no line search.
+    """Limited-memory BFGS on pixels kept in gamut, one evaluation per step and no line search.
 
     Two bounds in pixels take the line search's place: the very first step moves the canvas by
-    ``first_step`` on average, and no step moves any pixel by more than ``largest_step``.
+    ``first_step`` on average, and no step moves any pixel by more than ``largest_step``. Where a
+    step would leave the gamut it ends at its border, and a pair holds the move that was made.
 
     Args:
         history: Pairs of vectors kept; each pair costs 24 bytes per pixel, or 12 where memory is
             short.
         first_step: Mean absolute change of the canvas in the first step, in units of [0, 1].
         largest_step: Largest change of any pixel in a step, in units of [0, 1].
+        scaling: What the first guess of the inverse Hessian is a multiple of: ``measured`` learns
+            from the moves how curved the objective is along each frequency, colour and place;
+            ``uniform`` is the identity, or the canvas's spectral filter.
 
-    Source: Nocedal & Wright 2006, algorithm 7.4.
+    Source: Nocedal & Wright 2006, algorithm 7.4; for ``measured`` see
+    :class:`nst_core.metrics.MeasuredMetric`.
     """
 
     kind: Literal["lbfgs"] = "lbfgs"
     history: int = 50
     first_step: float = 0.01
     largest_step: float = 0.5
+    scaling: Literal["measured", "uniform"] = "measured"
 
     def start(
         self, picture: Tensor, canvas: Canvas, steps: int = 0, *, rounded: bool = False
@@ -47,10 +53,14 @@ class LBFGS:
         ``rounded`` keeps pairs in bfloat16, at 12 bytes per pixel.
         """
         from nst_core.descent import LBFGSDescent
+        from nst_core.metrics import MeasuredMetric, UniformMetric
 
         del steps
-        view = canvas.view(size_of(picture), picture)
-        return LBFGSDescent(self, picture, view, rounded=rounded)
+        size = size_of(picture)
+        view = canvas.view(size, picture)
+        measured = self.scaling == "measured"
+        metric = MeasuredMetric(size, picture, canvas.spectral) if measured else UniformMetric(view)
+        return LBFGSDescent(self, picture, view, metric, rounded=rounded)
 
 
 @dataclass(frozen=True, kw_only=True)

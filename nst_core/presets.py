@@ -18,7 +18,7 @@ from nst_core.optimizers import LBFGS, Adam
 from nst_core.preset_types import Preset
 from nst_core.recipe import Recipe
 from nst_core.reconstructions import RECONSTRUCTIONS
-from nst_core.terms import Content, Gamut, Gram, Term, TotalVariation, Wasserstein
+from nst_core.terms import Content, Gram, Term, TotalVariation, Wasserstein
 
 # Gatys, Ecker & Bethge 2016, section 2.2.
 _STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -28,10 +28,6 @@ _WASSERSTEIN = tuple(
     Wasserstein(layer=layer, weight=weight / 341)
     for layer, weight in zip(_STYLE_LAYERS, (256, 64, 16, 4, 1), strict=True)
 )
-
-# A penalty of 1000 in squared units of 0..255: inside the gamut it is 0, so that the objective is
-# the source's own; outside it is stiff enough that what is delivered agrees with it to 1 %.
-_STIFF_GAMUT = 1000.0 * 255**2
 
 
 def _grams(weight: float) -> tuple[Term, ...]:
@@ -52,12 +48,11 @@ _JCJOHNSON = Recipe(
         Content(layer="relu4_2", weight=5.0),
         *_grams(100.0),
         TotalVariation(weight=1e-3, stencil="squared"),
-        Gamut(weight=_STIFF_GAMUT),
     ),
     start="noise",
     noise=0.001 / 255,
     octaves=Octaves(size=512, steps=(1000,)),
-    optimizer=LBFGS(history=100),
+    optimizer=LBFGS(history=100, scaling="uniform"),
     style_fit="longest",
     resampling="bilinear",
     precision="fp32",
@@ -70,7 +65,6 @@ _DEEPART = replace(
         Content(layer="relu4_2", weight=5.0),
         *_grams(1000.0),
         TotalVariation(weight=1e-3, stencil="squared"),
-        Gamut(weight=_STIFF_GAMUT),
     ),
     start="content",
     octaves=Octaves(size=500, steps=(1000,)),
@@ -86,12 +80,11 @@ PRESETS: dict[str, Preset] = {
                 Content(layer="relu4_2", weight=0.015),
                 *_WASSERSTEIN,
                 TotalVariation(weight=2.0),
-                Gamut(weight=50.0),
             ),
             canvas=Pixels(spectral=0.5),
             optimizer=LBFGS(history=50, first_step=0.01, largest_step=0.5),
             octaves=Octaves(
-                size=512, smallest=130, steps=(80, 40, 30, 25), carry="change", patience=0.01
+                size=512, smallest=130, steps=(40, 20, 20, 15), carry="change", patience=0.01
             ),
             legibility=0.65,
         ),
@@ -120,7 +113,6 @@ PRESETS: dict[str, Preset] = {
             terms=(
                 Content(layer="relu4_2", weight=0.01),
                 *_grams_by_channels(10.0),
-                Gamut(weight=_STIFF_GAMUT),
             ),
             canvas=Pixels(spectral=0.5),
             optimizer=LBFGS(history=50, first_step=0.01, largest_step=0.5),
@@ -135,9 +127,8 @@ PRESETS: dict[str, Preset] = {
             terms=(
                 Content(layer="relu4_2", weight=1.0),
                 *_grams_by_channels(1e3),
-                Gamut(weight=_STIFF_GAMUT),
             ),
-            optimizer=LBFGS(history=100),
+            optimizer=LBFGS(history=100, scaling="uniform"),
             octaves=Octaves(size=1024, measure="area", smallest=512, ratio=2.0, steps=(500, 200)),
             precision="fp32",
         ),
@@ -160,10 +151,9 @@ PRESETS: dict[str, Preset] = {
             terms=(
                 Content(layer="relu5_1", weight=1.0),
                 *_grams(100.0),
-                Gamut(weight=_STIFF_GAMUT),
             ),
             octaves=Octaves(size=512, steps=(500,)),
-            optimizer=LBFGS(history=100),
+            optimizer=LBFGS(history=100, scaling="uniform"),
             precision="fp32",
         ),
         summary="VGG-16, content conv5_1, style conv1_1 to conv5_1, as lectures teach it",

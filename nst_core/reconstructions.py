@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 
 from nst_core.canvases import Pixels
 from nst_core.networks import network
@@ -10,7 +10,7 @@ from nst_core.octaves import Octaves
 from nst_core.optimizers import LBFGS
 from nst_core.preset_types import Member, Preset
 from nst_core.recipe import Recipe
-from nst_core.terms import Content, Gamut, Gram, TotalVariation, Wasserstein
+from nst_core.terms import Content, Gram, TotalVariation, Wasserstein
 
 # Gatys, Ecker & Bethge 2016, figure 1: a content layer of each block; style layers up to it.
 _CONTENT_LAYERS = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2")
@@ -21,8 +21,8 @@ _EMERGING = (0, 25, 70, 150, 350)
 # noise the canvas starts with is there at the end.
 _NOISE = 0.1
 
-_FROM_NOISE = Recipe(
-    terms=(Gamut(),),
+_from_noise = partial(
+    Recipe,
     start="noise",
     noise=_NOISE,
     canvas=Pixels(spectral=0.5),
@@ -33,18 +33,17 @@ _FROM_NOISE = Recipe(
 
 
 def _of_content(layer: str) -> Recipe:
-    # The activations of 0..255 pixels are as large as thousands, and so must be what holds the
-    # canvas in gamut.
-    return replace(_FROM_NOISE, terms=(Content(layer=layer), Gamut(weight=1e5)))
+    return _from_noise(terms=(Content(layer=layer),))
 
 
 def _of_style(layers: int) -> Recipe:
     """Return the reconstruction from so many of the style layers, weighted as Gatys' code does."""
     channels = network("vgg19").channels
-    grams = (
-        Gram(layer=layer, weight=1e3 / channels(layer) ** 2) for layer in _STYLE_LAYERS[:layers]
+    return _from_noise(
+        terms=tuple(
+            Gram(layer=layer, weight=1e3 / channels(layer) ** 2) for layer in _STYLE_LAYERS[:layers]
+        )
     )
-    return replace(_FROM_NOISE, terms=(*grams, Gamut(weight=1e6)))
 
 
 def _member(row: str, block: int, recipe: Recipe) -> Member:
@@ -91,7 +90,6 @@ RECONSTRUCTIONS: dict[str, Preset] = {
                 # would have it repeated instead of its texture.
                 *(Wasserstein(layer=layer, weight=0.25) for layer in _STYLE_LAYERS[:4]),
                 TotalVariation(weight=0.5),
-                Gamut(weight=50.0),
             ),
             start="noise",
             noise=_NOISE,

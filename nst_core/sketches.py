@@ -25,7 +25,7 @@ SKETCHES = 5
 """At most; most pairs are found with three."""
 
 # Coarse to fine like a painting: at one size alone, steps that swallow the subject come late.
-_STEPS = (30, 20)
+_STEPS = (15, 10)
 _RATIO = math.sqrt(2)
 
 # Beyond, what shows nothing in particular would be left unpainted for its sake.

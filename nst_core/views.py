@@ -29,6 +29,9 @@ class View(Protocol):
     def bounded(self, variables: Tensor) -> Tensor:
         """Return the nearest variables whose picture is in gamut."""
 
+    def free(self, variables: Tensor, gradient: Tensor) -> Tensor:
+        """Return 1 for the variables that may go where descent leads, 0 for those at a border."""
+
     def filtered(self, values: Tensor) -> Tensor:
         """Precondition a gradient, or a direction; its own transpose."""
 
@@ -57,6 +60,11 @@ class PixelView:
     def bounded(self, variables: Tensor) -> Tensor:
         """Return the clipped picture."""
         return variables.clamp(0, 1)
+
+    def free(self, variables: Tensor, gradient: Tensor) -> Tensor:
+        """Return 0 where a pixel is at a border and descent would have it beyond, 1 elsewhere."""
+        out = ((variables <= 0) & (gradient > 0)) | ((variables >= 1) & (gradient < 0))
+        return (~out).to(gradient)
 
     def filtered(self, values: Tensor) -> Tensor:
         """Return the values with high frequencies held back."""
@@ -100,6 +108,11 @@ class FourierView:
     def bounded(self, variables: Tensor) -> Tensor:
         """Return the variables: no picture of theirs leaves the gamut."""
         return variables
+
+    def free(self, variables: Tensor, gradient: Tensor) -> Tensor:
+        """Return 1: there is no border."""
+        del variables
+        return torch.ones_like(gradient)
 
     def filtered(self, values: Tensor) -> Tensor:
         """Return the values: the spectrum is preconditioned by its gain."""

@@ -80,7 +80,8 @@ def test_no_step_moves_a_pixel_further_than_the_largest(canvas: Pixels):
 def test_lbfgs_direction_is_the_textbooks(rounded):
     """The two loops give -H·g for the H that eq. 7.19 builds from the same pairs as a matrix."""
     problem = Quadratic()
-    descent = LBFGS(history=3).start(start(), Pixels(), rounded=rounded)
+    method = LBFGS(history=3, scaling="uniform")
+    descent = method.start(start(), Pixels(), rounded=rounded)
     walk(descent, problem, 6)
     gradient = noise(*SIZE)
     moves = [pair.moved.flatten() for pair in descent._pairs]
@@ -115,7 +116,7 @@ def test_lbfgs_heeds_nothing_that_would_make_it_climb():
     def hill(canvas):
         return -canvas.square().sum(), -2 * canvas
 
-    descent = LBFGS().start(start(), Pixels())
+    descent = LBFGS(scaling="uniform").start(start(), Pixels())
     walk(descent, hill, 4)
     gradient = noise(*SIZE)
 
@@ -159,13 +160,28 @@ def test_lbfgs_restores_into_a_shorter_history():
     assert all(torch.equal(pair.moved, other.moved) for pair, other in kept)
 
 
-def test_lbfgs_starts_each_octave_afresh():
-    """Curvature is not carried to another size."""
+def test_lbfgs_carries_no_pair_to_the_next_octave():
+    """Single moves say little at another size."""
     before = LBFGS().start(picture(0, 2, 3).double(), Pixels())
+    before.step(lambda canvas: (canvas.sum(), canvas))
+    before.step(lambda canvas: (canvas.sum(), canvas))
     after = LBFGS().start(start(), Pixels())
     after.warm(before)
 
-    assert set(after.state()) == {"canvas"}
+    assert not {name for name in after.state() if name.startswith(("moved", "step", "gradient"))}
+
+
+def test_lbfgs_stays_in_gamut():
+    """A step ends at the border, and the pair that it leaves holds the move that was made."""
+    problem = Quadratic()
+    problem.goal = problem.goal * 3 - 1
+    descent = LBFGS().start(start(), Pixels())
+    walk(descent, problem, 9)
+    before = descent.canvas
+    walk(descent, problem, 1)
+
+    assert (descent.picture.min(), descent.picture.max()) == (0, 1)
+    assert torch.equal(descent.state()["moved"], descent.canvas - before)
 
 
 @SEEN

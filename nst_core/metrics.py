@@ -1,0 +1,208 @@
+"""Inverse metrics: the first guess of an inverse Hessian, to which L-BFGS adds what its pairs know.
+
+L-BFGS corrects its guess in as many directions as it keeps pairs, of hundreds of thousands. What
+the guess says of all others decides how fast it is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol, Self
+
+import torch
+from torch.nn import functional
+
+from nst_core.octaves import size_of
+from nst_core.views import frequencies
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from nst_core.octaves import Size
+    from nst_core.views import View
+
+# Light, and two differences of colours; orthonormal rows.
+_COLORS = tuple(
+    tuple(value / math.hypot(*row) for value in row) for row in ((1, 1, 1), (1, 0, -1), (1, -2, 1))
+)
+# Bands per octave of frequency, from the highest that pixels can hold.
+_BANDS = 2
+_HIGHEST = math.sqrt(0.5)
+# Side of the cells in which places are told apart, in pixels.
+_CELL = 16
+# Share of the past that an observation leaves.
+_DECAY = 0.9
+# How far the guess may depart from the prior, either way: frequencies and colours, places.
+_FURTHEST, _FURTHEST_PLACE = math.log(8), math.log(4)
+
+
+class Metric(Protocol):
+    """A symmetric positive map from gradients to directions, up to a factor."""
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the direction of a gradient, both (B, 3, H, W)."""
+
+    def observe(self, moved: Tensor, change: Tensor, counts: Tensor) -> None:
+        """Learn from a move and the change of gradient that it brought, where it counts."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what was learnt."""
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state at the same size."""
+
+    def warm(self, before: Self) -> None:
+        """Begin with what was learnt at another size."""
+
+
+class UniformMetric:
+    """The canvas's own: its filter there and back.
+
+    Args:
+        view: Of the canvas.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the values, seen through the filter twice."""
+        return self._view.filtered(self._view.filtered(values))
+
+    def observe(self, moved: Tensor, change: Tensor, counts: Tensor) -> None:
+        """Learn nothing."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return nothing."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on."""
+
+    def warm(self, before: Self) -> None:
+        """Begin as ever."""
+
+
+class MeasuredMetric:
+    """What the moves so far tell of the curvature of each frequency, colour and place.
+
+    Where moves of some size changed the gradient much, the objective is curved, and the next move
+    there has to be short: with diagonal entries √(Σs² / Σy²) in a basis of frequencies and colours,
+    the guess sends the change of a gradient to a move of the observed spectrum. The sums fade, and
+    run over bands of half an octave; the same quotient over cells of the picture then weighs
+    places, half before and half after, so that the map stays symmetric.
+
+    Args:
+        size: (height, width) of the canvas.
+        like: Sets device and dtype.
+        exponent: α of the prior |f|^-2α, from which the guess begins and hardly departs by more
+            than a factor of 8.
+
+    Source: diagonal scaling of L-BFGS as Gilbert & Lemaréchal 1989 (M1QN3), here in a basis in
+    which the Hessian of a texture's statistics is nearly diagonal: they do not hang on where.
+    """
+
+    def __init__(self, size: Size, like: Tensor, exponent: float) -> None:
+        frequency = frequencies(size, like)
+        self._size = size
+        self._prior = (frequency.min() / frequency) ** (2 * exponent)
+        self._band = (_BANDS * torch.log2(_HIGHEST / frequency)).clamp_min(0)
+        # The lowest frequency is a wave as long as the longer side.
+        bands = math.ceil(_BANDS * math.log2(_HIGHEST * max(size))) + 2
+        self._log_prior = 2 * exponent * math.log(2) / _BANDS * torch.arange(bands).to(like)
+        self._colors = like.new_tensor(_COLORS)
+        cells = [math.ceil(side / _CELL) for side in size]
+        # Of moves and of changes: by colour and band, and by cell.
+        self._spectra = like.new_zeros(2, 3, bands)
+        self._places = like.new_zeros(2, 1, *cells)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the direction of a gradient, both (B, 3, H, W)."""
+        place = self._place()
+        colors = torch.einsum("rc,bchw->brhw", self._colors, values * place)
+        for plane, departure in zip(colors[0], self._departures(), strict=True):
+            gain = self._prior * self._spread(departure).exp()
+            plane.copy_(torch.fft.irfft2(torch.fft.rfft2(plane) * gain, s=self._size))
+        return torch.einsum("rc,brhw->bchw", self._colors, colors) * place
+
+    def observe(self, moved: Tensor, change: Tensor, counts: Tensor) -> None:
+        """Learn from a move and the change of gradient that it brought, (1, 3, H, W) each.
+
+        Args:
+            moved: The move.
+            change: Gradient after it less gradient before it.
+            counts: A boolean scalar: whether there is anything to learn from.
+        """
+        spectra = torch.stack([self._spectrum(moved), self._spectrum(change)])
+        places = torch.stack([self._energy(moved), self._energy(change)])
+        # Moves grow shorter by and by, and an objective has no unit: each is to count alike.
+        spectra = spectra / spectra.sum((1, 2), keepdim=True)
+        places = places / places.sum((2, 3), keepdim=True)
+        self._spectra = torch.where(counts, self._faded(self._spectra, spectra), self._spectra)
+        self._places = torch.where(counts, self._faded(self._places, places), self._places)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the fading sums."""
+        return {"spectra": self._spectra, "places": self._places}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state at the same size."""
+        self._spectra, self._places = state["spectra"], state["places"]
+
+    def warm(self, before: Self) -> None:
+        """Begin with what was learnt at another size, of frequencies in cycles per pixel."""
+        bands = self._spectra.shape[-1]
+        known = before._spectra[..., :bands]
+        self._spectra = functional.pad(known, (0, bands - known.shape[-1]), mode="replicate")
+        self._places = functional.interpolate(
+            before._places, self._places.shape[-2:], mode="bilinear"
+        )
+
+    def _faded(self, before: Tensor, now: Tensor) -> Tensor:
+        return torch.lerp(now, before, _DECAY)
+
+    def _spectrum(self, values: Tensor) -> Tensor:
+        """Return the energy by colour and band, (3, bands)."""
+        found = torch.zeros_like(self._spectra[0])
+        below = self._band.long()
+        above = self._band - below
+        colors = torch.einsum("rc,chw->rhw", self._colors, values[0])
+        for plane, bands in zip(colors, found, strict=True):
+            energy = torch.view_as_real(torch.fft.rfft2(plane)).square().sum(-1)
+            bands.index_add_(0, below.flatten(), (energy * (1 - above)).flatten())
+            bands.index_add_(0, below.flatten() + 1, (energy * above).flatten())
+        return found
+
+    def _energy(self, values: Tensor) -> Tensor:
+        """Return the mean energy by cell, (1, cells down, cells across)."""
+        energy = values[0].square().mean(0, keepdim=True)
+        return functional.adaptive_avg_pool2d(energy, size_of(self._places))
+
+    def _departures(self) -> Tensor:
+        """Return the logarithm of the guess over the prior, by colour and band, (3, bands)."""
+        moved, changed = self._spectra
+        known = (moved > 0) & (changed > 0)
+        departure = torch.where(known, _log_ratio(moved, changed) - self._log_prior, 0)
+        departure = torch.where(known, departure - departure.sum() / known.sum().clamp_min(1), 0)
+        ends = functional.pad(departure, (1, 1), mode="replicate")
+        smooth = (ends[:, :-2] + 2 * ends[:, 1:-1] + ends[:, 2:]) / 4
+        return smooth.clamp(-_FURTHEST, _FURTHEST)
+
+    def _spread(self, bands: Tensor) -> Tensor:
+        """Return values of bands at every frequency, (H, W // 2 + 1), between bands linearly."""
+        below = self._band.long()
+        return torch.lerp(bands[below], bands[below + 1], self._band - below)
+
+    def _place(self) -> Tensor:
+        """Return the root of the guess over its mean, by place, (1, 1, H, W)."""
+        departure = _log_ratio(*self._places)
+        departure = (departure - departure.mean()).clamp(-_FURTHEST_PLACE, _FURTHEST_PLACE)
+        root = (departure / 2).exp()[None]
+        return functional.interpolate(root, self._size, mode="bilinear")
+
+
+def _log_ratio(moved: Tensor, changed: Tensor) -> Tensor:
+    """Return log √(moved / changed), finite for none."""
+    return (moved.clamp_min(1e-30).log() - changed.clamp_min(1e-30).log()) / 2
