@@ -44,10 +44,10 @@ _SLACK = 0.2e9
 _TWO_PASSES = 3 / 2
 # A canvas of three fp32 channels.
 _CANVAS = 12
-# Content, canvas, last gradient, last move and next gradient, or what Adam keeps.
-_STANDING = 5 * _CANVAS
+# Content, canvas, last gradient, last move, next gradient and the metric, or what Adam keeps.
+_STANDING = 6 * _CANVAS
 # What judging or moving the whole canvas takes for a moment.
-_PASSING = 5 * _CANVAS
+_PASSING = 7 * _CANVAS
 # A pair of L-BFGS vectors.
 _PAIR = 2 * _CANVAS
 
