@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # here they are found.
 _RATIO = 2.0
 # At the finished size, where there is nothing to do, and at each octave from there.
-_STEPS = (1, 12, 10)
+_STEPS = (1, 8, 6)
 # How many times a style may be enlarged; see `larger`.
 _STYLE_ENLARGED = 2.0
 # Below, there is no room for another octave.
