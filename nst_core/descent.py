@@ -103,7 +103,9 @@ class LBFGSDescent:
         loss, gradient = self._view.pulled_back(evaluate)(self.canvas)
         gradient = gradient.contiguous()
         if self._gradient is not None and self._moved is not None:
-            self._remember(self._moved, gradient - self._gradient)
+            change = gradient - self._gradient
+            # Of what is held at a border it would have the rest move as if that moved along.
+            self._remember(self._moved, change.mul_(self._moved != 0))
         free = self._view.free(self.canvas, gradient)
         direction = self._direction(gradient * free) * free
         first = self._method.first_step / direction.abs().mean().clamp_min(1e-20)

@@ -24,7 +24,8 @@ class LBFGS:
 
     Two bounds in pixels take the line search's place: the very first step moves the canvas by
     ``first_step`` on average, and no step moves any pixel by more than ``largest_step``. Where a
-    step would leave the gamut it ends at its border, and a pair holds the move that was made.
+    step would leave the gamut it ends at its border, values that descent would have beyond are
+    held there, and a pair holds the move that was made and what it changed where it was made.
 
     Args:
         history: Pairs of vectors kept; each pair costs 24 bytes per pixel, or 12 where memory is
@@ -35,8 +36,8 @@ class LBFGS:
             from the moves how curved the objective is along each frequency, colour and place;
             ``uniform`` is the identity, or the canvas's spectral filter.
 
-    Source: Nocedal & Wright 2006, algorithm 7.4; for ``measured`` see
-    :class:`nst_core.metrics.MeasuredMetric`.
+    Source: Nocedal & Wright 2006, algorithm 7.4; which values are held as Bertsekas 1982
+    ("Projected Newton methods"); for ``measured`` see :class:`nst_core.metrics.MeasuredMetric`.
     """
 
     kind: Literal["lbfgs"] = "lbfgs"
