@@ -36,6 +36,8 @@ _CELL = 16
 _DECAY = 0.9
 # How far the guess may depart from the prior, either way: frequencies and colours, places.
 _FURTHEST, _FURTHEST_PLACE = math.log(8), math.log(4)
+# Share of all energy below which a band or a cell holds nothing else, in fp32.
+_ROUNDING = 1e-12
 
 
 class Metric(Protocol):
@@ -88,20 +90,22 @@ class UniformMetric:
 class MeasuredMetric:
     """What the moves so far tell of the curvature of each frequency, colour and place.
 
-    Where moves of some size changed the gradient much, the objective is curved, and the next move
-    there has to be short: with diagonal entries √(Σs² / Σy²) in a basis of frequencies and colours,
-    the guess sends the change of a gradient to a move of the observed spectrum. The sums fade, and
-    run over bands of half an octave; the same quotient over cells of the picture then weighs
-    places, half before and half after, so that the map stays symmetric.
+    Where small moves changed the gradient much, the objective is curved, and the next move there
+    has to be short. In a basis of frequencies and colours the guess is diagonal, with entries
+    √(Σs² / Σy²) of moves s and changes y: it sends the changes to moves of the observed spectrum.
+    The sums fade, and run over bands of half an octave; the same quotient over cells of the
+    picture then weighs places, half before and half after, so that the map stays symmetric.
 
     Args:
         size: (height, width) of the canvas.
         like: Sets device and dtype.
-        exponent: α of the prior |f|^-2α, from which the guess begins and hardly departs by more
-            than a factor of 8.
+        exponent: α of the prior |f|^-2α, from which the guess begins and departs by no more than
+            a factor of 8 either way.
 
-    Source: diagonal scaling of L-BFGS as Gilbert & Lemaréchal 1989 (M1QN3), here in a basis in
-    which the Hessian of a texture's statistics is nearly diagonal: they do not hang on where.
+    Source: √(Σs² / Σy²) is the diagonal preconditioner of Li 2018 ("Preconditioned Stochastic
+    Gradient Descent"). A diagonal as the first guess of L-BFGS: Gilbert & Lemaréchal 1989 (M1QN3),
+    whose is updated by BFGS. The basis is ours: a texture's statistics do not depend on place, so
+    that their Hessian is nearly diagonal in it.
     """
 
     def __init__(self, size: Size, like: Tensor, exponent: float) -> None:
@@ -109,8 +113,8 @@ class MeasuredMetric:
         self._size = size
         self._prior = (frequency.min() / frequency) ** (2 * exponent)
         self._band = (_BANDS * torch.log2(_HIGHEST / frequency)).clamp_min(0)
-        # The lowest frequency is a wave as long as the longer side.
-        bands = math.ceil(_BANDS * math.log2(_HIGHEST * max(size))) + 2
+        # The lowest frequency is a wave as long as the longer side; a single pixel has none.
+        bands = math.ceil(_BANDS * math.log2(_HIGHEST * max(*size, 2))) + 2
         self._log_prior = 2 * exponent * math.log(2) / _BANDS * torch.arange(bands).to(like)
         self._colors = like.new_tensor(_COLORS)
         cells = [math.ceil(side / _CELL) for side in size]
@@ -121,14 +125,17 @@ class MeasuredMetric:
     def __call__(self, values: Tensor) -> Tensor:
         """Return the direction of a gradient, both (B, 3, H, W)."""
         place = self._place()
-        colors = torch.einsum("rc,bchw->brhw", self._colors, values * place)
-        for plane, departure in zip(colors[0], self._departures(), strict=True):
-            gain = self._prior * self._spread(departure).exp()
-            plane.copy_(torch.fft.irfft2(torch.fft.rfft2(plane) * gain, s=self._size))
-        return torch.einsum("rc,brhw->bchw", self._colors, colors) * place
+        found = torch.zeros_like(values)
+        # Plane by plane: faster than all at once, with no more memory.
+        for color, departure in zip(self._colors, self._departures(), strict=True):
+            gain = self._spread(departure).exp_().mul_(self._prior)
+            spectrum = torch.fft.rfft2(_seen_as(color, values).mul_(place)).mul_(gain)
+            plane = torch.fft.irfft2(spectrum, s=self._size)
+            found.addcmul_(color[:, None, None], plane[:, None])
+        return found.mul_(place)
 
     def observe(self, moved: Tensor, change: Tensor, counts: Tensor) -> None:
-        """Learn from a move and the change of gradient that it brought, (1, 3, H, W) each.
+        """Learn from a move and the change of gradient that it brought, (B, 3, H, W) each.
 
         Args:
             moved: The move.
@@ -155,7 +162,8 @@ class MeasuredMetric:
         """Begin with what was learnt at another size, of frequencies in cycles per pixel."""
         bands = self._spectra.shape[-1]
         known = before._spectra[..., :bands]
-        self._spectra = functional.pad(known, (0, bands - known.shape[-1]), mode="replicate")
+        # Of waves that the other size could not hold nothing is known.
+        self._spectra = functional.pad(known, (0, bands - known.shape[-1]))
         self._places = functional.interpolate(
             before._places, self._places.shape[-2:], mode="bilinear"
         )
@@ -166,27 +174,24 @@ class MeasuredMetric:
     def _spectrum(self, values: Tensor) -> Tensor:
         """Return the energy by colour and band, (3, bands)."""
         found = torch.zeros_like(self._spectra[0])
-        below = self._band.long()
-        above = self._band - below
-        colors = torch.einsum("rc,chw->rhw", self._colors, values[0])
-        for plane, bands in zip(colors, found, strict=True):
-            energy = torch.view_as_real(torch.fft.rfft2(plane)).square().sum(-1)
-            bands.index_add_(0, below.flatten(), (energy * (1 - above)).flatten())
-            bands.index_add_(0, below.flatten() + 1, (energy * above).flatten())
+        band = self._band.flatten()
+        below = band.long()
+        above = band - below
+        for color, bands in zip(self._colors, found, strict=True):
+            spectrum = torch.view_as_real(torch.fft.rfft2(_seen_as(color, values)))
+            energy = spectrum.square().sum((0, -1)).flatten()
+            bands.index_add_(0, below, energy * (1 - above))
+            bands.index_add_(0, below + 1, energy * above)
         return found
 
     def _energy(self, values: Tensor) -> Tensor:
         """Return the mean energy by cell, (1, cells down, cells across)."""
-        energy = values[0].square().mean(0, keepdim=True)
+        energy = values.square().mean((0, 1))[None]
         return functional.adaptive_avg_pool2d(energy, size_of(self._places))
 
     def _departures(self) -> Tensor:
         """Return the logarithm of the guess over the prior, by colour and band, (3, bands)."""
-        moved, changed = self._spectra
-        known = (moved > 0) & (changed > 0)
-        departure = torch.where(known, _log_ratio(moved, changed) - self._log_prior, 0)
-        departure = torch.where(known, departure - departure.sum() / known.sum().clamp_min(1), 0)
-        ends = functional.pad(departure, (1, 1), mode="replicate")
+        ends = functional.pad(_departure(self._spectra, self._log_prior), (1, 1), mode="replicate")
         smooth = (ends[:, :-2] + 2 * ends[:, 1:-1] + ends[:, 2:]) / 4
         return smooth.clamp(-_FURTHEST, _FURTHEST)
 
@@ -196,13 +201,25 @@ class MeasuredMetric:
         return torch.lerp(bands[below], bands[below + 1], self._band - below)
 
     def _place(self) -> Tensor:
-        """Return the root of the guess over its mean, by place, (1, 1, H, W)."""
-        departure = _log_ratio(*self._places)
-        departure = (departure - departure.mean()).clamp(-_FURTHEST_PLACE, _FURTHEST_PLACE)
+        """Return the root of the guess over its mean, by place, (H, W)."""
+        departure = _departure(self._places).clamp(-_FURTHEST_PLACE, _FURTHEST_PLACE)
         root = (departure / 2).exp()[None]
-        return functional.interpolate(root, self._size, mode="bilinear")
+        return functional.interpolate(root, self._size, mode="bilinear")[0, 0]
 
 
-def _log_ratio(moved: Tensor, changed: Tensor) -> Tensor:
-    """Return log √(moved / changed), finite for none."""
-    return (moved.clamp_min(1e-30).log() - changed.clamp_min(1e-30).log()) / 2
+def _seen_as(color: Tensor, values: Tensor) -> Tensor:
+    """Return the plane of one colour, (B, H, W)."""
+    plane = color[0] * values[:, 0]
+    # As a product of matrices it would copy the canvas.
+    for share, channel in zip(color[1:], values.unbind(1)[1:], strict=True):
+        plane.addcmul_(channel, share)
+    return plane
+
+
+def _departure(energies: Tensor, prior: Tensor | float = 0.0) -> Tensor:
+    """Return log √(moved / changed) less the prior and less the mean; 0 where nothing is known."""
+    moved, changed = energies
+    # Held pixels do not move, beyond a painted region no gradient changes, and grey has no colour.
+    known = (moved > _ROUNDING) & (changed > _ROUNDING)
+    departure = torch.where(known, (moved / changed).log() / 2 - prior, 0)
+    return torch.where(known, departure - departure.sum() / known.sum().clamp_min(1), 0)

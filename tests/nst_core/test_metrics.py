@@ -81,6 +81,51 @@ def test_learns_the_curvature_of_places():
     assert found[:16].mean() > 2.5 * found[40:].mean()
 
 
+def test_places_where_nothing_is_known_leave_the_others_alone():
+    """Beyond a painted region no gradient changes, and nothing moves where all is held."""
+    learnt = metric(exponent=0)
+    steep = torch.ones(SIZE).double()
+    steep[:16] = 4
+    steep[:, 28:] = 0
+    move = canvas(1)
+    move[..., 44:] = 0
+    learnt.observe(move, steep * canvas(1), YES)
+    found = learnt(canvas(9)).square().mean((0, 1)).sqrt()
+
+    assert found[32:, :14].mean() > 2.5 * found[:8, :14].mean()
+    assert found[:8, :14].mean() < found[:, 48:].mean() < found[32:, :14].mean()
+
+
+def test_colors_that_are_mere_rounding_leave_the_others_alone():
+    """What a grey picture's moves tell of frequencies counts in full."""
+    learnt, exact = metric(), metric()
+    light, change = (each.mean(1, keepdim=True) for each in (canvas(1), curved(canvas(1))))
+    rounding = 1e-8 * (canvas(2) - canvas(2).mean(1, keepdim=True))
+    exact.observe(light.expand(1, 3, *SIZE), change.expand(1, 3, *SIZE), YES)
+    learnt.observe(light + rounding, change + rounding / 1000, YES)
+    light = canvas(9).mean(1, keepdim=True).expand(1, 3, *SIZE)
+
+    torch.testing.assert_close(learnt(light), exact(light), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (3, 2)])
+def test_knows_the_smallest_pictures(size: tuple[int, int]):
+    """A row has waves along it, and a single pixel none at all."""
+    learnt = metric(size)
+    learnt.observe(canvas(1, size), canvas(2, size), YES)
+    move = canvas(3, size)
+
+    assert (move * learnt(move)).sum() > 0
+
+
+def test_sees_pictures_of_a_batch_alike():
+    """Each is directed as it would be alone."""
+    learnt, both = metric(), torch.cat([canvas(1), canvas(2)])
+    learnt.observe(both, curved(both), YES)
+
+    torch.testing.assert_close(learnt(both)[1:], learnt(canvas(2)))
+
+
 def test_stays_near_its_prior():
     """Whatever moves tell, no frequency's gain departs from another's by more than 8 times 8."""
     learnt = metric(exponent=0)
