@@ -202,6 +202,7 @@ class Gamut(Untargeted):
 
     The picture that people receive is clipped. An optimum found without regard to that loses most
     of what it gained when it is saved; a canvas that stays inside loses nothing.
+    Every optimiser here stays inside by itself, so that this is 0; older records have it.
 
     Args:
         weight: Factor in the objective, >= 0.
