@@ -190,7 +190,11 @@ def _measured(pool: SlotPool, recipe: Recipe, sizes: tuple[Size, Size]) -> Speed
     with ThreadPoolExecutor(len(pool.specs)) as threads:
         job = {"recipe": recipe, "sizes": sizes}
         runs = [threads.submit(pool.run, job) for _ in pool.specs]
-        results = [run.result() for run in runs]
+        try:
+            results = [run.result() for run in runs]
+        except BaseException:
+            pool.stop(grace=0)  # nobody waits for them any more: one failed, or Ctrl-C was pressed
+            raise
     pixels = [height * width for height, width in sizes]
 
     def cost(part: str) -> Cost:

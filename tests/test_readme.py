@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from flows.cli import app
+from flows.cli_app import app
 from flows.exit_codes import ExitCode
 from manifests.reader import parse
 from manifests.sweep_entry import RecipeFamily

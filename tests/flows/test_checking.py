@@ -7,7 +7,7 @@ import yaml
 from typer.testing import CliRunner
 
 from flows.checking import check
-from flows.cli import app
+from flows.cli_app import app
 from flows.sources import read_manifest
 from manifests.planning import expand
 from tasks.storage import find, store_for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 
 import pytest
@@ -13,6 +14,31 @@ from flows.exit_codes import ExitCode
 from flows.reporting import say_goodbye
 from tests.flows.toy_collection import draw
 from tests.tasks.toy_gallery import hang
+
+INTERRUPTED_WHILE_IT_LOADS = """
+import signal, sys
+
+class Finder:
+    def find_spec(name, *_):
+        if name == "{module}":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Finder)
+sys.argv = ["nst", "plan", "show.yaml"]
+from flows.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["flows.cli_app", "typer", "flows.forecast"])
+def test_ctrl_c_while_a_command_still_loads_is_one_quiet_line(tmp_path, module):
+    """From its first moment on."""
+    script = INTERRUPTED_WHILE_IT_LOADS.format(module=module)
+
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+
+    assert ended.stderr == b"interrupted\n"
+    assert ended.returncode == ExitCode.INTERRUPTED
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +10,10 @@ import pytest
 from nst_core.dials import Dials, turn
 from nst_core.octaves import Octaves
 from nst_core.presets import preset
-from tasks.calibration import Cost, Speed, remembered_at
+from tasks.calibration import Cost, Speed, _measured, remembered_at
 from tasks.devices import arrange
+from tasks.slots import SlotPool
+from tests.waiting import until
 
 GALLERY = preset("gallery").recipe
 SPEED = Speed(step=Cost(1, 0.01), setup=Cost(100, 0), row=Cost(1000, 0), ceiling=1e9, bf16=False)
@@ -43,3 +47,20 @@ def test_share_of_the_ceiling_counts_both_ways():
     speed = replace(SPEED, step=Cost(0, 2 * flops / 1e9))
 
     assert speed.share(GALLERY, 1000) == pytest.approx(1)
+
+
+def test_ctrl_c_waits_for_no_measurement(tmp_path):
+    """A command that was told to end measures nothing to its end."""
+    specs, paths = arrange(["cpu"], slots=2, threads=1), [Path(__file__).parent]
+    with SlotPool(specs, "toy_jobs:sleep_for_ever", logs=tmp_path, paths=paths) as pool:
+
+        def interrupt():
+            until(lambda: not pool._idle)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+        pool.warm()
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            _measured(pool, GALLERY, ((8, 8), (16, 16)))
+
+        assert pool.pids == []
