@@ -21,6 +21,7 @@ from tasks.engines import require_slots
 from tasks.output import Output
 from tasks.probe import probe
 from tasks.redaction import redact
+from tasks.scratch import require_scratch
 from tasks.settings import Settings
 from tasks.staging import local_folder
 from tasks.storage import find, store_for
@@ -81,6 +82,7 @@ def _steps(
     if is_remote(target):
         yield lambda: probe(store_for(target, settings), target)
     yield partial(_probe_folder, target, settings, needed)
+    yield partial(require_scratch, settings.scratch)
     yield partial(require_slots, settings)
 
 

@@ -19,8 +19,8 @@ from nst_core.networks import NETWORKS
 from nst_core.presets import preset
 from tasks.calibration import memory, speeds
 from tasks.devices import count_cards, count_cores
-from tasks.durable import make_folder
 from tasks.redaction import redact
+from tasks.scratch import require_scratch
 from tasks.tuning import slots_of, tune
 from tasks.weights import weights_state
 
@@ -44,10 +44,10 @@ def examine(settings: Settings, *, measure: bool = True, tuned: bool = False) ->
         tuned: Whether to find out how many slots pay, too, and remember it for every later run.
 
     Raises:
-        OutputError: The scratch folder cannot be made.
+        SettingsError: The scratch folder cannot be written.
     """
     scratch = settings.scratch
-    make_folder(scratch)
+    require_scratch(scratch)
     report: dict[str, Any] = {
         "versions": {
             name: version(name)

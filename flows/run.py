@@ -16,6 +16,7 @@ from flows.console import at_work
 from flows.deadlines import deadline
 from flows.display import display
 from flows.exit_codes import ExitCode, gravest
+from flows.inputs import locations
 from flows.keeping import Keeping, keep_of
 from flows.last_run import LastRun
 from flows.notifying import notified
@@ -25,6 +26,7 @@ from flows.reporting import reported, say_goodbye
 from flows.signals import Signals, leave_on_sigterm
 from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
+from manifests.locations import is_remote
 from manifests.planning import expand, only
 from manifests.wording import printable
 from tasks.background import in_background
@@ -34,6 +36,7 @@ from tasks.lock import OutputLockedError
 from tasks.metrics import write_metrics
 from tasks.recalling import remembering
 from tasks.report import write_report
+from tasks.scratch import require_scratch
 from tasks.settings import Settings
 from tasks.sheets import write_contact_sheets
 from tasks.staging import local_folder
@@ -148,6 +151,8 @@ def paint_pairs(
     settings = options.settings()
     require_weights({pair.recipe.network for pair in pairs})
     target = resolve_output(manifest, options.output)
+    if any(map(is_remote, [target, *locations(pairs)])):
+        require_scratch(settings.scratch)
     ends = deadline([options.stop_at, manifest.finish_by], options.max_hours, since=options.since)
     name = printable(source)
     keep = keep_of(target, settings)

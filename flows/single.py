@@ -20,6 +20,7 @@ from manifests.reader import parse
 from nst_core.errors import RecipeError, did_you_mean
 from nst_core.presets import PRESETS
 from tasks.durable import write_atomic
+from tasks.scratch import require_scratch
 from tasks.settings import Settings
 from tasks.storage import find
 
@@ -69,6 +70,7 @@ def paint_one(
         ManifestError: A dial is wrong, or a picture does not exist.
         RecipeError: The ending is of no format that can be written; there are several pairs; or
             the result would take the place of one of its originals.
+        SettingsError: The scratch folder cannot be written.
     """
     suffix = picture.suffix.lower()
     if suffix not in _FORMATS:
@@ -91,7 +93,9 @@ def paint_one(
         "overrides": list(overrides),
     }
     digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
-    folder = Settings.from_environment().scratch / "paint" / digest
+    scratch = Settings.from_environment().scratch
+    require_scratch(scratch)
+    folder = scratch / "paint" / digest
     # Named as messages should call it.
     name = dials["preset"] if dials["preset"] in PRESETS else "recipe"
     pairing = {"recipe": name} | ({"content": "photo"} if content else {})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nst_core.footprint import UNLIMITED, Memory, operations, working
 from nst_core.sketches import expected
 from tasks.durable import OutputError, write_atomic
+from tasks.scratch import require_scratch
 from tasks.slots import SlotPool
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ def speeds(
 
     Raises:
         SlotError: No slot could measure.
+        SettingsError: The scratch folder cannot be written.
     """
     kinds = {_kind(recipe): recipe for recipe in recipes}
     files = {kind: remembered_at(scratch, specs, recipe) for kind, recipe in kinds.items()}
@@ -157,6 +159,7 @@ def speeds(
     }
     if kinds.keys() == found.keys():
         return Speeds(found)
+    require_scratch(scratch)
     with SlotPool(specs, "tasks.calibration:main", logs=scratch / "slots") as pool:
         pool.warm()
         for kind in kinds.keys() - found.keys():

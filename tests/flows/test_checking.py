@@ -76,6 +76,17 @@ def test_a_problem_is_told_once(manifest):
     )
 
 
+def test_a_scratch_folder_that_cannot_be_written_is_a_problem(manifest, tmp_path):
+    """Downloads and what waits for a bucket would go there."""
+    (tmp_path / "scratch").touch()
+
+    (problem,) = check(manifest({"preset": "gallery"}))
+
+    assert problem["code"] == "E-SETTINGS"
+    assert problem["kind"] == "environment"
+    assert "let NST_SCRATCH name" in problem["message"]
+
+
 def test_a_mask_of_another_shape_is_a_problem(manifest, tmp_path):
     """Its header tells before the night, at whatever scale it is."""
     path = Path(manifest(recipe("efficientnet-lite0", "block5")))

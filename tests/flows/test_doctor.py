@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from flows.doctor import examine
-from tasks.durable import NotWritableError
-from tasks.settings import Settings
+from tasks.settings import Settings, SettingsError
 
 
 @pytest.fixture
@@ -58,5 +57,5 @@ def test_a_file_in_the_place_of_the_scratch_folder_is_told(examined, tmp_path):
     """Whose NST_SCRATCH is wrong asks the doctor."""
     (tmp_path / "scratch").touch()
 
-    with pytest.raises(NotWritableError, match="scratch"):
+    with pytest.raises(SettingsError, match="scratch"):
         examined()

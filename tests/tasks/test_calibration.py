@@ -10,8 +10,9 @@ import pytest
 from nst_core.dials import Dials, turn
 from nst_core.octaves import Octaves
 from nst_core.presets import preset
-from tasks.calibration import Cost, Speed, _measured, remembered_at
+from tasks.calibration import Cost, Speed, _measured, remembered_at, speeds
 from tasks.devices import arrange
+from tasks.settings import SettingsError
 from tasks.slots import SlotPool
 from tests.waiting import until
 
@@ -64,3 +65,16 @@ def test_ctrl_c_waits_for_no_measurement(tmp_path):
             _measured(pool, GALLERY, ((8, 8), (16, 16)))
 
         assert pool.pids == []
+
+
+def test_nothing_is_measured_where_it_cannot_be_remembered(tmp_path):
+    """The folder, the reason and the remedy are told, before a process is started."""
+    (scratch := tmp_path / "scratch").touch()
+
+    with pytest.raises(SettingsError) as caught:
+        speeds(arrange(["cpu"], slots=1, threads=1), scratch, [GALLERY])
+
+    assert str(caught.value) == (
+        f"the scratch folder {scratch} cannot be written: {scratch} is a file;"
+        " let NST_SCRATCH name a folder on a local disk that you may write to"
+    )
