@@ -13,9 +13,9 @@ from manifests.locations import is_remote
 from manifests.planning import expand
 from manifests.problems import ManifestError
 from nst_core.errors import NSTError
-from nst_core.image_reading import inspect
 from nst_core.masks import require_fit
 from nst_core.networks import NETWORKS
+from nst_core.sketches import require_room
 from tasks.calibration import file_bytes
 from tasks.engines import require_slots
 from tasks.output import Output
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from manifests.pairs import Pair
     from manifests.schema import Manifest
-    from nst_core.image_reading import Header
+    from nst_core.recipe import Recipe
 
 _TYPICAL = (3, 4)
 
@@ -73,10 +73,13 @@ def _steps(
         yield partial(require_weights, [name])
     inputs = Inputs.of(pairs, settings)
     for location in locations(pairs):
-        yield partial(_look, location, inputs, settings)
+        yield partial(inputs.header, location)
+    asked = {(pair.content, pair.recipe_name): pair.recipe for pair in pairs}
+    for (content, _), recipe in asked.items():
+        yield partial(_fit, content, recipe, inputs)
     masked = ((mask.location, picture) for pair in pairs for picture, mask in pair.masked)
     for mask, picture in dict.fromkeys(masked):
-        yield partial(_hold, mask, picture, inputs, settings)
+        yield partial(_hold, mask, picture, inputs)
     target = resolve_output(manifest, output)
     needed = int(sum(file_bytes(pair.recipe, _TYPICAL) for pair in pairs))
     if is_remote(target):
@@ -86,19 +89,22 @@ def _steps(
     yield partial(require_slots, settings)
 
 
-def _look(location: str, inputs: Inputs, settings: Settings) -> Header:
-    """Look at a picture's header."""
-    fetched = inputs.require(location)
+def _fit(content: str | None, recipe: Recipe, inputs: Inputs) -> None:
+    """Hold a photo's shape, or a square without one, against what the network can see."""
     try:
-        return inspect(fetched.read(), max_pixels=settings.max_pixels)
+        header = inputs.header(content) if content else None
+    except NSTError:
+        return  # told already
+    try:
+        require_room(recipe, (header.height, header.width) if header else (1, 1))
     except NSTError as error:
-        raise error.about(location) from error
+        raise error.about(content or "a pair without a photo") from error
 
 
-def _hold(mask: str, picture: str, inputs: Inputs, settings: Settings) -> None:
+def _hold(mask: str, picture: str, inputs: Inputs) -> None:
     """Hold a mask against its picture."""
     try:
-        headers = [_look(location, inputs, settings) for location in (mask, picture)]
+        headers = [inputs.header(location) for location in (mask, picture)]
     except NSTError:
         return  # told already
     try:

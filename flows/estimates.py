@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flows.simulation import Job
 from nst_core.errors import NSTError
 from nst_core.footprint import Memory
-from nst_core.image_reading import inspect
+from nst_core.sketches import require_room
 from tasks.calibration import file_bytes, memory
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from manifests.pairs import Pair
     from nst_core.octaves import Size
     from tasks.calibration import Speeds
-    from tasks.settings import Settings
 
 _UNKNOWN_SIZE: Size = (3, 4)
 
@@ -39,7 +38,6 @@ class Estimates:
 
     Args:
         inputs: What the pairs read, fetched.
-        settings: The machine's facts.
         speeds: Of a slot, for the kind of every pair's recipe.
         limit: Bytes that a slot may take; None for as much as it takes.
     """
@@ -47,13 +45,11 @@ class Estimates:
     def __init__(
         self,
         inputs: Inputs,
-        settings: Settings,
         speeds: Speeds,
         *,
         limit: int | None = None,
     ) -> None:
         self._inputs = inputs
-        self._settings = settings
         self._speeds = speeds
         self._limit = limit
         self._sizes: dict[str | None, Size] = {None: (1, 1)}
@@ -79,12 +75,21 @@ class Estimates:
             )
         return self._known[key]
 
+    def can_be_painted(self, pair: Pair) -> bool:
+        """Tell whether a pair's pictures are here, of a kind and a shape that can be painted."""
+        try:
+            for location in pair.locations:
+                self._inputs.header(location)
+            require_room(pair.recipe, self._size(pair.content))
+        except NSTError:
+            return False
+        return True
+
     def _size(self, location: str | None) -> Size:
         if location not in self._sizes:
             assert location is not None
             try:
-                data = self._inputs.require(location).read()
-                header = inspect(data, max_pixels=self._settings.max_pixels)
+                header = self._inputs.header(location)
                 self._sizes[location] = header.height, header.width
             except NSTError:
                 # The pair will fail; `nst check` tells why.

@@ -106,7 +106,6 @@ def forecast_pairs(
     to_paint = [one.pair for one in plan.to_paint]
     estimates = Estimates(
         inputs,
-        settings,
         speeds(specs, settings.scratch, [pair.recipe for pair in to_paint]),
         limit=memory_of_slot(specs, limit=settings.memory_limit),
     )
@@ -122,6 +121,7 @@ def forecast_pairs(
             "orphaned": len(plan.orphaned),
         },
         "copies": len(pairs) - len(planned),
+        "hopeless": sum(not estimates.can_be_painted(pair) for pair in to_paint),
         "slots": len(specs),
         "seconds": seconds,
         "memory_bytes": max((one.memory for one in each), default=0.0),
@@ -205,6 +205,8 @@ def _text(told: dict[str, Any]) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in told["counts"].items() if count)
     if told["copies"]:  # pictures under several names, which are painted once
         counts += f" ({counted(told['copies'], 'pair')} more of the same bytes)"
+    if told["hopeless"]:
+        counts += f" ({told['hopeless']:,} cannot be painted, 'nst check' tells why)"
     if not told["seconds"]:
         return f"{counts}: nothing to paint"
     here = (

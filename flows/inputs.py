@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from manifests.locations import is_remote, written_out
 from nst_core.errors import NSTError
+from nst_core.image_reading import inspect
 from tasks.fetching import Fetched, fetch, recalled
 from tasks.patience import Patience
 from tasks.recalling import AWAY
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from manifests.pairs import Pair
+    from nst_core.image_reading import Header
     from tasks.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class Inputs:
         self._found: dict[str, Fetched | NSTError] = {}
         self._away: dict[str, NSTError] = {}
         self._gone: dict[str, NSTError] = {}
+        self._headers: dict[str, Header] = {}
 
     @classmethod
     def of(cls, pairs: Iterable[Pair], settings: Settings) -> Self:
@@ -169,6 +172,20 @@ class Inputs:
         if isinstance(found, NSTError):
             raise found
         return found
+
+    def header(self, location: str) -> Header:
+        """Return what a fetched picture says about itself.
+
+        Raises:
+            NSTError: It could not be fetched, or is no picture that is let in.
+        """
+        if location not in self._headers:
+            data = self.require(location).read()
+            try:
+                self._headers[location] = inspect(data, max_pixels=self._settings.max_pixels)
+            except NSTError as error:
+                raise error.about(location) from error
+        return self._headers[location]
 
     def optional(self, location: str | None) -> Fetched | None:
         """Return a fetched picture, or None for none."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from nst_core.architectures import IMAGE, VGG
-from nst_core.errors import RecipeError
+from nst_core.octaves import size_of
 from nst_core.stages import Stages
 from nst_core.vgg import Convolutions
 
@@ -95,21 +95,9 @@ class Features:
         wanted = frozenset(layers)
         maps: dict[str, Tensor] = {IMAGE: image} if IMAGE in wanted else {}
         if below := wanted - {IMAGE}:
-            self._require_size(image, below)
+            self.network.require_size(size_of(image), below)
             maps |= self._body(self._normalised(image), below)
         return maps
-
-    def _require_size(self, image: Tensor, layers: frozenset[str]) -> None:
-        height, width = image.shape[-2:]
-        smallest = self.network.smallest_side(layers)
-        if min(height, width) < smallest:
-            deepest = max(layers, key=self.network.layers.index)
-            raise RecipeError(
-                f"picture is {width}×{height} px at its coarsest octave; {self.network.name} up to"
-                f" {deepest} needs at least {smallest}×{smallest}",
-                code="E-RECIPE-SIZE",
-                remedy="raise the recipe's size or octaves.smallest",
-            )
 
     def _normalised(self, image: Tensor) -> Tensor:
         scaled = image.to(torch.promote_types(self.dtype, torch.float32)) * 255

@@ -195,6 +195,29 @@ class Network:
         known = self.architecture.layers
         return max((known[layer].smallest for layer in layers), default=1)
 
+    def require_size(self, size: tuple[int, int], layers: frozenset[str]) -> None:
+        """Raise unless a canvas reaches the deepest of some layers.
+
+        Args:
+            size: (height, width) in pixels.
+            layers: Of this network.
+
+        Raises:
+            RecipeError: E-RECIPE-SIZE, it is too small.
+        """
+        height, width = size
+        smallest = self.smallest_side(layers)
+        if min(size) >= smallest:
+            return
+        deepest = max(layers, key=self.layers.index)
+        crop = "crop the picture nearer to a square, or " if max(size) >= smallest else ""
+        raise RecipeError(
+            f"picture is {width}×{height} px at its coarsest octave; {self.name} up to {deepest}"
+            f" needs at least {smallest}×{smallest}",
+            code="E-RECIPE-SIZE",
+            remedy=f"{crop}raise the recipe's size or octaves.smallest",
+        )
+
 
 def _classifiers() -> list[str]:
     return [name for name, row in NETWORKS.items() if LOGITS in row.architecture.layers]

@@ -10,6 +10,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nst_core.architectures import IMAGE
+from nst_core.networks import network
 from nst_core.octaves import Octaves
 
 if TYPE_CHECKING:
@@ -89,6 +91,21 @@ def expected(recipe: Recipe, picture: Size) -> tuple[Octave, ...]:
         picture: (height, width) of the content.
     """
     return () if recipe.legibility is None else _octaves(recipe).plan(picture) * 3
+
+
+def require_room(recipe: Recipe, picture: Size) -> None:
+    """Raise unless the network can see a picture at every size at which it is sketched or painted.
+
+    Args:
+        recipe: Of the painting.
+        picture: (height, width) of the content.
+
+    Raises:
+        RecipeError: E-RECIPE-SIZE, an octave is too small.
+    """
+    layers = frozenset(term.layer for term in recipe.terms if term.weight) - {IMAGE}
+    for octave in (*recipe.octaves.plan(picture), *expected(recipe, picture)):
+        network(recipe.network).require_size(octave.size, layers)
 
 
 def _octaves(recipe: Recipe) -> Octaves:

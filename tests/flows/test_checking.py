@@ -87,6 +87,18 @@ def test_a_scratch_folder_that_cannot_be_written_is_a_problem(manifest, tmp_path
     assert "let NST_SCRATCH name" in problem["message"]
 
 
+def test_a_photo_of_a_shape_that_cannot_be_painted_is_a_problem(manifest, tmp_path):
+    """Before the night, at which size and what to do; a style of that shape is taken."""
+    draw(tmp_path / "photo.png", size=(2000, 3))
+    draw(tmp_path / "painting.png", size=(2000, 3))
+
+    (problem,) = check(manifest({"preset": "gallery", "size": 320}))
+
+    assert problem["code"] == "E-RECIPE-SIZE"
+    assert problem["message"].startswith(f"{tmp_path / 'photo.png'}: picture is 160×1 px at")
+    assert "; crop the picture nearer to a square, or raise" in problem["message"]
+
+
 def test_a_mask_of_another_shape_is_a_problem(manifest, tmp_path):
     """Its header tells before the night, at whatever scale it is."""
     path = Path(manifest(recipe("efficientnet-lite0", "block5")))

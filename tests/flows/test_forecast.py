@@ -10,6 +10,7 @@ from flows.sources import read_manifest
 from manifests.planning import expand
 from tasks.durable import OutputError
 from tasks.storage import find
+from tests.flows.toy_collection import draw
 
 
 @pytest.fixture
@@ -46,6 +47,16 @@ def test_copies_of_a_picture_are_told(made):
 
     assert told["copies"] == 1
     assert told["text"].startswith("2 new (1 pair more of the same bytes): about ")
+
+
+def test_pairs_that_cannot_be_painted_are_told(made):
+    """Whoever only plans wants to hear of them too."""
+    draw(made.content("cat"), size=(2000, 3))
+
+    told = forecast(str(made.path), RunOptions())
+
+    assert told["hopeless"] == 1
+    assert told["text"].startswith("2 new (1 cannot be painted, 'nst check' tells why): about ")
 
 
 def test_some_pairs_alone_make_no_orphans(made):

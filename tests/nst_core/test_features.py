@@ -162,13 +162,20 @@ def test_maps_come_in_the_dtype_asked_for():
     torch.testing.assert_close(half.float(), full, rtol=0.05, atol=0.05)
 
 
-def test_picture_too_small_for_the_network_is_refused():
-    """The error tells both sizes and the dial to turn."""
+@pytest.mark.parametrize(
+    ("width", "remedy"),
+    [
+        (3, "raise the recipe's size or octaves.smallest"),
+        (40, "crop the picture nearer to a square, or raise the recipe's size or octaves.smallest"),
+    ],
+)
+def test_picture_too_small_for_the_network_is_refused(width, remedy):
+    """The error tells both sizes, the dial to turn, and where the shape is to blame."""
     with pytest.raises(RecipeError) as refused:
-        Features(TOY, convolutions(TOY))(picture(0, 3, 40), ["relu1_1", "pool2"])
+        Features(TOY, convolutions(TOY))(picture(0, 3, width), ["relu1_1", "pool2"])
 
     assert str(refused.value) == (
-        "picture is 40×3 px at its coarsest octave; toy up to pool2 needs at least 4×4;"
-        " raise the recipe's size or octaves.smallest"
+        f"picture is {width}×3 px at its coarsest octave; toy up to pool2 needs at least 4×4;"
+        f" {remedy}"
     )
     assert refused.value.code == "E-RECIPE-SIZE"
