@@ -124,8 +124,7 @@ class LBFGSDescent:
         pair = self._pairs[-1]
         counts = pair.inverse > 0
         self._metric.observe(moved, change, counts)
-        change = pair.change
-        scale = 1 / (pair.inverse * _dot(change, self._metric(change)))
+        scale = 1 / (pair.inverse * self._metric.squared(pair.change))
         self._scale = torch.where(counts, scale, self._scale)
 
     def _keep(self, moved: Tensor, change: Tensor) -> None:

@@ -19,7 +19,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT_IN_ANY_CASE = 8 << 20
 _LARGEST_INT = 2**31 - 1
 
-# Channels that Winograd needs, in or out; of the others twice as many.
+# Channels that Winograd needs, in and out; in fp32, twice as many of one of them.
 _FEWEST = 128
 
 # Private to torch, but stable since 2.1: its compiler is built on them.
@@ -55,7 +55,8 @@ def winograd_pays(shape: torch.Size, dtype: torch.dtype, device: torch.device) -
         device: Where they are.
     """
     fewer, more = sorted(shape[:2])
-    return has_onednn(dtype, device) and fewer >= _FEWEST and more >= 2 * _FEWEST
+    enough = fewer >= _FEWEST and (dtype == torch.bfloat16 or more >= 2 * _FEWEST)
+    return has_onednn(dtype, device) and enough
 
 
 def keep_freed_memory(*, keep: bool) -> None:

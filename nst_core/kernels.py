@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-_PIECE = 1 << 14
-"""Positions widened to fp32 at a time; all at once would double the memory of the maps."""
+_PIECE = 1 << 12
+"""Positions copied at a time; all at once they would double the memory of the maps."""
 
 
 class Moments(torch.autograd.Function):
@@ -37,8 +37,9 @@ class Moments(torch.autograd.Function):
         vectors = _as_vectors(maps)
         if weights is not None:
             return _weighted_moments(vectors, weights.reshape(1, -1, 1))
-        second = _products(vectors) / vectors.shape[1]
-        return vectors.mean(1, dtype=second.dtype), second
+        count = vectors.shape[1]
+        ones = vectors.new_ones(len(vectors), 1, count)
+        return _summed(ones, vectors)[:, 0] / count, _summed(vectors.mT, vectors) / count
 
     @staticmethod
     def backward(ctx: Any, to_mean: Tensor, to_moment: Tensor) -> tuple[Tensor, None]:
@@ -55,20 +56,22 @@ class Moments(torch.autograd.Function):
         return back.view(batch, height, width, channels).permute(0, 3, 1, 2), None
 
 
-def _products(vectors: Tensor) -> Tensor:
-    """Return Fᵀ F of (B, N, C) vectors, (B, C, C), summed in at least fp32.
+def _summed(one: Tensor, other: Tensor) -> Tensor:
+    """Return the product of (B, L, N) and (B, N, M) matrices, (B, L, M), in at least fp32.
 
     A product of bf16 matrices comes rounded to bf16. The covariance is a small difference of such
-    products: it would be off by 1 % near the optimum, and its gradient by 10 %.
+    products: it would be off by 1 % near the optimum, and its gradient by 10 %. So the product is
+    taken twice: rounded, and what rounding left of it, which is in bf16 to 2⁻¹⁷ of the whole.
     """
-    accumulated = torch.promote_types(vectors.dtype, torch.float32)
-    if vectors.dtype == accumulated:
-        return vectors.mT @ vectors
-    batch, count, channels = vectors.shape
-    total = vectors.new_zeros(batch, channels, channels, dtype=accumulated)
-    for start in range(0, count, _PIECE):
-        wide = vectors[:, start : start + _PIECE].to(accumulated)
-        total.add_(product(wide.mT, wide))
+    if one.dtype == torch.bfloat16:
+        if one.is_cuda:
+            return torch.bmm(one, other, out_dtype=torch.float32)
+        rounded = torch.bmm(one, other)
+        return torch.baddbmm(rounded, one, other, beta=-1).float().add_(rounded)
+    total = one.new_zeros(len(one), one.shape[1], other.shape[2])
+    pieces = zip(torch.split(one, _PIECE, 2), torch.split(other, _PIECE, 1), strict=True)
+    for piece, of_other in pieces:
+        total.add_(product(piece, of_other))
     return total
 
 
@@ -101,7 +104,8 @@ class MeanSquaredDifference(torch.autograd.Function):
     def forward(ctx: Any, one: Tensor, other: Tensor) -> Tensor:
         """Return the mean, of (B, ...) and (B, ...) or (1, ...) values."""
         ctx.save_for_backward(one, other)
-        return _difference(one, other).square_().flatten(1).mean(1).sum()
+        # Not mean by mean: to flatten maps that lie channels-last would copy them.
+        return _difference(one, other).square_().sum() * (len(one) / one.numel())
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:

@@ -46,6 +46,9 @@ class Metric(Protocol):
     def __call__(self, values: Tensor) -> Tensor:
         """Return the direction of a gradient, both (B, 3, H, W)."""
 
+    def squared(self, values: Tensor) -> Tensor:
+        """Return ⟨values, M values⟩, a scalar: cheaper than through their direction M values."""
+
     def observe(self, moved: Tensor, change: Tensor, counts: Tensor) -> None:
         """Learn from a move and the change of gradient that it brought, where it counts."""
 
@@ -72,6 +75,10 @@ class UniformMetric:
     def __call__(self, values: Tensor) -> Tensor:
         """Return the values, seen through the filter twice."""
         return self._view.filtered(self._view.filtered(values))
+
+    def squared(self, values: Tensor) -> Tensor:
+        """Return the square of the values, seen through the filter: it is its own transpose."""
+        return self._view.filtered(values).square().sum()
 
     def observe(self, moved: Tensor, change: Tensor, counts: Tensor) -> None:
         """Learn nothing."""
@@ -121,18 +128,32 @@ class MeasuredMetric:
         # Of moves and of changes: by colour and band, and by cell.
         self._spectra = like.new_zeros(2, 3, bands)
         self._places = like.new_zeros(2, 1, *cells)
+        self._gains: list[Tensor] = []
 
     def __call__(self, values: Tensor) -> Tensor:
         """Return the direction of a gradient, both (B, 3, H, W)."""
         place = self._place()
         found = torch.zeros_like(values)
         # Plane by plane: faster than all at once, with no more memory.
-        for color, departure in zip(self._colors, self._departures(), strict=True):
-            gain = self._spread(departure).exp_().mul_(self._prior)
+        for color, gain in zip(self._colors, self._gained(), strict=True):
             spectrum = torch.fft.rfft2(_seen_as(color, values).mul_(place)).mul_(gain)
             plane = torch.fft.irfft2(spectrum, s=self._size)
             found.addcmul_(color[:, None, None], plane[:, None])
+        # Until the next step the network needs the room.
+        self._gains = []
         return found.mul_(place)
+
+    def squared(self, values: Tensor) -> Tensor:
+        """Return ⟨values, M values⟩, a scalar: by Parseval's theorem, with no transform back."""
+        place = self._place()
+        height, width = self._size
+        total = values.new_zeros(())
+        for color, gain in zip(self._colors, self._gained(), strict=True):
+            power = _power(_seen_as(color, values).mul_(place)).mul_(gain)
+            # Half a spectrum stands for the whole, but for columns that are their own twins.
+            alone = power[:, 0].sum() + (power[:, -1].sum() if width % 2 == 0 else 0)
+            total += 2 * power.sum() - alone
+        return total / (height * width)
 
     def observe(self, moved: Tensor, change: Tensor, counts: Tensor) -> None:
         """Learn from a move and the change of gradient that it brought, (B, 3, H, W) each.
@@ -149,6 +170,7 @@ class MeasuredMetric:
         places = places / places.sum((2, 3), keepdim=True)
         self._spectra = torch.where(counts, self._faded(self._spectra, spectra), self._spectra)
         self._places = torch.where(counts, self._faded(self._places, places), self._places)
+        self._gains = []
 
     def state(self) -> dict[str, Tensor]:
         """Return the fading sums."""
@@ -178,8 +200,7 @@ class MeasuredMetric:
         below = band.long()
         above = band - below
         for color, bands in zip(self._colors, found, strict=True):
-            spectrum = torch.view_as_real(torch.fft.rfft2(_seen_as(color, values)))
-            energy = spectrum.square().sum((0, -1)).flatten()
+            energy = _power(_seen_as(color, values)).flatten()
             bands.index_add_(0, below, energy * (1 - above))
             bands.index_add_(0, below + 1, energy * above)
         return found
@@ -189,6 +210,13 @@ class MeasuredMetric:
         energy = values.square().mean((0, 1))[None]
         return functional.adaptive_avg_pool2d(energy, size_of(self._places))
 
+    def _gained(self) -> list[Tensor]:
+        """Return the guess by colour at every frequency, (H, W // 2 + 1) each."""
+        if not self._gains:
+            every = self._departures()
+            self._gains = [self._spread(bands).exp_().mul_(self._prior) for bands in every]
+        return self._gains
+
     def _departures(self) -> Tensor:
         """Return the logarithm of the guess over the prior, by colour and band, (3, bands)."""
         ends = functional.pad(_departure(self._spectra, self._log_prior), (1, 1), mode="replicate")
@@ -197,8 +225,11 @@ class MeasuredMetric:
 
     def _spread(self, bands: Tensor) -> Tensor:
         """Return values of bands at every frequency, (H, W // 2 + 1), between bands linearly."""
-        below = self._band.long()
-        return torch.lerp(bands[below], bands[below + 1], self._band - below)
+        band = self._band.flatten()
+        below = band.long()
+        # Eight times as fast as by indexing.
+        ends = bands.index_select(0, below), bands.index_select(0, below + 1)
+        return torch.lerp(*ends, band - below).view_as(self._band)
 
     def _place(self) -> Tensor:
         """Return the root of the guess over its mean, by place, (H, W)."""
@@ -214,6 +245,13 @@ def _seen_as(color: Tensor, values: Tensor) -> Tensor:
     for share, channel in zip(color[1:], values.unbind(1)[1:], strict=True):
         plane.addcmul_(channel, share)
     return plane
+
+
+def _power(plane: Tensor) -> Tensor:
+    """Return the squared coefficients of (B, H, W) planes, summed, (H, W // 2 + 1)."""
+    spectrum = torch.fft.rfft2(plane)
+    power: Tensor = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+    return power.sum(0)
 
 
 def _departure(energies: Tensor, prior: Tensor | float = 0.0) -> Tensor:

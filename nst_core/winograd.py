@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 _BLOCK = 4
 _TILE = _BLOCK + 2
 
-# Rows of tiles are worked through in groups whose transformed input is about this large: it has to
-# stay in the cache between the three steps.
-_GROUP_BYTES = 2**22
+# Rows of tiles are worked through in groups whose transformed input is as large as the kernels, in
+# these bounds: with less the kernels would be read too often, and it has to stay in the cache
+# between the three steps.
+_LEAST_GROUP, _LARGEST_GROUP = 2**21, 2**23
 
 # For fewer tiles the kernels, four times as large as before, take longer to read than they save.
 _FEWEST_TILES = 32
@@ -84,8 +85,10 @@ def convolve(maps: Tensor, kernel: Kernel) -> Tensor:
     padded = functional.pad(maps.permute(0, 2, 3, 1), pad)
     out = maps.new_empty(batch, down * _BLOCK, across * _BLOCK, kernel.out_channels)
     into, back = _transforms(maps.dtype, maps.device)
-    widest = max(channels, kernel.out_channels) * maps.element_size()
-    rows = max(1, min(down, _GROUP_BYTES // (_TILE**2 * across * widest)))
+    fewer, more = sorted((channels, kernel.out_channels))
+    row = _TILE**2 * across * more * maps.element_size()
+    kernels = _TILE**2 * fewer * more * maps.element_size()
+    rows = max(1, min(down, max(_LEAST_GROUP, min(kernels, _LARGEST_GROUP)) // row))
     for picture in range(batch):
         for top in range(0, down, rows):
             count = min(rows, down - top)

@@ -148,6 +148,24 @@ def test_is_symmetric_and_positive():
     assert (one * learnt(one)).sum() > 0
 
 
+@pytest.mark.parametrize("size", [(40, 56), (41, 57), (1, 2), (2, 1)])
+def test_squares_are_those_of_directions(size: tuple[int, int]):
+    """Half a spectrum tells the whole product, whether or not its last column has a twin."""
+    learnt = metric(size)
+    learnt.observe(canvas(1, size), curved(canvas(1, size)), YES)
+    values = canvas(2, size)
+
+    torch.testing.assert_close(learnt.squared(values), (values * learnt(values)).sum())
+
+
+def test_squares_seen_through_a_filter_are_those_of_directions():
+    """The canvas's own filter stands on both sides of the product."""
+    uniform = UniformMetric(Pixels(spectral=0.5).view(SIZE, canvas(0)))
+    values = canvas(2)
+
+    torch.testing.assert_close(uniform.squared(values), (values * uniform(values)).sum())
+
+
 def test_learns_nothing_from_a_pair_that_does_not_count():
     """Where the objective curves downwards nothing says how far to go."""
     learnt = metric()
