@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from manifests.pairs import Pair
-    from manifests.schema import Manifest
     from nst_core.recipe import Recipe
 
 _TYPICAL = (3, 4)
@@ -49,14 +48,18 @@ def check(source: str, *, output: str | None = None) -> list[dict[str, Any]]:
     try:
         manifest = read_manifest(source)
         settings = Settings.from_environment()
+        target = resolve_output(manifest, output)
         pairs = expand(
-            manifest, find, on_warning=lambda problem: problems.append(_told(problem.code, problem))
+            manifest,
+            find,
+            output=target,
+            on_warning=lambda problem: problems.append(_told(problem.code, problem)),
         )
     except ManifestError as error:
         return [_told(problem.code, problem) for problem in error.problems]
     except NSTError as error:
         return [*problems, _of_error(error)]
-    for step in _steps(manifest, pairs, settings, output):
+    for step in _steps(pairs, settings, target):
         try:
             step()
         except NSTError as error:
@@ -66,7 +69,7 @@ def check(source: str, *, output: str | None = None) -> list[dict[str, Any]]:
 
 
 def _steps(
-    manifest: Manifest, pairs: Sequence[Pair], settings: Settings, output: str | None
+    pairs: Sequence[Pair], settings: Settings, target: str
 ) -> Iterator[Callable[[], object]]:
     """Yield looks at one thing each; what is wrong with it is raised."""
     for name in sorted({pair.recipe.network for pair in pairs} & NETWORKS.keys()):
@@ -80,7 +83,6 @@ def _steps(
     masked = ((mask.location, picture) for pair in pairs for picture, mask in pair.masked)
     for mask, picture in dict.fromkeys(masked):
         yield partial(_hold, mask, picture, inputs)
-    target = resolve_output(manifest, output)
     needed = int(sum(file_bytes(pair.recipe, _TYPICAL) for pair in pairs))
     if is_remote(target):
         yield lambda: probe(store_for(target, settings), target)

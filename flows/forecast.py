@@ -60,7 +60,8 @@ def forecast(
     manifest = read_manifest(source, overrides=options.overrides)
     if against is not None:
         options = replace(options, output=against)
-    pairs = only(expand(manifest, find), options.only)
+    target = resolve_output(manifest, options.output)
+    pairs = only(expand(manifest, find, output=target), options.only)
     return forecast_pairs(
         manifest,
         pairs,

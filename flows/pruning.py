@@ -114,7 +114,7 @@ def orphans(given: str) -> Orphans:
     """
     settings = Settings.from_environment()
     manifest, target = _asked(given)
-    pairs = expand(manifest, find)
+    pairs = expand(manifest, find, output=target)
     inputs = Inputs.of(pairs, settings)
     for location in locations(pairs):
         inputs.require(location)

@@ -73,21 +73,21 @@ def repaired(root: Path, *, quiet: bool = False) -> ExitCode:
     if last is not None:
         options = RunOptions(output=last.output, overrides=last.overrides, quiet=quiet)
         manifest = read_manifest(last.manifest, overrides=last.overrides)
-        pairs = _painted_as(damaged, manifest)
+        pairs = _painted_as(damaged, manifest, last.output)
         paint = partial(paint_pairs, manifest, pairs, source=last.manifest, options=options)
         codes.append(notified(last.manifest, paint)[0])
     codes += [enlarge(order, RunOptions(quiet=quiet))[0] for order in orders]
     return gravest(codes)
 
 
-def _painted_as(damaged: Iterable[str], manifest: Manifest) -> list[Pair]:
+def _painted_as(damaged: Iterable[str], manifest: Manifest, output: str) -> list[Pair]:
     """Return the pairs of a manifest whose records are damaged; photos may have been renamed."""
     beginnings = {
         PurePosixPath(record).stem.rpartition("--")[2]
         for record in damaged
         if not record.startswith(f"{PRINTS}/")
     }
-    pairs = expand(manifest, find)
+    pairs = expand(manifest, find, output=output)
     inputs = Inputs.of(pairs, Settings.from_environment())
     found = [
         one

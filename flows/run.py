@@ -119,11 +119,11 @@ def run(source: str, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
 
     def paint() -> tuple[ExitCode, dict[str, Any]]:
         manifest = read_manifest(source, overrides=options.overrides)
+        target = resolve_output(manifest, options.output)
         find = remembering(options.settings())
         with at_work("looking for the pictures"):
-            pairs = only(expand(manifest, find, on_warning=_warn), options.only)
+            pairs = only(expand(manifest, find, output=target, on_warning=_warn), options.only)
         code, summary = paint_pairs(manifest, pairs, source=source, options=options)
-        target = resolve_output(manifest, options.output)
         say_goodbye(code, summary, target=target, command=command_of(source, options))
         return code, summary
 

@@ -97,8 +97,8 @@ class Lookout:
         self.source = absolute(source)
         manifest = read_manifest(self.source)
         self.collection = manifest.collection
-        target = resolve_output(manifest, output)
-        root = local_folder(target, Settings.from_environment().scratch)
+        self._target = resolve_output(manifest, output)
+        root = local_folder(self._target, Settings.from_environment().scratch)
         self._book = Output(root).work / f"seen-{manifest.collection}.json"
 
     def look(self) -> Seen:
@@ -108,7 +108,7 @@ class Lookout:
             ManifestError: It is wrong, or a pattern finds nothing.
             StorageError: A bucket is not to be had.
         """
-        pairs = expand(read_manifest(self.source), find)
+        pairs = expand(read_manifest(self.source), find, output=self._target)
         return fingerprints([self.source, *locations(pairs)])
 
     def settled(

@@ -30,7 +30,11 @@ MAX_PAIRS = 100_000
 
 
 def expand(
-    manifest: Manifest, find: Find, *, on_warning: Callable[[Problem], None] = lambda _: None
+    manifest: Manifest,
+    find: Find,
+    *,
+    output: str | None = None,
+    on_warning: Callable[[Problem], None] = lambda _: None,
 ) -> tuple[Pair, ...]:
     """Return the pairs of a manifest, each once, in the order in which they are to be painted.
 
@@ -41,13 +45,15 @@ def expand(
         manifest: What was asked for.
         find: Returns the locations that a path, folder, pattern or address stands for, in order;
             none, or an `NSTError` of kind ``input``, means that there are none.
+        output: Where the pictures go in place of the manifest's own output, absolute. What lies in
+            either is no photo for a pattern that merely sweeps over it.
         on_warning: Is told what is no error but hardly meant.
 
     Raises:
         ManifestError: Patterns that find nothing, no pairs at all, or more than `MAX_PAIRS`.
         NSTError: A store does not answer.
     """
-    expansion = _Expansion(manifest, find)
+    expansion = _Expansion(manifest, find, output)
     for index, pairing in enumerate(manifest.pairings):
         expansion.add(index, pairing)
     return expansion.result(on_warning)
@@ -85,9 +91,9 @@ def only(pairs: Sequence[Pair], pattern: str | None) -> tuple[Pair, ...]:
 class _Expansion:
     """The pairs of the pairings so far, with what is wrong with them."""
 
-    def __init__(self, manifest: Manifest, find: Find) -> None:
+    def __init__(self, manifest: Manifest, find: Find, output: str | None) -> None:
         self._manifest = manifest
-        self._sets = Sets(manifest, find)
+        self._sets = Sets(manifest, find, output)
         self._pairs: dict[object, tuple[int, Pair]] = {}
         self._known: dict[object, tuple[Variant, ...]] = {}
         self._problems: list[Problem] = []

@@ -76,20 +76,21 @@ class Sets:
     Args:
         manifest: Whose sets.
         find: See :func:`manifests.planning.expand`.
+        output: Likewise.
 
     Attributes:
         problems: Patterns that find nothing.
     """
 
-    def __init__(self, manifest: Manifest, find: Find) -> None:
+    def __init__(self, manifest: Manifest, find: Find, output: str | None = None) -> None:
         self.problems: list[Problem] = []
         self._manifest = manifest
         self._find = find
         self._subjects: dict[Path, tuple[Subject, ...]] = {}
         self._singles: dict[tuple[Path, str], str] = {}
-        output = manifest.location(manifest.output).rstrip("/")
-        inside = (f"{output}/{name}" for name in (manifest.collection, "assets", "sheets"))
-        self._painted = tuple(f"{folder}/" for folder in (output, *inside))
+        outputs = [one.rstrip("/") for one in (manifest.location(manifest.output), output) if one]
+        inside = product(outputs, (manifest.collection, "assets", "sheets", "prints"))
+        self._painted = tuple(f"{folder}/" for folder in (*outputs, *map("/".join, inside)))
 
     def contents(self, names: Sequence[str] | None) -> list[Subject]:
         """Return the pictures of content sets; one nothing if there are no names."""

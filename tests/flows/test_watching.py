@@ -29,6 +29,18 @@ def test_where_nothing_happens_nothing_is_noticed(lookout):
     assert not lookout.difference(lookout.look())
 
 
+def test_what_is_painted_elsewhere_is_no_new_photo(toy, tmp_path):
+    """A watch whose output lies among the photos would never come to rest."""
+    made = toy()
+    sets = {"photos": ["photos/**/*.png"]}
+    made.write(content_sets=sets)
+    found = Lookout(str(made.path), output=str(tmp_path / "toy" / "photos" / "out"))
+    found.remember(found.look())
+    draw(tmp_path / "toy" / "photos" / "out" / "toy" / "cat--wave.png")
+
+    assert not found.difference(found.look())
+
+
 def test_everything_is_new_to_the_first_look(toy):
     """A watch that starts on an unpainted manifest has it painted."""
     made = toy()

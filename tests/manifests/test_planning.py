@@ -475,13 +475,14 @@ def test_hostile_names_of_files_are_fit_to_print(shows):
         ("p/out", "p/**/*", ["dog"]),
         ("p", "p/**/*", ["dog"]),
         ("p/out", "p/out/show/*", ["dog--lilies"]),
-        ("elsewhere", "p/**/*", ["dog", "320", "dog--lilies"]),
+        ("elsewhere", "p/**/*", ["dog", "320", "dog--lilies", "dog--lilies"]),
     ],
 )
 def test_a_gallery_does_not_feed_on_itself(output, pattern, names):
     """What lies in its output is painted from only where a pattern names that place."""
     where = "out/" if output == "p/out" else ""
-    paths = ["p/dog.jpg", f"p/{where}assets/320.webp", f"p/{where}show/dog--lilies.png"]
+    painted = ("assets/320.webp", "prints/dog--lilies.png", "show/dog--lilies.png")
+    paths = ["p/dog.jpg", *(f"p/{where}{path}" for path in painted)]
     found = {"/w/lilies.jpg": ["/w/lilies.jpg"], f"/w/{pattern}": [f"/w/{path}" for path in paths]}
     if pattern.startswith("p/out"):
         found[f"/w/{pattern}"] = [f"/w/{paths[-1]}"]
@@ -494,6 +495,23 @@ def test_a_gallery_does_not_feed_on_itself(output, pattern, names):
     )
 
     assert [pair.content_name for pair in expand(manifest, found.__getitem__)] == names
+
+
+def test_a_gallery_does_not_feed_on_what_is_painted_elsewhere():
+    """Neither on the output of the command line, nor on the manifest's own of other nights."""
+    manifest = parse(
+        "{collection: show, output: p/out, content_sets: {p: ['p/**/*']},"
+        " style_sets: {s: lilies.jpg}, recipes: {r: {preset: gallery}},"
+        " pairings: [{content: p, style: s, recipe: r}]}",
+        name="show.yaml",
+        folder="/w",
+    )
+    photos = [f"/w/p/{name}" for name in ("dog.jpg", "out/show/dog.png", "other/show/dog.png")]
+    found = {"/w/lilies.jpg": ["/w/lilies.jpg"], "/w/p/**/*": photos}
+
+    pairs = expand(manifest, found.__getitem__, output="/w/p/other")
+
+    assert [pair.content for pair in pairs] == photos[:1]
 
 
 def test_an_output_is_no_folder_of_photos():
