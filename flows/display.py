@@ -312,7 +312,8 @@ class LineDisplay(Observer):
         self._say(f"{outcome.state} {describe(outcome)}{progress if self._tally.planned else ''}")
 
     def _say(self, line: str) -> None:
-        print(printable(line), file=self._stream, flush=True)
+        self._stream.write(f"{printable(line)}\n")  # in one piece: other threads speak, too
+        self._stream.flush()
 
 
 def display(*, quiet: bool = False) -> LiveDisplay | LineDisplay:

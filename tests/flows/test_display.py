@@ -60,6 +60,17 @@ def test_lines_begin_before_anything_is_known(lines):
         assert written() == ["setting up: slots, Prefect, pictures"]
 
 
+def test_a_line_is_written_in_one_piece():
+    """Several pairs report at once, and none into the line of another."""
+    written = []
+    stream = io.StringIO()
+    stream.write = written.append
+
+    LineDisplay(stream).stopping()
+
+    assert written == ["stopping: what is painted is being saved; once more ends it at once\n"]
+
+
 def test_lines_on_what_is_set_up_are_few(toy, lines):
     """Of a thousand pictures no log lists each."""
     display, written = lines
