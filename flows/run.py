@@ -59,7 +59,9 @@ _log = logging.getLogger(__name__)
 _REFRESH_SECONDS = 600.0
 # What a stopped run leaves the flow to end by itself.
 _LAST_WORDS_SECONDS = 1.0
-_STALE_PAGE = "This run was stopped, the page is older: 'nst gallery' brings it up to date."
+_STALE_PAGE = (
+    "This run was stopped before its page was written: 'nst gallery {}' brings it up to date."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +186,8 @@ def paint_pairs(
             drained = uploading.finish()
         waiting = len(drained.waiting)
         if signals.code is not None:  # ten seconds are too short to look at every picture
-            report = reported(night, command=command, waiting=waiting, notes=[_STALE_PAGE])
+            note = _STALE_PAGE.format(shlex.quote(target))
+            report = reported(night, command=command, waiting=waiting, notes=[note])
             summary = write_report(night.output, report, hasty=True)
         else:
             write_contact_sheets(night.output)

@@ -409,3 +409,10 @@ def test_after_sigterm_the_summary_says_what_is_left(interrupted):
     assert interrupted.command.summary == json.loads(
         (interrupted.collection.output / "summary.json").read_text()
     )
+
+
+def test_after_sigterm_the_report_tells_how_the_page_is_made(interrupted):
+    """There was no time for it, and perhaps there is none yet."""
+    told = (interrupted.collection.output / "summary.md").read_text()
+
+    assert f"'nst gallery {interrupted.collection.output}' brings it up to date" in told
