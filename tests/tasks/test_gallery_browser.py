@@ -135,6 +135,19 @@ def test_the_wall_shows_every_picture(visit):
     until(page, "document.querySelector('.work img').naturalWidth > 0")
 
 
+def test_a_picture_fills_its_column_however_small_it_is(visit):
+    """On a phone a column is wider than the small copies of small pictures."""
+    page = visit(viewport={"width": 390, "height": 844}).go()
+
+    until(
+        page,
+        """(() => {
+        const work = document.querySelector('.work');
+        return Math.abs(work.querySelector('img').clientWidth - work.clientWidth) <= 1;
+    })()""",
+    )
+
+
 def test_columns_do_not_overlap(visit):
     """No picture of the wall covers another."""
     boxes = (
