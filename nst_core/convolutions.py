@@ -90,14 +90,16 @@ class FusedConvolution(DirectConvolution):
         """
         return _pointwise(maps, self._packed, self._bias, padding, "relu")
 
-    def back(self, gradient: Tensor, padding: int) -> Tensor:
+    def back(self, gradient: Tensor, out: Tensor, padding: int) -> Tensor:
         """Return the gradient to the maps.
 
         Args:
-            gradient: To the convolution before the rectifier, (B, C_out, H, W).
+            gradient: To what came forth, (B, C_out, H, W).
+            out: What came forth.
             padding: As on the way forth.
         """
-        return _pointwise(gradient, self._packed_back, None, 2 - padding, "none")
+        through = torch.ops.aten.threshold_backward(gradient, out, 0)
+        return _pointwise(through, self._packed_back, None, 2 - padding, "none")
 
 
 class WinogradConvolution(FusedConvolution):
@@ -111,7 +113,7 @@ class WinogradConvolution(FusedConvolution):
 
     @cached_property
     def _kernel(self) -> winograd.Kernel:
-        return winograd.Kernel(self._weight)
+        return winograd.Kernel(self._weight, self._bias)
 
     @cached_property
     def _kernel_back(self) -> winograd.Kernel:
@@ -121,13 +123,13 @@ class WinogradConvolution(FusedConvolution):
         """Return the rectified convolution."""
         if not (padding and winograd.pays(maps)):
             return super().forth(maps, padding)
-        return winograd.convolve(maps, self._kernel).add_(self._bias.view(-1, 1, 1)).relu_()
+        return winograd.rectified(maps, self._kernel)
 
-    def back(self, gradient: Tensor, padding: int) -> Tensor:
+    def back(self, gradient: Tensor, out: Tensor, padding: int) -> Tensor:
         """Return the gradient to the maps."""
         if not (padding and winograd.pays(gradient)):
-            return super().back(gradient, padding)
-        return winograd.convolve(gradient, self._kernel_back)
+            return super().back(gradient, out, padding)
+        return winograd.back(gradient, out, self._kernel_back)
 
 
 class _Rectified(torch.autograd.Function):
@@ -145,8 +147,7 @@ class _Rectified(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         """Return the gradient to the maps."""
         (out,) = ctx.saved_tensors
-        through = torch.ops.aten.threshold_backward(gradient, out, 0)
-        return ctx.convolution.back(through, ctx.padding), None, None
+        return ctx.convolution.back(gradient, out, ctx.padding), None, None
 
 
 def _reversed(weight: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # glibc's numbers of what can be set (malloc.h), and the largest blocks that are kept in any case:
 # a little more than what Winograd's convolutions ask for again and again.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_KEPT_IN_ANY_CASE = 8 << 20
+_KEPT_IN_ANY_CASE = 9 << 20
 _LARGEST_INT = 2**31 - 1
 
 # Channels that Winograd needs, in and out; in fp32, twice as many of one of them.

@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from nst_core.octaves import size_of
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from nst_core.octaves import Size
 
 _BLOCK = 4
 _TILE = _BLOCK + 2
@@ -36,18 +40,20 @@ _POINTS = {torch.float32: (1.0, 2.0), torch.bfloat16: (0.75, 1.5)}
 
 
 class Kernel:
-    """A 3×3 kernel as :func:`convolve` wants it: one (C_in, C_out) matrix per frequency.
+    """A 3×3 kernel as it is used here: one (C_in, C_out) matrix per frequency.
 
     Args:
         weight: (C_out, C_in, 3, 3), fp32 or bf16. Transformed in float64 and rounded once.
+        bias: (C_out,), or None.
     """
 
-    def __init__(self, weight: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         out_channels, channels = weight.shape[:2]
         _, side, _ = _sides(weight.dtype)
         kernels = weight.transpose(0, 1).reshape(channels * out_channels, 9).double()
         spread = torch.kron(side, side) @ kernels.mT
         self.channels, self.out_channels = channels, out_channels
+        self._bias = bias
         matrices = spread.view(_TILE**2, channels, out_channels).to(weight.dtype)
         self._matrices: Tensor | list[Tensor] = matrices
         if weight.dtype == torch.float32:
@@ -56,12 +62,22 @@ class Kernel:
             self._matrices = [pack(matrix.mT.contiguous()) for matrix in matrices]
 
     def applied(self, tiles: Tensor) -> Tensor:
-        """Return the products of (36, N, C_in) matrices with the kernel's, (36, N, C_out)."""
+        """Return the products of (36, N, C_in) matrices with the kernel's, (36, N, C_out).
+
+        A bias is one matrix more: the transform back adds it to every value.
+        """
+        rows = _TILE**2 if self._bias is None else _TILE**2 + 1
+        found = tiles.new_empty(rows, tiles.shape[1], self.out_channels)
+        products = found[: _TILE**2]
+        if self._bias is not None:
+            found[-1] = self._bias
         if isinstance(self._matrices, torch.Tensor):
-            return torch.bmm(tiles, self._matrices)
+            torch.bmm(tiles, self._matrices, out=products)
+            return found
         multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 # the only door
-        pairs = zip(tiles, self._matrices, strict=True)
-        return torch.stack([multiply(one, other, None, "none", [], "") for one, other in pairs])
+        for tile, matrix, room in zip(tiles, self._matrices, products, strict=True):
+            room.copy_(multiply(tile, matrix, None, "none", [], ""))
+        return found
 
 
 def pays(maps: Tensor) -> bool:
@@ -69,8 +85,8 @@ def pays(maps: Tensor) -> bool:
     return len(maps) * _tiles(maps.shape[-2]) * _tiles(maps.shape[-1]) >= _FEWEST_TILES
 
 
-def convolve(maps: Tensor, kernel: Kernel) -> Tensor:
-    """Return the 3×3 convolution of the maps with zero padding of 1 and stride 1.
+def rectified(maps: Tensor, kernel: Kernel) -> Tensor:
+    """Return the positive part of the 3×3 convolution with zero padding of 1 and stride 1.
 
     Args:
         maps: (B, C_in, H, W); fastest channels-last. Sides that are no multiple of 4 are padded.
@@ -79,47 +95,82 @@ def convolve(maps: Tensor, kernel: Kernel) -> Tensor:
     Returns:
         (B, C_out, H, W), channels-last.
     """
+    frame, room = _framed(maps)
+    room.copy_(maps)
+    return _convolved(frame, size_of(maps), kernel, rectify=True)
+
+
+def back(gradient: Tensor, out: Tensor, kernel: Kernel) -> Tensor:
+    """Return the gradient to the maps of :func:`rectified`.
+
+    Args:
+        gradient: To what it returned, (B, C_out, H, W).
+        out: What it returned.
+        kernel: The reversed one, without a bias.
+
+    Returns:
+        (B, C_in, H, W), channels-last.
+    """
+    frame, room = _framed(gradient)
+    # Straight into the frame: one pass over memory for what would be three.
+    torch.ops.aten.threshold_backward.grad_input(gradient, out, 0, grad_input=room)
+    return _convolved(frame, size_of(gradient), kernel, rectify=False)
+
+
+def _framed(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Return whole tiles with zeros around, (B, H' + 2, W' + 2, C), and the room for the maps."""
     batch, channels, height, width = maps.shape
-    down, across = _tiles(height), _tiles(width)
-    pad = (0, 0, 1, across * _BLOCK - width + 1, 1, down * _BLOCK - height + 1)
-    padded = functional.pad(maps.permute(0, 2, 3, 1), pad)
-    out = maps.new_empty(batch, down * _BLOCK, across * _BLOCK, kernel.out_channels)
-    into, back = _transforms(maps.dtype, maps.device)
-    fewer, more = sorted((channels, kernel.out_channels))
-    row = _TILE**2 * across * more * maps.element_size()
-    kernels = _TILE**2 * fewer * more * maps.element_size()
+    down, across = (_tiles(side) * _BLOCK + 2 for side in (height, width))
+    frame = maps.new_empty(batch, down, across, channels)
+    # Only these: to clear the room, too, would be another pass over memory.
+    borders = frame[:, :1], frame[:, height + 1 :], frame[:, :, :1], frame[:, :, width + 1 :]
+    for border in borders:
+        border.zero_()
+    return frame, frame[:, 1 : height + 1, 1 : width + 1].permute(0, 3, 1, 2)
+
+
+def _convolved(frame: Tensor, size: Size, kernel: Kernel, *, rectify: bool) -> Tensor:
+    """Return the convolution of what is framed, or its positive part."""
+    batch = len(frame)
+    down, across = (_tiles(side) for side in size)
+    out = frame.new_empty(batch, down * _BLOCK, across * _BLOCK, kernel.out_channels)
+    fewer, more = sorted((kernel.channels, kernel.out_channels))
+    row = _TILE**2 * across * more * frame.element_size()
+    kernels = _TILE**2 * fewer * more * frame.element_size()
     rows = max(1, min(down, max(_LEAST_GROUP, min(kernels, _LARGEST_GROUP)) // row))
-    for picture in range(batch):
+    for source, target in zip(frame, out, strict=True):
         for top in range(0, down, rows):
             count = min(rows, down - top)
-            _group(
-                padded[picture, top * _BLOCK :],
-                out[picture, top * _BLOCK : (top + count) * _BLOCK],
-                kernel,
-                into,
-                back,
-            )
-    return out[:, :height, :width].permute(0, 3, 1, 2)
+            blocks = _group(source[top * _BLOCK :], (count, across), kernel)
+            room = target[top * _BLOCK : (top + count) * _BLOCK]
+            room.view(blocks.shape).copy_(blocks)
+            if rectify:  # while it is in the cache; in one pass with the above it takes longer
+                room.relu_()
+    return out[:, : size[0], : size[1]].permute(0, 3, 1, 2)
 
 
-def _group(source: Tensor, target: Tensor, kernel: Kernel, into: Tensor, back: Tensor) -> None:
-    """Convolve a few rows of tiles: from (≥ rows·4 + 2, W + 2, C) into (rows·4, W, C_out)."""
-    rows, across = target.shape[0] // _BLOCK, target.shape[1] // _BLOCK
-    channels, out_channels = source.shape[-1], target.shape[-1]
+def _group(source: Tensor, tiles: Size, kernel: Kernel) -> Tensor:
+    """Return the first rows of tiles convolved, (rows, 4, across, 4, C_out).
+
+    Args:
+        source: (≥ rows·4 + 2, across·4 + 2, C_in).
+        tiles: (rows, across).
+        kernel: Of the source's dtype.
+    """
+    rows, across = tiles
+    into, home = _transforms(source.dtype, source.device)
     down, right, _ = source.stride()
-    tiles = source.as_strided(
-        (_TILE, _TILE, rows, across, channels),
+    spread = source.as_strided(
+        (_TILE, _TILE, rows, across, kernel.channels),
         (down, right, _BLOCK * down, _BLOCK * right, 1),
         source.storage_offset(),
     )
     # (36, tiles·C), transformed, multiplied per frequency, and transformed back to (16, tiles·O).
-    spread = into @ tiles.reshape(_TILE**2, -1)
-    applied = kernel.applied(spread.view(_TILE**2, rows * across, channels))
-    blocks = back @ applied.view(_TILE**2, -1)
-    shape = (_BLOCK, _BLOCK, rows, across, out_channels)
-    target.view(rows, _BLOCK, across, _BLOCK, out_channels).copy_(
-        blocks.view(shape).permute(2, 0, 3, 1, 4)
-    )
+    transformed = into @ spread.reshape(_TILE**2, -1)
+    applied = kernel.applied(transformed.view(_TILE**2, rows * across, kernel.channels))
+    blocks = home[:, : len(applied)] @ applied.flatten(1)
+    shape = (_BLOCK, _BLOCK, rows, across, kernel.out_channels)
+    return blocks.view(shape).permute(2, 0, 3, 1, 4)
 
 
 def _tiles(side: int) -> int:
@@ -128,9 +179,10 @@ def _tiles(side: int) -> int:
 
 @functools.cache
 def _transforms(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return both transforms over whole tiles, (36, 36) and (16, 36)."""
+    """Return both transforms over whole tiles, (36, 36) and (16, 37): a bias comes as it is."""
     into, _, back = _sides(dtype)
-    return torch.kron(into, into).to(device, dtype), torch.kron(back, back).to(device, dtype)
+    with_bias = functional.pad(torch.kron(back, back), (0, 1), value=1.0)
+    return torch.kron(into, into).to(device, dtype), with_bias.to(device, dtype)
 
 
 @functools.cache
