@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
+from flows.console import print_error
 from flows.deadlines import deadline
 from flows.prefect_server import PrefectServer
 from flows.run import resolve_output
@@ -235,7 +236,11 @@ def _keep(runner: Runner) -> ExitCode:
             await runner.astop()
         await running
 
-    with Signals(leave=asked.set, kill=lambda: None) as signals:
+    def leave() -> None:
+        print_error("stopping: a night under way is saved first; once more ends it at once")
+        asked.set()
+
+    with Signals(leave=leave, kill=lambda: None) as signals:
         running = in_background(lambda: asyncio.run(run()))
         while not running.done():
             wait([running], _LOOK_SECONDS)

@@ -44,6 +44,7 @@ _CONTENT_TYPES = {
     ".jpeg": "image/jpeg",
     ".webp": "image/webp",
     ".mp4": "video/mp4",
+    ".pdf": "application/pdf",
     ".tif": "image/tiff",
     ".tiff": "image/tiff",
     ".json": "application/json",

@@ -89,6 +89,7 @@ def test_sigterm_saves_the_night_under_way_and_leaves_nobody_behind(serve, toy):
     code, _, left = command.send(signal.SIGTERM)
 
     assert (code, left) == (143, [])
+    assert "stopping: a night under way is saved first" in command.stderr
     assert list(made.output.glob(".work/checkpoints/*/*"))
     assert json.loads((made.output / "summary.json").read_text())["left"] == 2
 

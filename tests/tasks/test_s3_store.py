@@ -70,7 +70,12 @@ class TestWhatIsSent:
 
     @pytest.mark.parametrize(
         ("name", "content_type"),
-        [("a.png", "image/png"), ("index.html", "text/html; charset=utf-8"), ("a", None)],
+        [
+            ("a.png", "image/png"),
+            ("sheets/show.pdf", "application/pdf"),
+            ("index.html", "text/html; charset=utf-8"),
+            ("a", None),
+        ],
     )
     def test_the_type_goes_along(
         self, store: S3Store, bucket: str, line: FaultProxy, name: str, content_type: str | None
