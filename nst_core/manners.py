@@ -23,7 +23,7 @@ _BROAD = {"relu1_1": 256.0, "relu2_1": 64.0, "relu3_1": 32.0, "relu4_1": 16.0, "
 
 _MATERIALS = {
     "oil pastel": Dials(style_layers=_FINE, legibility=0.62),
-    "watercolor": Dials(style_scale=0.8, legibility=0.5),
+    "watercolor": Dials(style_scale=0.8, legibility=0.6),
     "white pencil on dark": Dials(legibility=0.68),
     "pencil drawing": Dials(legibility=0.68),
     "colored pencil": Dials(style_layers=_FINE, legibility=0.7),
