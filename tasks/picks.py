@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tasks.records import Record
 
 _DIGITS = re.compile(rf"[0-9a-f]{{{SHORTEST_ID},64}}")
+# Of files with picks; no picture is called so.
+_LISTS = {".json", ".txt"}
 _LONGEST_FILE = 16 << 20
 _NAMES_SHOWN = 5
 
@@ -50,12 +52,18 @@ def picks(given: Iterable[str]) -> list[str]:
 
     Raises:
         OutputError: A file cannot be read.
-        RecipeError: E-PICKS, a file holds no picks.
+        RecipeError: E-PICKS, a file holds no picks, or is not there.
     """
     words: list[str] = []
     for each in given:
         path = Path(each)
         if not path.is_file():
+            if path.suffix in _LISTS:
+                raise RecipeError(
+                    f"there is no file {each}",
+                    code="E-PICKS",
+                    remedy="name it where your browser has saved it",
+                )
             words.append(each)
             continue
         with explained(path), path.open("rb") as file:

@@ -84,6 +84,14 @@ def test_a_pick_that_means_nothing_is_refused(records):
     assert refused.value.code == "E-PICKS"
 
 
+def test_a_list_of_picks_that_is_not_there_is_told(tmp_path):
+    """It is no picture that is called picks.json."""
+    wanted = str(tmp_path / "picks.json")
+
+    with pytest.raises(RecipeError, match=r"^there is no file .*picks\.json; name it where"):
+        picks([wanted])
+
+
 def test_no_picks_are_refused(records, tmp_path):
     """An empty list is hardly meant."""
     (tmp_path / "picks.txt").write_text("# nothing\n")
