@@ -239,7 +239,7 @@ def _compared(night: Night) -> Iterator[tuple[Pair, Record | None]]:
 
 
 def _warn(problem: Problem) -> None:
-    _log.warning("%s", problem)
+    _log.warning("%s", str(problem).removeprefix("WARNING "))  # which the log says itself
 
 
 def _write_pages(

@@ -310,3 +310,17 @@ def test_a_folder_of_other_things_is_no_output(tmp_path, monkeypatch, capsys, co
     assert left.value.code == ExitCode.ENVIRONMENT
     assert "E-OUT-MISSING" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+def test_a_warning_is_called_one_once(toy, monkeypatch, capsys):
+    """By the log, which needs no second word for it."""
+    made = toy()
+    made.write(recipes={"tiny": "gallery", "unused": "gallery"})
+    monkeypatch.setattr(sys, "argv", ["nst", "run", str(made.path), "--only", "nobody"])
+
+    with pytest.raises(SystemExit):
+        main()
+
+    told = capsys.readouterr().err
+    assert "W-MANIFEST-UNUSED" in told
+    assert told.count("WARNING") == 1
