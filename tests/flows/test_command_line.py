@@ -315,7 +315,7 @@ def test_a_folder_of_other_things_is_no_output(tmp_path, monkeypatch, capsys, co
 def test_a_warning_is_called_one_once(toy, monkeypatch, capsys):
     """By the log, which needs no second word for it."""
     made = toy()
-    made.write(recipes={"tiny": "gallery", "unused": "gallery"})
+    made.write(recipes={name: {"preset": "gallery"} for name in ("tiny", "unused")})
     monkeypatch.setattr(sys, "argv", ["nst", "run", str(made.path), "--only", "nobody"])
 
     with pytest.raises(SystemExit):
