@@ -94,7 +94,7 @@ RECONSTRUCTIONS: dict[str, Preset] = {
             start="noise",
             noise=_NOISE,
             canvas=Pixels(spectral=0.5),
-            octaves=Octaves(size=512, smallest=128, ratio=2.0, steps=(120, 80, 60)),
+            octaves=Octaves(size=512, smallest=128, ratio=2.0, steps=(60, 40, 30)),
         ),
         summary="a texture from the painting alone, coarse to fine",
         source="the house's own; Gatys, Ecker & Bethge 2015 with means and covariances",
