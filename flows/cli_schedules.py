@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from flows import options as opt
-from flows.console import announce, complain, print_json
+from flows.console import announce, at_work, complain, print_json
 from flows.exit_codes import is_interruption
+from manifests.wording import span
 from nst_core.errors import NSTError
 
 app = typer.Typer()
@@ -68,6 +69,7 @@ def serve(
     )
 
     def tell(served: dict[str, Any]) -> None:
+        starting.stop()
         coming = served["next"]
         if as_json:
             print_json(served | {"next": coming and coming.isoformat(timespec="seconds")})
@@ -80,7 +82,8 @@ def serve(
 
             announce(f"next: {in_words(coming, now=datetime.now(UTC))}")
 
-    raise typer.Exit(serving.serve(tell))
+    with at_work("Prefect starts") as starting:
+        raise typer.Exit(serving.serve(tell))
 
 
 @app.command()
@@ -112,10 +115,12 @@ def watch(
     def tell(told: dict[str, Any]) -> None:
         if as_json:
             print_json(told)
-        elif told["noticed"] or once:
+        else:
             words = ", ".join(f"{len(told[name])} {name}" for name in ("new", "changed", "gone"))
             announce(f"{lookout.collection}: {words}")
 
+    if not (once or as_json):
+        announce(f"watching what {manifest} names, a look every {span(every)}; Ctrl-C ends it")
     while True:
         try:
             code, told = tend(lookout, options, settle=settle, paint=paint)

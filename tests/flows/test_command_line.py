@@ -324,3 +324,21 @@ def test_a_warning_is_called_one_once(toy, monkeypatch, capsys):
     told = capsys.readouterr().err
     assert "W-MANIFEST-UNUSED" in told
     assert told.count("WARNING") == 1
+
+
+def test_a_watch_says_that_it_has_begun(toy, monkeypatch, capsys):
+    """As long as nothing happens it has nothing else to say."""
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    made = toy()
+    monkeypatch.setattr("flows.watching.tend", interrupt)
+    monkeypatch.setattr(sys, "argv", ["nst", "watch", str(made.path), "--every", "30"])
+
+    with pytest.raises(SystemExit):
+        main()
+
+    told = capsys.readouterr()
+    assert told.out == f"watching what {made.path} names, a look every 30 s; Ctrl-C ends it\n"
+    assert told.err == "interrupted\n"
