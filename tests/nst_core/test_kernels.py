@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 
 from nst_core.kernels import (
@@ -92,6 +93,15 @@ def test_moments_of_rounded_maps_are_not_rounded():
     ]
 
     assert max(off) < 2**-17
+
+
+def test_moments_of_rounded_maps_on_a_card_are_wide():
+    """There a product of bf16 matrices can be asked for in fp32: torch says what it would be."""
+    with FakeTensorMode():
+        maps = torch.empty(1, 16, 9, 10, dtype=torch.bfloat16, device="cuda")
+        mean, second = Moments.apply(maps)
+
+    assert (mean.dtype, second.dtype, second.device.type) == (torch.float32, torch.float32, "cuda")
 
 
 def test_trace_of_root_is_that_of_the_plain_twin():
