@@ -152,6 +152,8 @@ def _short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict):
+        if not any(value.values()):
+            return "none"
         return ", ".join(_told(name, inner, between=" ") for name, inner in value.items())
     if isinstance(value, list):
         return "; ".join(map(_short, value))

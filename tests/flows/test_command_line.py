@@ -195,6 +195,11 @@ def test_the_doctor_speaks_in_units():
     assert lines_of(facts) == ["free: 42.6 GB", "forecast: size 384, time 31.25 s"]
 
 
+def test_a_machine_without_cards_has_none():
+    """In place of three noughts."""
+    assert lines_of({"cards": {"cuda": 0, "mps": 0, "bytes": 0}}) == ["cards: none"]
+
+
 def test_a_stray_file_is_no_error(tmp_path, monkeypatch, capsys):
     """It is told, and the output is whole."""
     output = hang(tmp_path / "out", frames=0, failing=())
