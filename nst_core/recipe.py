@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nst_core.networks import Network
     from nst_core.transforms import Transform
 
-ALGORITHM_VERSION = 2
+ALGORITHM_VERSION = 3
 """Raised by hand whenever the same recipe would paint other pixels."""
 
 OBJECTS = "relu5_1"

@@ -64,6 +64,16 @@ def test_less_is_legible_under_more_noise(content, features):
     assert seen == sorted(seen, reverse=True)
 
 
+def test_strokes_around_a_subject_leave_it_legible(content, features):
+    """Their edges run where the photo has none; the object is there all the same."""
+    down, right = torch.meshgrid(torch.arange(96.0), torch.arange(128.0), indexing="ij")
+    ground = ((right - 64).square() + (down - 48).square() >= 30**2).float()
+    subject = 0.5 + (content - 0.5) * (1 - ground)
+    strokes = torch.sin(2 * torch.pi * (right + down) / 10)
+
+    assert legibility(subject + 0.2 * strokes * ground, subject, features) > 0.55
+
+
 def test_size_does_not_matter(content, features):
     """A large picture is looked at from farther away."""
     mixed = content.lerp(natural(3, 96, 128), 0.5)
