@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nst_core.footprint import UNLIMITED, Memory, operations, working
+from nst_core.recipe import ALGORITHM_VERSION
 from nst_core.sketches import expected
 from tasks.durable import OutputError, write_atomic
 from tasks.scratch import require_scratch
@@ -18,7 +22,6 @@ from tasks.slots import SlotPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     import torch
 
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
 # Two sizes, so that what a step costs regardless of its size is told apart from what a pixel costs.
 _SIZES: tuple[Size, Size] = ((96, 128), (240, 320))
 _STEPS = 4
+
+# Load per thread, over the last minute, from which other work is taken to slow the measuring down;
+# and for how many seconds what was measured beside it is remembered.
+_BUSY, _REMEMBERED_IF_BUSY = 0.25, 900
 
 # PNG of a painting; measured on the pictures of the quickstart.
 _FILE_BYTES_PER_PIXEL = 2.4
@@ -160,23 +167,42 @@ def speeds(
     if kinds.keys() == found.keys():
         return Speeds(found)
     require_scratch(scratch)
+    until = time.time() + _REMEMBERED_IF_BUSY if _is_busy(specs) else None
     with SlotPool(specs, "tasks.calibration:main", logs=scratch / "slots") as pool:
         pool.warm()
         for kind in kinds.keys() - found.keys():
             found[kind] = measured = _measured(pool, kinds[kind], sizes)
-            kept = asdict(measured) | {"version": version("nst-gallery")}
             try:
-                write_atomic(files[kind], json.dumps(kept).encode())
+                write_atomic(files[kind], json.dumps(asdict(measured) | {"until": until}).encode())
             except OutputError:
                 continue  # not remembered is only slower
     return Speeds(found)
 
 
 def remembered_at(scratch: Path, specs: Sequence[SlotSpec], recipe: Recipe) -> Path:
-    """Return the file in which the speed of a recipe's kind is remembered."""
+    """Return the file in which the speed of a recipe's kind, as this code has it, is remembered."""
     spec = specs[0]
     slots = f"{spec.device.replace(':', '-')}-{len(specs)}-{spec.threads}"
-    return scratch / "speed" / f"{slots}-{_kind(recipe)}.json"
+    code = [version("nst-gallery"), ALGORITHM_VERSION, version("torch"), _processor()]
+    digest = hashlib.sha256(json.dumps(code).encode()).hexdigest()
+    return scratch / "speed" / f"{slots}-{_kind(recipe)}-{digest[:10]}.json"
+
+
+def _processor() -> str:
+    """Return the processor's name: a home folder may be carried to another machine."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
+def _is_busy(specs: Sequence[SlotSpec]) -> bool:
+    """Return whether other work runs where the slots are to be."""
+    if not hasattr(os, "getloadavg"):
+        return False
+    return os.getloadavg()[0] > _BUSY * sum(spec.threads for spec in specs)
 
 
 def _kind(recipe: Recipe) -> str:
@@ -217,7 +243,8 @@ def _measured(pool: SlotPool, recipe: Recipe, sizes: tuple[Size, Size]) -> Speed
 def _remembered(path: Path) -> Speed | None:
     try:
         kept = json.loads(path.read_bytes())
-        if kept.pop("version") != version("nst-gallery"):
+        until = kept.pop("until")
+        if until is not None and time.time() > until:
             return None
         return Speed(**kept | {part: Cost(*kept[part]) for part in ("step", "setup", "row")})
     except (OSError, ValueError, KeyError, TypeError):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,3 +79,22 @@ def test_nothing_is_measured_where_it_cannot_be_remembered(tmp_path):
         f"the scratch folder {scratch} cannot be written: {scratch} is a file;"
         " let NST_SCRATCH name a folder on a local disk that you may write to"
     )
+
+
+@pytest.mark.parametrize(("load", "measurements"), [(0.1, 1), (3.0, 2)], ids=["quiet", "busy"])
+def test_what_was_measured_beside_other_work_is_soon_measured_again(
+    tmp_path, monkeypatch, load: float, measurements: int
+):
+    """A forecast from a machine's busy hour would be wrong for good."""
+    measured = []
+    monkeypatch.setattr("os.getloadavg", lambda: (load, load, load))
+    monkeypatch.setattr(
+        "tasks.calibration._measured", lambda *_: measured.append(SPEED) or measured[-1]
+    )
+    specs = arrange(["cpu"], slots=1, threads=1)
+    speeds(specs, tmp_path, [GALLERY])
+    later = time.time() + 3600
+    monkeypatch.setattr("tasks.calibration.time.time", lambda: later)
+
+    assert speeds(specs, tmp_path, [GALLERY]).of(GALLERY) == SPEED
+    assert len(measured) == measurements
