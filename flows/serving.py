@@ -237,8 +237,8 @@ def _keep(runner: Runner) -> ExitCode:
         await running
 
     def leave() -> None:
+        asked.set()  # before a word: who would read it may be gone
         print_error("stopping: a night under way is saved first; once more ends it at once")
-        asked.set()
 
     with Signals(leave=leave, kill=lambda: None) as signals:
         running = in_background(lambda: asyncio.run(run()))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import httpx
 import psutil
@@ -17,6 +20,22 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 LONG = 300.0
 EVERY_18_SECONDS = ("--every", "0.005")
+
+KEEP = """
+import asyncio, os, signal, threading
+from flows.serving import _keep
+
+class Runner:
+    async def start(self):
+        self.stopped = asyncio.Event()
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        await self.stopped.wait()
+
+    async def astop(self):
+        self.stopped.set()
+
+raise SystemExit(_keep(Runner()))
+"""
 
 
 @pytest.fixture
@@ -92,6 +111,14 @@ def test_sigterm_saves_the_night_under_way_and_leaves_nobody_behind(serve, toy):
     assert "stopping: a night under way is saved first" in command.stderr
     assert list(made.output.glob(".work/checkpoints/*/*"))
     assert json.loads((made.output / "summary.json").read_text())["left"] == 2
+
+
+def test_sigterm_is_heard_where_nothing_can_be_said():
+    """A log on a full disk takes no last word."""
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run([sys.executable, "-c", KEEP], stderr=full, check=False, timeout=60)
+
+    assert ended.returncode == 143
 
 
 def test_after_a_kill_the_night_leaves_and_missed_ones_do_not_pile_up(serve, toy, tmp_path):
