@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 
@@ -13,5 +14,6 @@ def main() -> NoReturn:
 
         run()
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+        with suppress(OSError):  # Ctrl-C ends `| tee`, too
+            sys.stderr.write("interrupted\n")
         sys.exit(130)

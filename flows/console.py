@@ -22,10 +22,18 @@ if TYPE_CHECKING:
 PLANNING = "reading the pictures, measuring this machine"
 
 
+class _StandardError(Console):
+    """A console that ends nothing when whoever read it is gone: a night goes on, unheard."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing more."""
+        self.quiet = True
+
+
 @cache
 def standard_error() -> Console:
     """Return the one console of standard error: what it prints stands above a live display."""
-    return Console(stderr=True)
+    return _StandardError(stderr=True)
 
 
 def complain(line: str) -> None:

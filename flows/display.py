@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
@@ -312,8 +313,9 @@ class LineDisplay(Observer):
         self._say(f"{outcome.state} {describe(outcome)}{progress if self._tally.planned else ''}")
 
     def _say(self, line: str) -> None:
-        self._stream.write(f"{printable(line)}\n")  # in one piece: other threads speak, too
-        self._stream.flush()
+        with suppress(OSError):  # whoever read it may be gone
+            self._stream.write(f"{printable(line)}\n")  # in one piece: other threads speak, too
+            self._stream.flush()
 
 
 def display(*, quiet: bool = False) -> LiveDisplay | LineDisplay:

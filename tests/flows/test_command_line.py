@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 
@@ -38,6 +39,18 @@ def test_ctrl_c_while_a_command_still_loads_is_one_quiet_line(tmp_path, module):
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
 
     assert ended.stderr == b"interrupted\n"
+    assert ended.returncode == ExitCode.INTERRUPTED
+
+
+def test_ctrl_c_means_the_same_where_nobody_reads_it():
+    """It has ended what stood behind the pipe, too."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    script = INTERRUPTED_WHILE_IT_LOADS.format(module="flows.cli_app")
+
+    ended = subprocess.run([sys.executable, "-c", script], stderr=writer, check=False)
+    os.close(writer)
+
     assert ended.returncode == ExitCode.INTERRUPTED
 
 

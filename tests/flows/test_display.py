@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import io
+import os
 
 import pytest
 from rich.console import Console
@@ -69,6 +71,19 @@ def test_a_line_is_written_in_one_piece():
     LineDisplay(stream).stopping()
 
     assert written == ["stopping: what is painted is being saved; once more ends it at once\n"]
+
+
+def test_lines_that_cannot_be_written_end_nothing():
+    """A night begins though its log's disk is full."""
+
+    def refuse(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    stream = io.StringIO()
+    stream.write = refuse
+
+    with LineDisplay(stream) as display:
+        display.stopping()
 
 
 def test_lines_on_what_is_set_up_are_few(toy, lines):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -52,6 +53,20 @@ def test_a_log_line_for_machines_has_no_secrets():
 def test_log_lines_are_for_people_if_nobody_says_otherwise():
     """No JSON on a terminal."""
     assert not said(PYTHONUTF8="1", PYTHONPATH=":".join(sys.path))[0].startswith("{")
+
+
+def test_a_line_that_nobody_reads_ends_nothing():
+    """A night whose log goes through a pipe outlives the pipe's other end."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    script = f"{_SPEAK}\nprint('painted')"
+
+    ran = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=writer, check=False
+    )
+    os.close(writer)
+
+    assert ran.stdout == b"painted\n"
 
 
 def test_another_way_to_log_is_refused():
