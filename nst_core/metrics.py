@@ -179,6 +179,7 @@ class MeasuredMetric:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state at the same size."""
         self._spectra, self._places = state["spectra"], state["places"]
+        self._gains = []
 
     def warm(self, before: Self) -> None:
         """Begin with what was learnt at another size, of frequencies in cycles per pixel."""
@@ -189,6 +190,7 @@ class MeasuredMetric:
         self._places = functional.interpolate(
             before._places, self._places.shape[-2:], mode="bilinear"
         )
+        self._gains = []
 
     def _faded(self, before: Tensor, now: Tensor) -> Tensor:
         return torch.lerp(now, before, _DECAY)

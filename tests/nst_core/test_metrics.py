@@ -184,6 +184,19 @@ def test_does_not_care_for_the_objectives_unit(factor: float):
     assert torch.equal(small(canvas(2)), large(canvas(2)))
 
 
+@pytest.mark.parametrize(
+    "follow", [lambda one, other: one.restore(other.state()), MeasuredMetric.warm]
+)
+def test_goes_by_what_it_was_given_last(follow):
+    """What it reckoned from before is out of date."""
+    learnt, fresh = metric(), metric()
+    learnt.observe(canvas(1), curved(canvas(1)), YES)
+    fresh.squared(canvas(2))
+    follow(fresh, learnt)
+
+    torch.testing.assert_close(fresh(canvas(2)), learnt(canvas(2)))
+
+
 def test_keeps_what_it_learnt_for_the_next_size():
     """Curvature hangs on cycles per pixel, and a canvas twice as wide begins with it."""
     before, after = metric((20, 28)), metric()
