@@ -11,7 +11,6 @@ import typer
 from flows import options as opt
 from flows.console import announce, at_work, complain, print_json
 from flows.exit_codes import is_interruption
-from manifests.wording import span
 from nst_core.errors import NSTError
 
 app = typer.Typer()
@@ -120,7 +119,7 @@ def watch(
             announce(f"{lookout.collection}: {words}")
 
     if not (once or as_json):
-        announce(f"watching what {manifest} names, a look every {span(every)}; Ctrl-C ends it")
+        announce(f"watching what {manifest} names, a look every {every:g} s; Ctrl-C ends it")
     while True:
         try:
             code, told = tend(lookout, options, settle=settle, paint=paint)

@@ -352,11 +352,11 @@ def test_a_watch_says_that_it_has_begun(toy, monkeypatch, capsys):
 
     made = toy()
     monkeypatch.setattr("flows.watching.tend", interrupt)
-    monkeypatch.setattr(sys, "argv", ["nst", "watch", str(made.path), "--every", "30"])
+    monkeypatch.setattr(sys, "argv", ["nst", "watch", str(made.path), "--every", "0.5"])
 
     with pytest.raises(SystemExit):
         main()
 
     told = capsys.readouterr()
-    assert told.out == f"watching what {made.path} names, a look every 30 s; Ctrl-C ends it\n"
+    assert told.out == f"watching what {made.path} names, a look every 0.5 s; Ctrl-C ends it\n"
     assert told.err == "interrupted\n"
