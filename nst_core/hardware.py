@@ -45,7 +45,7 @@ def maps_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 def winograd_pays(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> bool:
     """Return whether a 3×3 convolution of large maps is faster by Winograd's algorithm here.
 
-    It is where the channels are many enough for its products to outweigh its transforms: 1.3 to 1.6
+    It is where the channels are many enough for its products to outweigh its transforms: up to 1.6
     times (benchmarks/RESULTS.md). The answer depends on nothing that may change between an
     interruption and its resumption.
 
