@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 _PIECE = 1 << 12
-"""Positions copied at a time; all at once they would double the memory of the maps."""
+"""Positions that a CPU copies at a time; all at once they would double the memory of the maps."""
 
 
 class Moments(torch.autograd.Function):
@@ -68,6 +68,8 @@ def _summed(one: Tensor, other: Tensor) -> Tensor:
             return torch.bmm(one, other, out_dtype=torch.float32)
         rounded = torch.bmm(one, other)
         return torch.baddbmm(rounded, one, other, beta=-1).float().add_(rounded)
+    if one.device.type != "cpu":
+        return one @ other
     total = one.new_zeros(len(one), one.shape[1], other.shape[2])
     pieces = zip(torch.split(one, _PIECE, 2), torch.split(other, _PIECE, 1), strict=True)
     for piece, of_other in pieces:

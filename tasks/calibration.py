@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 _SIZES: tuple[Size, Size] = ((96, 128), (240, 320))
 _STEPS = 4
 
-# Load per thread, over the last minute, from which other work is taken to slow the measuring down;
-# and for how many seconds what was measured beside it is remembered.
-_BUSY, _REMEMBERED_IF_BUSY = 0.25, 900
+# Free cores for each thread of the slots, over the last minute, with fewer of which other work is
+# taken to slow the measuring down; and for how many seconds that is remembered then.
+_FREE, _REMEMBERED_IF_BUSY = 0.75, 900
 
 # PNG of a painting; measured on the pictures of the quickstart.
 _FILE_BYTES_PER_PIXEL = 2.4
@@ -202,7 +202,8 @@ def _is_busy(specs: Sequence[SlotSpec]) -> bool:
     """Return whether other work runs where the slots are to be."""
     if not hasattr(os, "getloadavg"):
         return False
-    return os.getloadavg()[0] > _BUSY * sum(spec.threads for spec in specs)
+    free = (os.cpu_count() or 1) - os.getloadavg()[0]
+    return free < _FREE * sum(spec.threads for spec in specs)
 
 
 def _kind(recipe: Recipe) -> str:

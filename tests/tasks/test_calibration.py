@@ -81,12 +81,13 @@ def test_nothing_is_measured_where_it_cannot_be_remembered(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("load", "measurements"), [(0.1, 1), (3.0, 2)], ids=["quiet", "busy"])
+@pytest.mark.parametrize(("load", "measurements"), [(3.1, 1), (3.5, 2)], ids=["quiet", "busy"])
 def test_what_was_measured_beside_other_work_is_soon_measured_again(
     tmp_path, monkeypatch, load: float, measurements: int
 ):
     """A forecast from a machine's busy hour would be wrong for good."""
     measured = []
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
     monkeypatch.setattr("os.getloadavg", lambda: (load, load, load))
     monkeypatch.setattr(
         "tasks.calibration._measured", lambda *_: measured.append(SPEED) or measured[-1]
