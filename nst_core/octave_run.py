@@ -60,6 +60,7 @@ class OctaveRun:
         octave: Its size and steps.
         content_factor: By which the content weights were multiplied for legibility's sake.
         memory: What the octave may take.
+        keeps_freed: Whether on a CPU there is room for the process to keep what it frees.
         previous: The octave before it, at its end; None for the first.
         resumed: A state of this octave to go on from, or None.
 
@@ -82,6 +83,7 @@ class OctaveRun:
         *,
         content_factor: float,
         memory: Memory,
+        keeps_freed: bool,
         previous: OctaveRun | None,
         resumed: Snapshot | None,
     ) -> None:
@@ -104,7 +106,7 @@ class OctaveRun:
             picture = first_picture(recipe, pictures, content, octave.size, device)
         way = working(recipe, octave, memory)
         if device.type == "cpu":
-            keep_freed_memory(keep=way.keeps_freed)
+            keep_freed_memory(keep=keeps_freed)
         method = shortened(recipe, way.history).optimizer
         self.descent: Descent = method.start(
             picture, recipe.canvas, octave.steps, rounded=way.is_rounded

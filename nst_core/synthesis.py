@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from nst_core.footprint import UNLIMITED, Memory
+from nst_core.footprint import UNLIMITED, Memory, working
 from nst_core.legibility import legibility_of
 from nst_core.octave_run import OctaveRun, Snapshot
 from nst_core.octaves import size_of
@@ -134,6 +134,8 @@ def synthesize(
         factor = _factor_of(recipe, recipe.legibility, pictures, studio, on_sketch)
     recipe = weighted(recipe, factor)
     octaves = recipe.octaves.plan((1, 1) if pictures.content is None else size_of(pictures.content))
+    # All or none: of what a small octave kept, a large one finds little that it can use.
+    keeps_freed = all(working(recipe, octave, memory).keeps_freed for octave in octaves)
     done = 0 if resume is None else int(resume.tensors["done"])
     run: OctaveRun | None = None
     for index, octave in enumerate(octaves):
@@ -147,6 +149,7 @@ def synthesize(
             octave,
             content_factor=factor,
             memory=memory,
+            keeps_freed=keeps_freed,
             previous=run,
             resumed=resume,
         )

@@ -19,7 +19,7 @@ from nst_core.dials import Dials, turn
 from nst_core.distributions import Histogram, MeanStd, SlicedWasserstein
 from nst_core.errors import DivergedError, RecipeError
 from nst_core.features import Features
-from nst_core.footprint import Memory
+from nst_core.footprint import Memory, working
 from nst_core.images import resize
 from nst_core.networks import network
 from nst_core.objective import bind
@@ -833,3 +833,17 @@ def test_a_mix_is_a_parameter_of_mixes_alone():
     assert "mix" not in toy_recipe().parameters()
     assert toy_recipe(start="mix", mix=0.3).parameters()["mix"] == 0.3
     assert "content" in toy_recipe(start="mix", terms=(Gram(layer="relu1_1"),)).reads
+
+
+def test_where_a_large_octave_has_no_room_a_small_one_keeps_none(monkeypatch):
+    """What the small one kept would lie in pieces under the large one's maps."""
+    kept = []
+    monkeypatch.setattr("nst_core.octave_run.keep_freed_memory", lambda *, keep: kept.append(keep))
+    recipe = toy_recipe(octaves=TWO_OCTAVES)
+    small, large = (working(recipe, each, Memory()) for each in TWO_OCTAVES.plan((32, 32)))
+    between = Memory((small.bytes + large.bytes) / 2)
+
+    for memory in (Memory(), between):
+        synthesize(recipe, PAIR, studio=toy_studio(), memory=memory)
+
+    assert kept == [True, True, False, False]

@@ -51,6 +51,15 @@ def test_share_of_the_ceiling_counts_both_ways():
     assert speed.share(GALLERY, 1000) == pytest.approx(1)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C is heard, also where whoever began the tests has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_waits_for_no_measurement(tmp_path):
     """A command that was told to end measures nothing to its end."""
     specs, paths = arrange(["cpu"], slots=2, threads=1), [Path(__file__).parent]
