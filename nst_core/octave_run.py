@@ -10,7 +10,7 @@ import torch
 from nst_core.colorings import Coloring
 from nst_core.divergence import Traces, require_sound
 from nst_core.first_canvas import carried, first_picture
-from nst_core.footprint import Memory, shortened, working
+from nst_core.footprint import shortened
 from nst_core.hardware import keep_freed_memory
 from nst_core.images import resize
 from nst_core.objective import bind
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nst_core.descent import Descent
+    from nst_core.footprint import Working
     from nst_core.octaves import Octave
     from nst_core.pictures import Pictures
     from nst_core.recipe import Recipe
@@ -59,7 +60,7 @@ class OctaveRun:
         index: Index of the octave, from 0.
         octave: Its size and steps.
         content_factor: By which the content weights were multiplied for legibility's sake.
-        memory: What the octave may take.
+        way: How the octave is painted within its memory.
         keeps_freed: Whether on a CPU there is room for the process to keep what it frees.
         previous: The octave before it, at its end; None for the first.
         resumed: A state of this octave to go on from, or None.
@@ -82,7 +83,7 @@ class OctaveRun:
         octave: Octave,
         *,
         content_factor: float,
-        memory: Memory,
+        way: Working,
         keeps_freed: bool,
         previous: OctaveRun | None,
         resumed: Snapshot | None,
@@ -104,7 +105,6 @@ class OctaveRun:
             picture = carried(recipe, previous.descent.picture, base, content, octave)
         else:
             picture = first_picture(recipe, pictures, content, octave.size, device)
-        way = working(recipe, octave, memory)
         if device.type == "cpu":
             keep_freed_memory(keep=keeps_freed)
         method = shortened(recipe, way.history).optimizer

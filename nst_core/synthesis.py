@@ -134,8 +134,9 @@ def synthesize(
         factor = _factor_of(recipe, recipe.legibility, pictures, studio, on_sketch)
     recipe = weighted(recipe, factor)
     octaves = recipe.octaves.plan((1, 1) if pictures.content is None else size_of(pictures.content))
+    ways = [working(recipe, octave, memory) for octave in octaves]
     # All or none: of what a small octave kept, a large one finds little that it can use.
-    keeps_freed = all(working(recipe, octave, memory).keeps_freed for octave in octaves)
+    keeps_freed = all(way.keeps_freed for way in ways)
     done = 0 if resume is None else int(resume.tensors["done"])
     run: OctaveRun | None = None
     for index, octave in enumerate(octaves):
@@ -148,7 +149,7 @@ def synthesize(
             index,
             octave,
             content_factor=factor,
-            memory=memory,
+            way=ways[index],
             keeps_freed=keeps_freed,
             previous=run,
             resumed=resume,

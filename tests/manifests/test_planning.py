@@ -469,6 +469,17 @@ def test_hostile_names_of_files_are_fit_to_print(shows):
     assert shows.pairs()[0].content_name == r"\x1b[31m\n\u202egpj.exe"
 
 
+def finding(pattern, output):
+    """Give a manifest whose photos are what a pattern finds."""
+    return parse(
+        f"{{collection: show, output: {output}, content_sets: {{p: ['{pattern}']}},"
+        " style_sets: {s: lilies.jpg}, recipes: {r: {preset: gallery}},"
+        " pairings: [{content: p, style: s, recipe: r}]}",
+        name="show.yaml",
+        folder="/w",
+    )
+
+
 @pytest.mark.parametrize(
     ("output", "pattern", "names"),
     [
@@ -486,26 +497,14 @@ def test_a_gallery_does_not_feed_on_itself(output, pattern, names):
     found = {"/w/lilies.jpg": ["/w/lilies.jpg"], f"/w/{pattern}": [f"/w/{path}" for path in paths]}
     if pattern.startswith("p/out"):
         found[f"/w/{pattern}"] = [f"/w/{paths[-1]}"]
-    manifest = parse(
-        f"{{collection: show, output: {output}, content_sets: {{p: ['{pattern}']}},"
-        " style_sets: {s: lilies.jpg}, recipes: {r: {preset: gallery}},"
-        " pairings: [{content: p, style: s, recipe: r}]}",
-        name="show.yaml",
-        folder="/w",
-    )
+    manifest = finding(pattern, output)
 
     assert [pair.content_name for pair in expand(manifest, found.__getitem__)] == names
 
 
 def test_a_gallery_does_not_feed_on_what_is_painted_elsewhere():
     """Neither on the output of the command line, nor on the manifest's own of other nights."""
-    manifest = parse(
-        "{collection: show, output: p/out, content_sets: {p: ['p/**/*']},"
-        " style_sets: {s: lilies.jpg}, recipes: {r: {preset: gallery}},"
-        " pairings: [{content: p, style: s, recipe: r}]}",
-        name="show.yaml",
-        folder="/w",
-    )
+    manifest = finding("p/**/*", "p/out")
     photos = [f"/w/p/{name}" for name in ("dog.jpg", "out/show/dog.png", "other/show/dog.png")]
     found = {"/w/lilies.jpg": ["/w/lilies.jpg"], "/w/p/**/*": photos}
 
@@ -516,13 +515,7 @@ def test_a_gallery_does_not_feed_on_what_is_painted_elsewhere():
 
 def test_an_output_is_no_folder_of_photos():
     """Where nothing else is found, that is said."""
-    manifest = parse(
-        "{collection: show, output: p/out, content_sets: {p: ['p/**/*']},"
-        " style_sets: {s: lilies.jpg}, recipes: {r: {preset: gallery}},"
-        " pairings: [{content: p, style: s, recipe: r}]}",
-        name="show.yaml",
-        folder="/w",
-    )
+    manifest = finding("p/**/*", "p/out")
     told = complaints(expand, manifest, lambda _: ["/w/p/out/show/dog.png"])
 
     assert "'p/**/*' finds only what was painted into the output" in told[0]
