@@ -103,8 +103,10 @@ def forecast_pairs(
     plan = compare(planned, finished, digests)
     if not is_all:
         plan = replace(plan, orphaned=())
-    specs = slots_of(settings)
     to_paint = [one.pair for one in plan.to_paint]
+    specs = slots_of(settings)
+    if workers is None:  # slots that stay empty leave their cores to the others
+        specs = specs[: max(1, len(to_paint))]
     estimates = Estimates(
         inputs,
         speeds(specs, settings.scratch, [pair.recipe for pair in to_paint]),

@@ -182,7 +182,7 @@ def speeds(
 def remembered_at(scratch: Path, specs: Sequence[SlotSpec], recipe: Recipe) -> Path:
     """Return the file in which the speed of a recipe's kind, as this code has it, is remembered."""
     spec = specs[0]
-    slots = f"{spec.device.replace(':', '-')}-{len(specs)}-{spec.threads}"
+    slots = f"{spec.device.replace(':', '-')}-{len(specs)}-{spec.threads_among(len(specs))}"
     code = [version("nst-gallery"), ALGORITHM_VERSION, version("torch"), _processor()]
     digest = hashlib.sha256(json.dumps(code).encode()).hexdigest()
     return scratch / "speed" / f"{slots}-{_kind(recipe)}-{digest[:10]}.json"
@@ -203,7 +203,7 @@ def _is_busy(specs: Sequence[SlotSpec]) -> bool:
     if not hasattr(os, "getloadavg"):
         return False
     free = (os.cpu_count() or 1) - os.getloadavg()[0]
-    return free < _FREE * sum(spec.threads for spec in specs)
+    return free < _FREE * sum(spec.threads_among(len(specs)) for spec in specs)
 
 
 def _kind(recipe: Recipe) -> str:

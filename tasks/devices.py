@@ -33,6 +33,12 @@ _SECONDS_FOR_TORCH = 120
 
 _CARD = re.compile(r"cuda:\d+")
 
+# What more of them gain for one picture was never measured.
+_MOST_THREADS = 8
+# How often a thread looks for its next piece of work before it sleeps: some ten microseconds, in
+# which most of the next ones come.
+_SPINS = "1000"
+
 
 @dataclass(frozen=True)
 class SlotSpec:
@@ -41,14 +47,27 @@ class SlotSpec:
     Args:
         name: Says which one it is, in messages and as a log's name: ``cpu0``, ``cuda1``.
         device: ``cpu``, ``mps``, or ``cuda:N``: the N-th card that this process may use.
-        threads: CPU threads for torch.
+        threads: CPU threads for torch while all slots paint.
         sharers: Slots on its card, itself among them.
+        cores: CPU cores that the slots which paint share, or 0 where the threads are fixed.
     """
 
     name: str
     device: str
     threads: int
     sharers: int = 1
+    cores: int = 0
+
+    def threads_among(self, painting: int) -> int:
+        """Return the CPU threads for torch while so many slots paint, this one among them.
+
+        The last one alone leaves a core to the rest of the machine: beside a single busy process
+        threads on all cores, each waiting for the slowest, are slower than one thread.
+        """
+        fair = self.cores // painting
+        if painting == 1:
+            fair = min(fair, max(2, fair - 1))
+        return max(self.threads, min(fair, _MOST_THREADS))
 
 
 class DeviceError(NSTError):
@@ -105,11 +124,13 @@ def arrange(
     Args:
         names: Of the devices; see `find_devices`.
         slots: How many; by default one for each card, or one for each CPU core.
-        threads: Of torch in each; by default the cores are shared out, one at least.
+        threads: Of torch in each; by default the cores are shared out, one at least, and on a CPU
+            those of idle slots as well.
         cores: Of the CPU; by default `count_cores`.
     """
     cores = cores or count_cores()
     count = slots or (cores if names == ["cpu"] else len(names))
+    shared = cores if names == ["cpu"] and threads is None else 0
     threads = threads or max(1, cores // count)
     # Card by card, then a second slot on each, and so on.
     places = [divmod(index, len(names)) for index in range(count)]
@@ -121,6 +142,7 @@ def arrange(
             names[which],
             threads,
             sharers.get(names[which], 1),
+            shared,
         )
         for lap, which in places
     ]
@@ -140,12 +162,14 @@ def worker_environment(spec: SlotSpec, environ: Mapping[str, str]) -> dict[str, 
         "MKL_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
         "VECLIB_MAXIMUM_THREADS": threads,
-        # The number of threads decides how sums are rounded: it must not change with the load.
+        # The number of threads decides how sums are rounded: whoever fixed it gets the same bytes.
         "OMP_DYNAMIC": "FALSE",
         "MKL_DYNAMIC": "FALSE",
         # Threads that wait by spinning starve each other as soon as anything else wants a core:
-        # the same step then takes twenty times as long.
+        # the same step then takes twenty times as long. To wake one that sleeps takes longer than
+        # most pieces of a step, so that GNU's may spin for a moment before it does.
         "OMP_WAIT_POLICY": environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+        "GOMP_SPINCOUNT": environ.get("GOMP_SPINCOUNT", _SPINS),
         # Torch then asks for large blocks in pages of 2 MB: to hand out as many small ones, each by
         # itself, takes a quarter of the time of a picture that has to give memory back.
         "THP_MEM_ALLOC_ENABLE": environ.get("THP_MEM_ALLOC_ENABLE", "1"),

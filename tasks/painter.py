@@ -109,6 +109,7 @@ class _PaintingPair:
         self._rows: list[dict[str, float]] = []
         self._warnings: list[str] = []
         self._resumed_at: list[int] = []
+        self._threads: set[int] = set()
         self._began = time.monotonic()
         self._told = -1.0
         self._sketch = 0
@@ -177,6 +178,7 @@ class _PaintingPair:
         self._rows = [dict(row) for row in checkpoint.losses]
         self._began -= checkpoint.notes["seconds"]
         self._resumed_at = [*checkpoint.notes["resumed_at"], checkpoint.notes["done"]]
+        self._threads.update(checkpoint.notes.get("threads", ()))
         # An octave goes on as it began, whatever is free by now.
         self._limit = checkpoint.notes.get("memory")
         return checkpoint.snapshot
@@ -195,6 +197,7 @@ class _PaintingPair:
             self._emit({"kind": "sketch", "number": number, "most": SKETCHES})
 
     def _on_step(self, step: Step) -> None:
+        self._threads.add(torch.get_num_threads())
         if step.losses:
             self._log(step)
         self._tell(step)
@@ -257,6 +260,7 @@ class _PaintingPair:
                 "seconds": self._seconds(),
                 "done": step.done,
                 "resumed_at": self._resumed_at,
+                "threads": sorted(self._threads),
                 "optimizer": self._recipe.optimizer.kind,
                 "memory": self._limit,
                 "gentler": self._job.gentler,
@@ -298,7 +302,7 @@ class _PaintingPair:
             warnings=self._warnings,
             degraded=self._degraded(synthesis),
             weights_sha256=weights_sha256(network(self._recipe.network)),
-            environment=_environment(self._device),
+            environment=_environment(self._device, sorted(self._threads)),
         )
 
     def _legibility(self, synthesis: Synthesis, pictures: Pictures) -> dict[str, float] | None:
@@ -339,12 +343,13 @@ def _csv(rows: list[dict[str, float]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _environment(device: str) -> dict[str, Any]:
+def _environment(device: str, threads: list[int]) -> dict[str, Any]:
     is_card = device.startswith("cuda")
     return {
         "nst-gallery": version("nst-gallery"),
         "torch": str(torch.__version__),
         "python": platform.python_version(),
         "device": torch.cuda.get_device_name(device) if is_card else platform.machine(),
-        "threads": torch.get_num_threads(),
+        # One number, or all that there were in turn: it decides how sums are rounded.
+        "threads": threads[0] if len(threads) == 1 else threads,
     }

@@ -191,7 +191,8 @@ class Settings:
     torch_threads: int | None = _fact(
         "NST_TORCH_THREADS",
         _count,
-        "Threads in each painting process. Unset: what suits the slots.",
+        "Threads in each painting process, which then give the same bytes every time. Unset: the"
+        " cores, shared among those that paint.",
         default=None,
     )
     cuda_graphs: bool = _fact(

@@ -330,7 +330,12 @@ class SlotPool:
         if self._hire:
             return self._hire(spec, lambda: self._is_stopping)
         self._logs.mkdir(parents=True, exist_ok=True)
-        return WorkerProcess(spec, self._entry, self._paths, self._log(spec))
+        return WorkerProcess(
+            spec, self._entry, self._paths, self._log(spec), painting=self._count_painting
+        )
+
+    def _count_painting(self) -> int:
+        return len(self._slots) - len(self._idle)
 
     def _log(self, spec: SlotSpec) -> Path:
         return self._logs / f"slot-{spec.name}.log"

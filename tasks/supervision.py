@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import signal
 import statistics
 import subprocess
@@ -90,13 +91,24 @@ class WorkerProcess:
         entry: The job function, ``module:function``.
         paths: Folders to import it from, besides the usual ones.
         log: File that receives what it prints, and its stacks should it crash.
+        painting: Tells during a job how many slots have one; by default all that there are.
 
     Raises:
         OSError: No process could be started.
     """
 
-    def __init__(self, spec: SlotSpec, entry: str, paths: Sequence[Path], log: Path) -> None:
+    def __init__(
+        self,
+        spec: SlotSpec,
+        entry: str,
+        paths: Sequence[Path],
+        log: Path,
+        *,
+        painting: Callable[[], int] | None = None,
+    ) -> None:
         self.spec = spec
+        self._painting = painting
+        self._threads = spec.threads
         # Whether it can take a job: not before it is ready, not while a job's fate is open, and not
         # after a fate that spoils the process.
         self.is_fit = False
@@ -164,9 +176,11 @@ class WorkerProcess:
         silence = Silence(stall_seconds)
         progress: dict[str, Any] | None = None
         try:
-            self._send(job)
+            self._share_cores()
+            self._send(("job", pickle.dumps(job)))
             while True:
                 self._enforce(deadline, grace)
+                self._share_cores()
                 asked = time.monotonic()
                 message = self._receive(_TICK)
                 if message is None:
@@ -226,6 +240,15 @@ class WorkerProcess:
             self.kill()
         elif late >= 0 and not self._is_dismissed:
             self.dismiss()
+
+    def _share_cores(self) -> None:
+        """Tell the worker if it may have more threads than before, or is to have fewer."""
+        if self._painting is None:
+            return
+        threads = self.spec.threads_among(max(1, self._painting()))
+        if threads != self._threads:
+            self._threads = threads
+            self._send(("threads", threads))
 
     def _send(self, message: object) -> None:
         try:

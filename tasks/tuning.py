@@ -77,7 +77,7 @@ def slots_of(
     cores = cores or count_cores()
     slots, threads = settings.slots, settings.torch_threads
     if slots is None and threads is None and (known := _remembered(settings.scratch, names, cores)):
-        slots, threads = known.slots, known.threads
+        slots = known.slots
     return arrange(names, slots=slots, threads=threads, cores=cores)
 
 

@@ -1,6 +1,9 @@
 """The inside of a slot: a process that runs one job after the other.
 
-It reads jobs from a pipe and answers with messages, each a tuple whose first word says what it is:
+It is told what to do through a pipe, and answers, in tuples whose first word says what they are:
+
+    ("job", bytes)                  a job, pickled
+    ("threads", number)             how many torch may use from the next sign of life on
 
     ("ready",)                      the entry is imported, jobs may come
     ("event", seconds, event)       progress, and the seconds since the sign of life before it
@@ -55,7 +58,7 @@ class Assignment:
         entry: The job function, ``module:function``.
         paths: Folders to import it from, besides the usual ones.
         device: As the job is to name it: ``cpu``, ``cuda:0`` or ``mps``.
-        threads: For torch.
+        threads: For torch, until it is told otherwise.
         parent: Process id of whoever started the worker.
     """
 
@@ -98,6 +101,7 @@ class Worker:
         # A pickled job, or None for the wish to leave. The signal handler may put: this queue is
         # reentrant.
         self._jobs: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._threads = assignment.threads
 
     def serve(self) -> None:
         """Run jobs until asked to stop."""
@@ -131,6 +135,7 @@ class Worker:
             now = time.monotonic()
             self.send("event", now - last, event)
             last = now
+            self._limit_threads()
 
         try:
             # Unpacked and sent in here: what cannot travel, either way, is the job's mistake.
@@ -144,7 +149,11 @@ class Worker:
     def _read_jobs(self) -> None:
         while True:
             try:
-                self._jobs.put(self._connection.recv_bytes())
+                match self._connection.recv():
+                    case ("job", job):
+                        self._jobs.put(job)
+                    case ("threads", threads):
+                        self._threads = threads
             except (EOFError, OSError):
                 # The parent is gone or has let go of us. Whoever comes next may already be at
                 # work on the same pair, so nothing more is saved.
@@ -155,9 +164,10 @@ class Worker:
         self._jobs.put(None)
 
     def _limit_threads(self) -> None:
-        # The environment has said so too, but not every build of torch listens to it.
-        if torch := sys.modules.get("torch"):
-            torch.set_num_threads(self._assignment.threads)
+        # The environment has said so at first, but not every build of torch listens to it.
+        torch = sys.modules.get("torch")
+        if torch and torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
 
 
 def _die_with(parent: int) -> None:

@@ -36,18 +36,18 @@ def toy(tmp_path):
 
 @pytest.fixture
 def steady(tmp_path, monkeypatch):
-    """A machine of one slot, known to take a second for each step of the pairs it is given."""
+    """A machine of one slot, or of some, known to take a second for each step of some pairs."""
     scratch = tmp_path / "scratch"
     monkeypatch.setenv("NST_SCRATCH", str(scratch))
     monkeypatch.setenv("NST_DEVICE", "cpu")
-    monkeypatch.setenv("NST_SLOTS", "1")
     monkeypatch.setenv("NST_TORCH_THREADS", "1")
 
-    def remember(pairs):
+    def remember(pairs, *, slots=1):
+        monkeypatch.setenv("NST_SLOTS", str(slots))
         speed = {"step": [1, 0], "setup": [0, 0], "row": [0, 0], "ceiling": 1.0, "bf16": False}
         text = json.dumps(speed | {"until": None})
         for pair in pairs:
-            path = remembered_at(scratch, arrange(["cpu"], slots=1, threads=1), pair.recipe)
+            path = remembered_at(scratch, arrange(["cpu"], slots=slots, threads=1), pair.recipe)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 

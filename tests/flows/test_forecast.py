@@ -29,6 +29,16 @@ def test_time_and_cost_follow_from_the_measured_speed(made):
     assert "cost: 1.00" in told["text"]
 
 
+def test_slots_that_have_nothing_to_paint_do_not_count(made, steady, monkeypatch):
+    """Two pairs are painted in two of four slots: how fast these two paint together counts."""
+    steady(expand(read_manifest(str(made.path)), find), slots=2)
+    monkeypatch.setenv("NST_SLOTS", "4")
+
+    told = forecast(str(made.path), RunOptions())
+
+    assert (told["slots"], told["seconds"]) == (2, 3.0)
+
+
 def test_a_cluster_is_simulated(made):
     """Two workers paint one pair each: start and three seconds, paid for both."""
     told = forecast(str(made.path), RunOptions(), workers=2, cost_per_hour=3600.0)

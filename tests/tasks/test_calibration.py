@@ -41,6 +41,15 @@ def test_what_costs_the_same_is_measured_once():
     assert len({asked, *(remembered_at(scratch, specs, other) for other in others)}) == 3
 
 
+def test_a_slot_alone_is_measured_alone():
+    """It has the cores of the others, and is faster for that."""
+    specs, scratch = arrange(["cpu"], cores=4), Path("scratch")
+
+    asked = {remembered_at(scratch, specs[:count], GALLERY) for count in (1, 2, 3, 4)}
+
+    assert len(asked) == 4
+
+
 def test_share_of_the_ceiling_counts_both_ways():
     """A step as fast as convolutions by themselves is at 1: 0.5 Mflop per pixel and way."""
     flops = 2 * 9 * (3 * 64 + 64 * 64 + (64 * 128 + 128 * 128) / 4)

@@ -29,15 +29,15 @@ def slots_on(device, *, cards=None, **given):
 def test_a_cpu_has_a_single_threaded_slot_per_core():
     """Small pictures are painted fastest one to a core."""
     assert slots_on("cpu", cores=3) == [
-        SlotSpec("cpu-0", "cpu", 1),
-        SlotSpec("cpu-1", "cpu", 1),
-        SlotSpec("cpu-2", "cpu", 1),
+        SlotSpec("cpu-0", "cpu", 1, cores=3),
+        SlotSpec("cpu-1", "cpu", 1, cores=3),
+        SlotSpec("cpu-2", "cpu", 1, cores=3),
     ]
 
 
 def test_fewer_cpu_slots_share_the_cores():
     """A single large picture may use all cores."""
-    assert slots_on("cpu", slots=1, cores=8) == [SlotSpec("cpu", "cpu", 8)]
+    assert slots_on("cpu", slots=1, cores=8) == [SlotSpec("cpu", "cpu", 8, cores=8)]
 
 
 def test_threads_can_be_chosen():
@@ -200,14 +200,49 @@ def test_a_worker_counts_its_threads_from_the_start():
     assert environ["HOME"] == "/h"
 
 
-def test_a_workers_threads_sleep_while_they_wait():
+@pytest.mark.parametrize(
+    ("name", "chosen"), [("OMP_WAIT_POLICY", "PASSIVE"), ("GOMP_SPINCOUNT", "1000")]
+)
+def test_a_workers_threads_soon_sleep_while_they_wait(name, chosen):
     """On a machine that is busy with other things, spinning threads would starve each other."""
     waits = [
-        worker_environment(SlotSpec("cpu", "cpu", 4), environ)["OMP_WAIT_POLICY"]
-        for environ in ({}, {"OMP_WAIT_POLICY": "ACTIVE"})
+        worker_environment(SlotSpec("cpu", "cpu", 4), environ)[name]
+        for environ in ({}, {name: "another"})
     ]
 
-    assert waits == ["PASSIVE", "ACTIVE"]
+    assert waits == [chosen, "another"]
+
+
+@pytest.mark.parametrize(
+    ("cores", "slots", "threads"),
+    [
+        (4, None, [3, 2, 1, 1]),
+        (2, None, [2, 1]),
+        (1, None, [1]),
+        (16, None, [8, 8, 5, 4, 3, 2, 2, 2, 1]),
+        (8, 2, [7, 4]),
+        (4, 1, [4]),
+    ],
+)
+def test_slots_that_paint_share_the_cores(cores, slots, threads):
+    """One alone leaves a core to other work, and none gets fewer than it has beside all others."""
+    slot = arrange(["cpu"], slots=slots, cores=cores)[0]
+
+    assert [slot.threads_among(count) for count in range(1, len(threads) + 1)] == threads
+
+
+def test_threads_that_a_person_has_fixed_stay():
+    """The same number of threads gives the same bytes, however many slots paint."""
+    slot = arrange(["cpu"], threads=1, cores=4)[0]
+
+    assert slot.threads_among(1) == 1
+
+
+def test_slots_on_cards_share_no_cores():
+    """Their threads wait for the card."""
+    slots = arrange(["cuda:0", "cuda:1"], cores=16)
+
+    assert [slot.threads_among(1) for slot in slots] == [8, 8]
 
 
 def test_a_workers_large_blocks_come_in_large_pages():

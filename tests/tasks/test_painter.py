@@ -6,6 +6,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+import torch
 from PIL import Image
 
 from manifests.pairs import OutputFormat
@@ -80,6 +81,21 @@ def test_a_painting_goes_on_in_the_memory_it_began_in(job):
     assert resumed.resumed_at == [3]
     assert resumed.degraded == ("short history",)
     assert resumed.picture.read_bytes() == before
+
+
+def test_all_numbers_of_threads_are_told(job):
+    """They decide how sums are rounded: two pictures of one recipe may differ for that reason."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        stopped_after_three(job)
+        torch.set_num_threads(2)
+        resumed, whole = painted(job), painted(replace(job, pair_id="b" * 64))
+    finally:
+        torch.set_num_threads(before)
+
+    assert resumed.environment["threads"] == [1, 2]
+    assert whole.environment["threads"] == 2
 
 
 @pytest.mark.parametrize(

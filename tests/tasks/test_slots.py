@@ -40,8 +40,8 @@ def make_pool(tmp_path, threads):
     """Make pools of toy slots; at the end they are stopped, and only then the threads joined."""
     pools = []
 
-    def make(slots=1, entry="toy_jobs:main", **options):
-        specs = [SlotSpec(f"cpu-{index}", "cpu", 1) for index in range(slots)]
+    def make(slots=1, entry="toy_jobs:main", cores=0, **options):
+        specs = [SlotSpec(f"cpu-{index}", "cpu", 1, cores=cores) for index in range(slots)]
         options = {"grace": 2.0, "paths": [TOYS], "logs": tmp_path / "logs"} | options
         pool = SlotPool(specs, entry, **options)
         pools.append(pool)
@@ -124,6 +124,32 @@ def test_the_environment_is_set_before_torch_is_imported(make_pool):
 def test_torch_uses_the_threads_of_the_slot(make_pool):
     """A single-threaded slot has single-threaded torch."""
     assert make_pool().run({"do": "threads"}) == {"threads": 1}
+
+
+def test_a_slot_has_the_cores_of_idle_ones(make_pool, threads):
+    """While the others are idle; when one of them gets a job, it gives them back."""
+    pool = make_pool(slots=2, cores=4)
+    pool.warm()
+    first, second = Heard(), Heard()
+
+    begin(threads, pool, first, do="watch_threads")
+    until(lambda: first.events[-1] == {"threads": 3})
+    begin(threads, pool, second, do="watch_threads")
+
+    until(lambda: first.events[-1] == second.events[-1] == {"threads": 2})
+
+
+def test_a_slot_gets_the_cores_of_one_that_is_done(make_pool, threads):
+    """The last picture of a night does not wait for one core."""
+    pool = make_pool(slots=2, cores=2)
+    pool.warm()
+    heard = Heard()
+
+    begin(threads, pool, heard, do="watch_threads")
+    pool.run({"do": "breathe", "pauses": [0.5]})
+
+    until(lambda: heard.events[-1] == {"threads": 2})
+    assert {"threads": 1} in heard.events
 
 
 def test_slots_work_side_by_side(make_pool, threads):

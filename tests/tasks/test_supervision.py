@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import psutil
@@ -21,7 +22,7 @@ def worker(tmp_path):
 @pytest.mark.parametrize("job", ["paint", "sleep_for_ever"])
 def test_a_worker_leaves_when_its_pipe_closes(worker, job):
     """Where the kernel does not tell of a parent's death, the pipe does."""
-    worker._send({"do": job})
+    worker._send(("job", pickle.dumps({"do": job})))
     assert worker._receive(60)[0] == "event"
 
     worker._connection.close()

@@ -132,6 +132,16 @@ def threads(job, emit, stop):
     return {"threads": torch.get_num_threads()}
 
 
+def watch_threads(job, emit, stop):
+    """Tell how many threads torch would use, again and again until asked to stop."""
+    import torch  # noqa: PLC0415
+
+    while not stop.is_set():
+        emit({"threads": torch.get_num_threads()})
+        time.sleep(0.01)
+    raise Stopped("seen enough")
+
+
 def modules(job, emit, stop):
     """Name the imported modules."""
     return {"modules": sorted(sys.modules)}
