@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import torch
-from torchvision.transforms import functional as vision
+
+from nst_core.blurring import blurred
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,8 +63,8 @@ class GradientAscent:
         if not self._method.smoothing:
             return gradient
         sigma = self._method.smoothing + 2 * self._through
-        blurred = [_blurred(gradient, sigma * factor, 9) for factor in (0.5, 1.0, 2.0)]
-        return torch.stack(blurred).mean(0)
+        smooth = [blurred(gradient, 9, sigma * factor) for factor in (0.5, 1.0, 2.0)]
+        return torch.stack(smooth).mean(0)
 
     def _scaled(self, direction: Tensor, rate: float) -> Tensor:
         norm = self._method.norm
@@ -83,7 +84,7 @@ class GradientAscent:
         apart = (canvas - _GREY) * (1 - method.decay)
         sigma = self._now(method.blur, method.last_blur)
         if sigma and (self._count - 1) % method.blur_every == 0:
-            apart = _blurred(apart, sigma, 2 * max(1, round(3 * sigma)) + 1)
+            apart = blurred(apart, 2 * max(1, round(3 * sigma)) + 1, sigma)
         # How large a pixel is, and how much the objective would lose without it.
         apart = _without_least(apart, apart.norm(dim=1, keepdim=True), method.small_norm)
         contribution = (apart * gradient).sum(1, keepdim=True).abs()
@@ -99,11 +100,6 @@ class GradientAscent:
 
     def warm(self, before: Self) -> None:
         """Start afresh: there is nothing to carry."""
-
-
-def _blurred(values: Tensor, sigma: float, width: int) -> Tensor:
-    blurred: Tensor = vision.gaussian_blur(values, [width, width], [sigma, sigma])
-    return blurred
 
 
 def _without_least(values: Tensor, size: Tensor, percentage: float) -> Tensor:

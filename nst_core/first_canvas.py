@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
-from torchvision.transforms.functional import center_crop
 
 from nst_core.images import resize
 
@@ -59,11 +58,17 @@ def carried(
     """
     size = octave.size
     if octave.zoom > 1:
-        inner = [max(1, round(side / octave.zoom)) for side in picture.shape[-2:]]
-        return _enlarged(center_crop(picture, inner), size).clamp(0, 1)
+        return _enlarged(_middle(picture, octave.zoom), size).clamp(0, 1)
     if recipe.octaves.carry == "change" and base is not None and content is not None:
         return (content + _enlarged(picture - base, size)).clamp(0, 1)
     return _enlarged(picture, size).clamp(0, 1)
+
+
+def _middle(picture: Tensor, zoom: float) -> Tensor:
+    for dimension, side in enumerate(picture.shape[-2:], start=2):
+        inner = max(1, round(side / zoom))
+        picture = picture.narrow(dimension, round((side - inner) / 2), inner)
+    return picture
 
 
 def _enlarged(pixels: Tensor, size: Size) -> Tensor:

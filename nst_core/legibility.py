@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
-from torchvision.transforms.functional import gaussian_blur
 
+from nst_core.blurring import blurred
 from nst_core.colors import luma
 from nst_core.octaves import scaled, size_of
 from nst_core.recipe import OBJECTS
@@ -112,8 +112,7 @@ def _blurred(values: Tensor, deviation: float) -> Tensor:
     width = 2 * math.ceil(3 * deviation) + 1
     room = min(values.shape[-2:])
     width = min(width, 2 * ((room - 1) // 2) + 1)
-    blurred: Tensor = gaussian_blur(values, [width, width], [deviation, deviation])
-    return blurred
+    return blurred(values, width, deviation)
 
 
 def _mean(values: Tensor, painted: Tensor | None) -> Tensor:

@@ -83,7 +83,8 @@ def mask_of(pixels: Tensor, *, color: str | None = None, feather: float = 0) -> 
 def _feathered(mask: Tensor, feather: float) -> Tensor:
     """Blur by a Gaussian of which 95 % lie within the feather."""
     from torch.nn.functional import interpolate, pad
-    from torchvision.transforms.functional import gaussian_blur
+
+    from nst_core.blurring import blurred
 
     # A wide blur of a large mask takes minutes; at a scale of some pixels it is the same blur.
     size = size_of(mask)
@@ -93,5 +94,5 @@ def _feathered(mask: Tensor, feather: float) -> Tensor:
     reach = round(3 * sigma) + 1
     padded = pad(small, (reach,) * 4, mode="replicate")
     width = 2 * reach + 1
-    blurred = gaussian_blur(padded, [width, width], [sigma, sigma])[..., reach:-reach, reach:-reach]
-    return interpolate(blurred, size, mode="bilinear", align_corners=False).clamp(0, 1)
+    soft = blurred(padded, width, sigma)[..., reach:-reach, reach:-reach]
+    return interpolate(soft, size, mode="bilinear", align_corners=False).clamp(0, 1)

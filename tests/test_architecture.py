@@ -163,6 +163,21 @@ def test_values_are_made_without_torch():
     assert ran.returncode == 0, ran.stderr
 
 
+def test_a_slot_starts_without_torchvision():
+    """Importing it takes longer than torch itself, and 90 MB of every slot."""
+    code = "import sys, tasks.painter; sys.exit('torchvision' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_the_core_needs_no_other_room():
     """A picture can be painted where only torch, Pillow and numpy are installed."""
     code = (
