@@ -26,8 +26,8 @@ _BLOCK = 4
 _TILE = _BLOCK + 2
 
 # Rows of tiles are worked through in groups whose transformed input is, for each thread, as large
-# as the kernels, in these bounds: with less the kernels would be read too often and threads wait for
-# each other, and it has to stay in the cache between the three steps.
+# as the kernels, in these bounds: with less the kernels would be read too often, and threads wait
+# for each other; with more it would leave the cache between the three steps.
 _LEAST_GROUP, _LARGEST_GROUP = 2**21, 2**23
 
 # For fewer tiles the kernels, four times as large as before, take longer to read than they save.
