@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flows.inputs import Inputs, locations
+from flows.notifying import require_command
 from flows.run import resolve_output
 from flows.sources import read_manifest
 from manifests.locations import is_remote
@@ -72,13 +73,20 @@ def _steps(
     pairs: Sequence[Pair], settings: Settings, target: str
 ) -> Iterator[Callable[[], object]]:
     """Yield looks at one thing each; what is wrong with it is raised."""
+    lost = _trouble(partial(require_scratch, settings.scratch))
+    if lost:  # nothing comes from a bucket then, and every picture would tell that
+        yield partial(_raise, lost)
+        pairs = [pair for pair in pairs if not any(map(is_remote, pair.locations))]
     for name in sorted({pair.recipe.network for pair in pairs} & NETWORKS.keys()):
         yield partial(require_weights, [name])
     inputs = Inputs.of(pairs, settings)
     for location in locations(pairs):
         yield partial(inputs.header, location)
-    asked = {(pair.content, pair.recipe_name): pair.recipe for pair in pairs}
-    for (content, _), recipe in asked.items():
+    # In several manners a recipe's name means several.
+    asked = {
+        (pair.content, pair.recipe_name, pair.labels.get("manner")): pair.recipe for pair in pairs
+    }
+    for (content, *_), recipe in asked.items():
         yield partial(_fit, content, recipe, inputs)
     masked = ((mask.location, picture) for pair in pairs for picture, mask in pair.masked)
     for mask, picture in dict.fromkeys(masked):
@@ -87,8 +95,21 @@ def _steps(
     if is_remote(target):
         yield lambda: probe(store_for(target, settings), target)
     yield partial(_probe_folder, target, settings, needed)
-    yield partial(require_scratch, settings.scratch)
     yield partial(require_slots, settings)
+    yield partial(require_command, settings)
+
+
+def _trouble(look: Callable[[], object]) -> NSTError | None:
+    """Return what a look at something raises."""
+    try:
+        look()
+    except NSTError as error:
+        return error
+    return None
+
+
+def _raise(error: NSTError) -> None:
+    raise error
 
 
 def _fit(content: str | None, recipe: Recipe, inputs: Inputs) -> None:

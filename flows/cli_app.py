@@ -6,6 +6,7 @@ import logging
 import sys
 from importlib.metadata import version
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -15,6 +16,7 @@ from flows.console import complain, print_error
 from flows.exit_codes import ExitCode, of_error
 from manifests.problems import ManifestError
 from nst_core.errors import NSTError
+from tasks.settings import SettingsError
 
 app = typer.Typer(
     name="nst",
@@ -40,6 +42,7 @@ def main() -> NoReturn:
     if isinstance(sys.stdout, TextIOWrapper):  # a terminal of few letters must end no command
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        _require_folder()
         code = app(standalone_mode=False)  # what a typer.Exit says comes back as a value
     except typer.Abort as error:
         raise KeyboardInterrupt from error
@@ -62,6 +65,16 @@ def main() -> NoReturn:
     if code == ExitCode.INTERRUPTED and not isinstance(code, ExitCode):  # typer's, not a run's own
         raise KeyboardInterrupt
     sys.exit(code or ExitCode.COMPLETE)
+
+
+def _require_folder() -> None:
+    """Find out whether there is a working directory: it may be removed beneath a shell."""
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise SettingsError(
+            "the working directory is gone", remedy="change to a folder that exists"
+        ) from error
 
 
 def _version(wanted: bool) -> None:

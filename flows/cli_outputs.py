@@ -86,6 +86,7 @@ def enlarge(
     dpi: Annotated[int, typer.Option(min=30, max=2400, help="Dots per inch on paper.")] = 300,
     device: opt.Device = None,
     stop_at: opt.StopAt = None,
+    memory_limit: opt.Memory = None,
     retry_failed: opt.RetryFailed = False,
     dry_run: opt.DryRun = False,
     as_json: opt.AsJson = False,
@@ -96,7 +97,13 @@ def enlarge(
     from flows.run import RunOptions  # noqa: PLC0415
 
     order = PrintOrder(output=output, picks=tuple(picks), size=size, paper=paper, dpi=dpi)
-    options = RunOptions(device=device, stop_at=stop_at, retry_failed=retry_failed, quiet=as_json)
+    options = RunOptions(
+        device=device,
+        stop_at=stop_at,
+        memory_limit=memory_limit,
+        retry_failed=retry_failed,
+        quiet=as_json,
+    )
     if dry_run:
         tell_plan(lambda: plan(order, options), as_json=as_json)
         return

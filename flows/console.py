@@ -64,7 +64,10 @@ def at_work(what: str) -> Status:
 
 def from_here(location: str) -> str:
     """Return a location as short as it can be said in the working directory."""
-    here, place = Path.cwd(), Path(location)
+    try:
+        here, place = Path.cwd(), Path(location)
+    except FileNotFoundError:  # removed meanwhile
+        return location
     return str(place.relative_to(here)) if place.is_relative_to(here) else location
 
 

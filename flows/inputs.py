@@ -63,7 +63,7 @@ class Inputs:
         self._found: dict[str, Fetched | NSTError] = {}
         self._away: dict[str, NSTError] = {}
         self._gone: dict[str, NSTError] = {}
-        self._headers: dict[str, Header] = {}
+        self._headers: dict[str, Header | NSTError] = {}
 
     @classmethod
     def of(cls, pairs: Iterable[Pair], settings: Settings) -> Self:
@@ -184,8 +184,11 @@ class Inputs:
             try:
                 self._headers[location] = inspect(data, max_pixels=self._settings.max_pixels)
             except NSTError as error:
-                raise error.about(location) from error
-        return self._headers[location]
+                self._headers[location] = error.about(location)
+        found = self._headers[location]
+        if isinstance(found, NSTError):
+            raise found
+        return found
 
     def optional(self, location: str | None) -> Fetched | None:
         """Return a fetched picture, or None for none."""

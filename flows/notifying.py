@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import shlex
+import shutil
 import subprocess
 import time
 from http import HTTPStatus
@@ -19,7 +20,7 @@ from flows.exit_codes import ExitCode, of_error
 from manifests.wording import printable
 from nst_core.errors import NSTError
 from tasks.redaction import redact
-from tasks.settings import Settings
+from tasks.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,20 @@ _HURRIED_SECONDS = 2.0
 _PAUSES = (1.0, 4.0)
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 _LONGEST_ANSWER = 200
+
+
+def require_command(settings: Settings) -> None:
+    """Find out whether the command that is to be told is there.
+
+    Raises:
+        SettingsError: It is not.
+    """
+    name = next(iter(shlex.split(settings.notify_command or "")), "")
+    if name and not shutil.which(name):
+        raise SettingsError(
+            redact(f"NST_NOTIFY_COMMAND names {name!r}, which is no command here"),
+            remedy="install it, or name it by its whole path",
+        )
 
 
 def notified(

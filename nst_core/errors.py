@@ -46,7 +46,12 @@ class NSTError(Exception):
 
     def __str__(self) -> str:
         """Return the message, followed by the remedy where there is one."""
-        return f"{self.message}; {self.remedy}" if self.remedy else self.message
+        if not self.remedy:
+            return self.message
+        # Behind "did you mean 'x'?" a new sentence begins.
+        is_asked = self.message.endswith("?")
+        remedy = self.remedy[:1].upper() + self.remedy[1:] if is_asked else self.remedy
+        return f"{self.message}{' ' if is_asked else '; '}{remedy}"
 
     def about(self, what: str) -> Self:
         """Return the same error, said of something: a picture by its name, for example."""

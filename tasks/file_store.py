@@ -132,6 +132,9 @@ class FileStore:
         try:
             mode = real.stat().st_mode
         except FileNotFoundError:
+            if path.is_symlink():
+                said = f"{str(path)!r} is a link to {str(path.readlink())!r}, which does not exist"
+                raise InputError(said, remedy="remove or mend the link") from None
             raise nothing_found(str(path), 0, lambda: _nearest_name(path)) from None
         if not stat.S_ISREG(mode):
             raise _not_a_file(str(path), mode)
@@ -139,8 +142,9 @@ class FileStore:
 
     def _stay_inside(self, path: Path, real: Path, home: Path) -> None:
         if not any(real.is_relative_to(root) for root in self._roots or (home.resolve(),)):
+            there = "lies" if real == path else f"leads to {str(real)!r},"
             raise InputError(
-                f"{str(path)!r} leads to {str(real)!r}, out of {_words(self._roots or (home,))}",
+                f"{str(path)!r} {there} out of {_words(self._roots or (home,))}",
                 code="E-INPUT-OUTSIDE",
                 remedy="name the real place in the manifest, or allow it in NST_INPUT_ROOTS",
             )
@@ -167,7 +171,7 @@ class FileStore:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
+    with _explained(str(folder)), os.scandir(folder) as entries:
         return list(entries)
 
 

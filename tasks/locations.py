@@ -28,7 +28,7 @@ UNREAD_SUFFIXES = frozenset(
 
 #: What a folder is searched for; the decoder reads these formats and no others.
 PICTURE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
+    {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp"}
     | (heic.SUFFIXES if heic.IS_READ else frozenset())
 )
 

@@ -1,8 +1,8 @@
 """Picks: which finished pictures a curator wants, as the gallery page saves them or as typed.
 
 A pick is what the page's ``picks.json`` holds, or one word: a picture's stem (with or without its
-collection, or the name of its file), the first ten or more digits of its pair, or a pattern over
-these and over the names of content and style, which passes prints over.
+collection), its file (with or without folders), the first ten or more digits of its pair, or a
+pattern over these and over the names of content and style, which passes prints over.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from manifests.naming import SHORTEST_ID, slug
 from nst_core.errors import RecipeError, did_you_mean
 from tasks.durable import explained
+from tasks.locations import is_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,6 +58,9 @@ def picks(given: Iterable[str]) -> list[str]:
     words: list[str] = []
     for each in given:
         path = Path(each)
+        if is_picture(path.name) and path.is_file():  # the picture itself, by its path
+            words.append(path.name)
+            continue
         if not path.is_file():
             if path.suffix in _LISTS:
                 raise RecipeError(

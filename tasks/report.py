@@ -232,9 +232,10 @@ def _failures(failed: Sequence[ReportedPair]) -> list[str]:
         remedy = failure.remedy or ""
         advice = f" **{_text(remedy[:1].upper() + remedy[1:])}.**" if remedy else ""
         names = _few([_text(pair.name) for pair in pairs])
+        stop = "" if failure.message.endswith("?") else "."
         lines.append(
-            f"- {len(pairs)} × `{printable(code)}` in {failure.stage}: {_text(failure.message)}."
-            f"{advice} ({names})"
+            f"- {len(pairs)} × `{printable(code)}` in {failure.stage}: {_text(failure.message)}"
+            f"{stop}{advice} ({names})"
         )
     if rest := sum(len(pairs) for _, pairs in ranked[_KINDS_SHOWN:]):
         lines.append(f"- {rest} more of other kinds.")

@@ -283,7 +283,8 @@ class Settings:
                 try:
                     values[fact.name] = fact.metadata["parse"](text)
                 except ValueError as error:
-                    problems.append(redact(f"{variable} is {text!r}, expected {error}"))
+                    wanted = str(error).removeprefix("say ")
+                    problems.append(redact(f"{variable} is {text!r}, expected {wanted}"))
         # A misspelt variable would otherwise cost a night on the wrong device.
         problems += [
             f"there is no setting {name}{did_you_mean(name, known)}"

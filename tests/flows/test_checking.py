@@ -87,6 +87,45 @@ def test_a_scratch_folder_that_cannot_be_written_is_a_problem(manifest, tmp_path
     assert "let NST_SCRATCH name" in problem["message"]
 
 
+def test_without_a_scratch_folder_no_bucket_is_asked(manifest, tmp_path, bucket):
+    """Each of its photos would tell the same."""
+    path = Path(manifest({"preset": "gallery"}))
+    store_for(bucket).write(f"{bucket}/photo.png", (tmp_path / "photo.png").read_bytes())
+    path.write_text(path.read_text().replace("photo.png", f"{bucket}/photo.png"))
+    (tmp_path / "scratch").touch()
+
+    (problem,) = check(str(path))
+
+    assert "let NST_SCRATCH name" in problem["message"]
+
+
+def test_a_command_that_is_not_there_is_a_problem(manifest, monkeypatch):
+    """Nobody would be told how the night ended."""
+    monkeypatch.setenv("NST_NOTIFY_COMMAND", "no-such-mailer --to me")
+
+    (problem,) = check(manifest(recipe("efficientnet-lite0", "block5")))
+
+    assert problem["kind"] == "environment"
+    assert "names 'no-such-mailer', which is no command here; install it" in problem["message"]
+
+
+def test_a_recipe_is_looked_at_in_each_manner(manifest, tmp_path, monkeypatch):
+    """Its name is the same in all of them, its octaves need not be."""
+    path = Path(manifest({"preset": "gallery"}))
+    document = yaml.safe_load(path.read_text())
+    document["style_sets"] = {
+        "first": {"material": "watercolor", "images": ["painting.png"]},
+        "second": {"technique": "pencil drawing", "images": ["painting.png"]},
+    }
+    document["pairings"][0]["style"] = ["first", "second"]
+    path.write_text(yaml.safe_dump(document))
+    looked_at = []
+    monkeypatch.setattr("flows.checking.require_room", lambda recipe, _: looked_at.append(recipe))
+
+    assert check(str(path)) == []
+    assert len(looked_at) == len(set(looked_at)) == 2
+
+
 def test_a_photo_of_a_shape_that_cannot_be_painted_is_a_problem(manifest, tmp_path):
     """Before the night, at which size and what to do; a style of that shape is taken."""
     draw(tmp_path / "photo.png", size=(2000, 3))

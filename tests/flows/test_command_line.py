@@ -11,6 +11,7 @@ import pytest
 
 from flows.cli import main
 from flows.cli_machine import lines_of
+from flows.console import from_here
 from flows.exit_codes import ExitCode
 from flows.reporting import say_goodbye
 from tests.flows.toy_collection import draw
@@ -301,6 +302,21 @@ def test_an_interrupted_picture_is_said_to_go_on(monkeypatch, capsys):
 
     assert left.value.code == ExitCode.INTERRUPTED
     assert capsys.readouterr().out == "not finished; the same command continues\n"
+
+
+def test_a_working_directory_that_is_gone_is_told(tmp_path, monkeypatch, capsys):
+    """It was removed or moved beneath the shell; that is no fault of ours."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.setattr(sys, "argv", ["nst", "run", "show.yaml"])
+
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    assert left.value.code == ExitCode.ENVIRONMENT
+    assert "ERROR E-SETTINGS the working directory is gone" in capsys.readouterr().err
+    assert from_here("/out/index.html") == "/out/index.html"  # a run goes on, and says where
 
 
 @pytest.mark.parametrize("command", ["gallery", "verify", "prune"])

@@ -258,7 +258,7 @@ def test_one_frame_is_a_picture():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"format": "jpg"}, "no format 'jpg'; did you mean 'jpeg'?; take png, jpeg, webp, tiff"),
+        ({"format": "jpg"}, "no format 'jpg'; did you mean 'jpeg'? Take png, jpeg, webp, tiff"),
         ({"format": "jpeg", "bits": 16}, "jpeg with 16 bits"),
         ({"format": "jpeg", "quality": 0}, "with quality 0; take 1 to 100"),
         ({"format": "webp", "bits": 16}, "webp with 16 bits"),

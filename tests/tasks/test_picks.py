@@ -65,6 +65,15 @@ def test_a_word_may_be_a_pattern(records, word, found):
     assert numbers(chosen(records, [word])) == found
 
 
+def test_a_picture_may_be_given_by_its_path(tmp_path, records):
+    """As the shell completes it; its bytes are no list of picks."""
+    path = tmp_path / "out" / records[1].files["picture"].file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x89PNG")
+
+    assert numbers(chosen(records, picks([str(path)]))) == [1]
+
+
 def test_a_print_is_meant_by_its_own_name(records):
     """Its stem or its pair."""
     assert numbers(chosen(records, [records[2].stem])) == [2]

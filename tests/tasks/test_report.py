@@ -158,6 +158,17 @@ def test_failures_come_with_their_advice(night):
     ) in text
 
 
+def test_a_question_is_no_sentence_with_a_stop(night):
+    """As in: did you mean another name?"""
+    (failure,) = night.failures()
+    message = "no such photo; did you mean 'dog'?"
+    asking = failure.model_copy(update={"message": message, "remedy": None})
+
+    text = markdown(night, reported(night, pairs=[failing(asking)]))
+
+    assert "did you mean 'dog'? (harbour" in text
+
+
 def test_twins_are_found(tmp_path):
     """Two styles that gave the same picture are named together."""
     output = hang(tmp_path / "out", frames=0, failing=())

@@ -73,6 +73,12 @@ def test_nonsense_is_refused_with_what_would_be_right(variable: str, text: str):
     assert caught.value.code == "E-SETTINGS"
 
 
+def test_what_is_expected_of_a_size_is_told():
+    """In a sentence; the command line says it in another."""
+    with pytest.raises(SettingsError, match="expected a size such as 512M"):
+        Settings.from_environment({"NST_MEMORY_LIMIT": "6"})
+
+
 def test_all_problems_come_at_once():
     """One look at the message suffices to mend the environment."""
     with pytest.raises(SettingsError) as caught:
@@ -80,7 +86,7 @@ def test_all_problems_come_at_once():
 
     assert "NST_SLOTS is 'x'" in str(caught.value)
     assert "NST_DEVICE is 'y'" in str(caught.value)
-    assert "there is no setting NST_DEVISE; did you mean 'NST_DEVICE'?" in str(caught.value)
+    assert "no setting NST_DEVISE; did you mean 'NST_DEVICE'? Correct the" in str(caught.value)
 
 
 def test_the_specific_endpoint_goes_first():

@@ -230,6 +230,13 @@ class TestEveryStore:
         assert "1 such as 'b.HEIC'; pip install 'nst-gallery[heic]'" in caplog.text
 
 
+def test_pictures_as_browsers_save_them_are_found(tmp_path: Path):
+    """Some call a JPEG .jfif."""
+    (tmp_path / "wave.jfif").write_bytes(b"x")
+
+    assert FileStore().find(str(tmp_path)) == [str(tmp_path / "wave.jfif")]
+
+
 def test_an_empty_folder_is_called_so(tmp_path: Path):
     """It is there, after all."""
     with pytest.raises(InputError, match="is an empty folder"):
@@ -432,6 +439,17 @@ class TestFilesThatBite:
             FileStore().read(str(tmp_path / "a.png"))
 
         assert caught.value.code == "E-INPUT-MISSING"
+        assert "is a link to 'b.png', which does not exist; remove or mend" in str(caught.value)
+
+    def test_a_closed_folder_is_named(self, tmp_path: Path):
+        """The one of many below a pattern that cannot be looked into."""
+        (tmp_path / "a.png").write_bytes(b"x")
+        (tmp_path / "closed").mkdir(mode=0)
+        if os.access(tmp_path / "closed", os.R_OK):
+            pytest.skip("nothing is closed to root")
+
+        with pytest.raises(InputError, match="closed' cannot be read: Permission denied"):
+            FileStore().find(f"{tmp_path}/**/*.png")
 
     @pytest.mark.parametrize("name", ["a\0.png", "a" * 300])
     def test_an_impossible_name_is_an_input_error(self, tmp_path: Path, name: str):
