@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from nst_core.hardware import has_onednn
+from nst_core.hardware import has_onednn, one_thread
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -270,7 +270,8 @@ def _root_trace(matrix: Tensor, floor: Tensor, around: Tensor | None) -> tuple[T
         return trace, inverse_root if around is None else around @ inverse_root @ around.mT
     if not matrix.isfinite().all():  # LAPACK would refuse it, and nobody could say which term it is
         return torch.full_like(floor, torch.nan), torch.full_like(matrix, torch.nan)
-    values, vectors = torch.linalg.eigh(matrix)
+    with one_thread():
+        values, vectors = torch.linalg.eigh(matrix)
     smallest = torch.finfo(matrix.dtype).tiny
     roots = (values.clamp_min(0) + floor[..., None]).clamp_min(smallest).sqrt()
     turned = vectors if around is None else product(around, vectors)

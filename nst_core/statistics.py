@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch.nn import functional
 
+from nst_core.hardware import one_thread
 from nst_core.kernels import MeanSquaredDifference, Moments
 
 if TYPE_CHECKING:
@@ -165,7 +166,8 @@ def symmetric_root(matrix: Tensor) -> Tensor:
     Computed in float64, since small eigenvalues matter, and on the CPU, since not every device has
     float64; it is taken once per style.
     """
-    values, vectors = torch.linalg.eigh(matrix.cpu().double())
+    with one_thread():
+        values, vectors = torch.linalg.eigh(matrix.cpu().double())
     root: Tensor = (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
     return root.to(matrix)
 
@@ -184,7 +186,8 @@ def wasserstein_floor(spread: Tensor, smoothing: float) -> tuple[Tensor, Tensor]
     Returns:
         Two (B,) tensors.
     """
-    values = torch.linalg.eigvalsh(spread.cpu().double())
+    with one_thread():
+        values = torch.linalg.eigvalsh(spread.cpu().double())
     values = values.clamp_min(torch.finfo(torch.float64).tiny)
     floor = smoothing * torch.linalg.vector_norm(values.square(), dim=-1, keepdim=True)
     reached = torch.where(values.square() > floor, -floor / values, values - 2 * floor.sqrt())

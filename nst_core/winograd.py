@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 _BLOCK = 4
 _TILE = _BLOCK + 2
 
-# Rows of tiles are worked through in groups whose transformed input is, for each thread, as large
-# as the kernels, in these bounds: with less the kernels would be read too often, and threads wait
-# for each other; with more it would leave the cache between the three steps.
+# Rows of tiles are worked through in groups whose transformed input is as large as the kernels, in
+# these bounds: with less the kernels would be read too often, and it has to stay in the cache
+# between the three steps.
 _LEAST_GROUP, _LARGEST_GROUP = 2**21, 2**23
 
 # For fewer tiles the kernels, four times as large as before, take longer to read than they save.
@@ -137,8 +137,7 @@ def _convolved(frame: Tensor, size: Size, kernel: Kernel, *, rectify: bool) -> T
     fewer, more = sorted((kernel.channels, kernel.out_channels))
     row = _TILE**2 * across * more * frame.element_size()
     kernels = _TILE**2 * fewer * more * frame.element_size()
-    group = max(_LEAST_GROUP, min(kernels, _LARGEST_GROUP)) * torch.get_num_threads()
-    rows = max(1, min(down, group // row))
+    rows = max(1, min(down, max(_LEAST_GROUP, min(kernels, _LARGEST_GROUP)) // row))
     for source, target in zip(frame, out, strict=True):
         for top in range(0, down, rows):
             count = min(rows, down - top)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nst_core.hardware import keep_freed_memory
+from nst_core.hardware import keep_freed_memory, one_thread
 
 BLOCK = 1 << 28
 
@@ -31,3 +31,21 @@ def test_freed_memory_stays_where_it_is_to_be_kept(keep):
 
     assert (after - before > BLOCK / 2) is keep
     assert let_go - before < BLOCK / 2
+
+
+def test_threads_come_back():
+    """Also after what failed with one of them."""
+    torch.set_num_threads(2)
+
+    with pytest.raises(torch.linalg.LinAlgError), one_thread():
+        torch.linalg.cholesky(-torch.eye(2))
+
+    assert torch.get_num_threads() == 2
+
+
+def test_small_pieces_have_one_thread():
+    """However many the rest has."""
+    torch.set_num_threads(2)
+
+    with one_thread():
+        assert torch.get_num_threads() == 1
