@@ -22,7 +22,6 @@ from prefect.artifacts import (
 )
 
 from flows.reporting import reported
-from flows.run_log import RunLog
 from manifests.locations import is_remote
 from manifests.naming import slug
 from manifests.wording import printable
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
     from flows.night import Night
     from flows.observing import Outcome
+    from flows.run_log import RunLog
 
 _log = logging.getLogger(__name__)
 
@@ -55,18 +55,18 @@ class Artifacts:
 
     Args:
         night: The run's.
+        log: What was said of it so far.
         page: Where its gallery page will be found: a folder, or ``s3://bucket/prefix``.
         command: What continues the run.
         with_pictures: Whether the server may have a small contact sheet.
     """
 
     def __init__(
-        self, night: Night, *, page: str, command: str, with_pictures: bool = False
+        self, night: Night, log: RunLog, *, page: str, command: str, with_pictures: bool = False
     ) -> None:
         self._night = night
         self._with_pictures = with_pictures
-        self._log = RunLog()
-        night.observers.append(self._log)
+        self._log = log
         self._command = command
         self._page = join(page, "index.html")
         self._key = slug(night.manifest.collection)

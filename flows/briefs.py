@@ -1,4 +1,4 @@
-"""What describes a pair: its slot's job, its picture's provenance, its record's fields."""
+"""What describes a pair: its slot's job, its picture's provenance, its record or its failure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from manifests.picture_sources import MaskSource, RegionSource, StartSource, StyleSource
 from nst_core.recipe import ALGORITHM_VERSION
+from tasks.failures import Failure
+from tasks.jobs import SlotError
 from tasks.records import GrownFrom, Legibility, Objective, Painting
 from tasks.render import FetchedMask, FetchedStyle, PaintJob
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from flows.inputs import Inputs
     from manifests.comparing import Planned
     from manifests.pairs import Mask, Pair, StylePicture
+    from tasks.failures import Stage
     from tasks.render import PaintResult
 
 
@@ -86,6 +89,19 @@ class Briefs:
             warnings=tuple(result.warnings),
             seconds=round(result.seconds, 3),
             environment=dict(result.environment),
+        )
+
+    def failure(self, planned: Planned, stage: Stage, error: Exception) -> Failure:
+        """Return the record of a pair that could not be painted."""
+        told: dict[str, Any] = {"attempts": getattr(error, "attempts", 1)}
+        if isinstance(error, SlotError) and error.kind in {"bug", "crash", "stall"}:
+            told["traceback"] = error.details
+        return Failure.of(
+            error,
+            **self.names(planned),
+            styles=tuple(style.location for style in planned.pair.styles),
+            stage=stage,
+            **told,
         )
 
     def job(self, planned: Planned, *, draft: bool) -> PaintJob:

@@ -22,6 +22,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import history, threads
 from flows.artifacts import Artifacts
+from flows.run_log import RunLog
 from manifests.wording import printable
 from tasks.redaction import redact
 
@@ -120,6 +121,7 @@ def paint(
     manifest: str,
     page: str | None = None,
     command: str | None = None,
+    log: RunLog | None = None,
 ) -> None:
     """Run the flow for an open night; what Prefect drops on the way is painted without it.
 
@@ -129,6 +131,7 @@ def paint(
         manifest: Where it is written, for whoever watches.
         page: Where the gallery page will be found; by default in the night's own output.
         command: What continues the run; by default ``nst run`` with the manifest.
+        log: What was said of the night so far, where it has begun already.
 
     Raises:
         NSTError: The night could not be planned.
@@ -137,6 +140,7 @@ def paint(
     runner: Any = ThreadPoolTaskRunner(max_workers=2 * night.places + 1)
     shown = Artifacts(
         night,
+        log or RunLog.of(night),
         page=page or str(night.output.root),
         command=command or shlex.join(["nst", "run", manifest]),
         with_pictures=server.shows_pages_here,

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 from manifests.locations import is_remote, written_out
 from nst_core.errors import NSTError
 from nst_core.image_reading import inspect
+from tasks.background import in_background
 from tasks.fetching import Fetched, fetch, recalled
 from tasks.patience import Patience
 from tasks.recalling import AWAY
 from tasks.storage_errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from manifests.pairs import Pair
     from nst_core.image_reading import Header
@@ -60,6 +61,7 @@ class Inputs:
         self._on_found = on_found
         self._recalls = recalls
         self._guard = Lock()
+        self._turns: dict[str, Lock] = {}
         self._found: dict[str, Fetched | NSTError] = {}
         self._away: dict[str, NSTError] = {}
         self._gone: dict[str, NSTError] = {}
@@ -73,13 +75,19 @@ class Inputs:
         return inputs
 
     def fetch(self, location: str) -> Fetched:
-        """Bring one picture here; what goes wrong is remembered too.
+        """Bring one picture here, once, whoever asks first; what goes wrong is remembered too.
 
         One whose bucket is away may be fetched again.
 
         Raises:
             NSTError: It cannot be had.
         """
+        with self._guard:
+            turn = self._turns.setdefault(location, Lock())
+        with turn:
+            return self.require(location) if self.has(location) else self._fetch(location)
+
+    def _fetch(self, location: str) -> Fetched:
         try:
             found: Fetched | NSTError = self._brought(location)
         except NSTError as error:
@@ -97,16 +105,21 @@ class Inputs:
         return found
 
     def fetch_all(self, wanted: Sequence[str]) -> None:
-        """Bring several pictures here at once; ask `reason_against` what went wrong."""
+        """Bring several pictures here at once; ask `reason_against` what went wrong.
 
-        def bring(location: str) -> None:
-            try:
-                self.fetch(location)
-            except NSTError:
-                return  # remembered
+        Once that is called off, those that are left are not begun.
+        """
 
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
-            list(threads.map(bring, wanted))
+        def bring(waiting: Iterator[str]) -> None:
+            for location in waiting:
+                if self.patience.called_off.is_set():
+                    return
+                with suppress(NSTError):  # remembered
+                    self.fetch(location)
+
+        waiting = iter(wanted)  # all take from it
+        for hand in [in_background(bring, waiting) for _ in range(_AT_ONCE)]:
+            hand.result()
 
     def _brought(self, location: str) -> Fetched:
         """Return a picture, without asking a bucket again for which patience is over."""
@@ -207,7 +220,8 @@ class Inputs:
             }
 
     def _known(self, location: str) -> Fetched | NSTError:
-        return self._away.get(location) or self._found[location]
+        with self._guard:
+            return self._away.get(location) or self._found[location]
 
 
 def _stand_in(location: str) -> str:

@@ -11,34 +11,37 @@ import math
 import shutil
 import threading
 import time
+from concurrent.futures import wait
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from flows.briefs import Briefs
 from flows.inputs import Inputs, locations
 from flows.observing import Outcome
-from flows.order import unfinished_first
+from flows.order import most_promising_first, undrafted, unfinished_first
 from manifests.comparing import identify
 from nst_core.errors import NSTError
 from tasks.attempts import CircuitBreaker, patiently
+from tasks.background import in_background
 from tasks.durable import explained
-from tasks.failures import Failure
 from tasks.finished import Finished
-from tasks.jobs import SlotError, Stopped
+from tasks.jobs import Stopped
 from tasks.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from flows.observing import Observer
     from manifests.comparing import Planned
     from manifests.pairs import Pair
     from manifests.schema import Manifest
-    from tasks.failures import Stage
+    from tasks.failures import Failure, Stage
     from tasks.output import Output
-    from tasks.render import PaintResult, Renderer
+    from tasks.render import OnEvent, PaintJob, PaintResult, Renderer
     from tasks.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -108,6 +111,7 @@ class Night:
         self._stranded: dict[str, Failure] = {}
         self._missing: tuple[str, ...] | None = None  # at the latest plan
         self._has_waited = False
+        self._beginning: Future[None] | None = None
         self._outcomes: dict[str, Outcome] = {}
 
     @property
@@ -164,6 +168,7 @@ class Night:
         Raises:
             NSTError: What was painted before cannot be read or copied.
         """
+        missing = self.inputs.away
         identified = unfinished_first(identify(self.pairs, self.inputs.digests()), self.output)
         self._planned = by_id = {one.pair_id: one for one in identified}
         with self._guard:  # planned again, when more pictures have come
@@ -172,9 +177,27 @@ class Night:
         for planned in self.planned:
             if planned.pair_id not in self._outcomes:
                 self._settle(planned)
-        self._missing = self.inputs.away
+        self._missing = missing
         self._announce(lambda observer: observer.opened(self))
         return self.planned
+
+    def begin(self) -> None:
+        """Fetch, plan and paint the first pairs before anybody asks for them; returns at once.
+
+        Whoever goes through the night then finds what is done, and joins what is under way.
+        """
+        self._beginning = in_background(self._begin)
+
+    def _begin(self) -> None:
+        self.inputs.fetch_all(self.locations)
+        if self.is_over:
+            return
+        self.plan()
+        self._drafting = self.draft
+        for planned in islice(self._waiting(), self.places):
+            if not self._may_begin(planned):
+                return
+            self.renderer.begin(*self._brief(planned))
 
     def queue(self) -> Iterator[Planned]:
         """Yield the pairs to paint, each as soon as there is room for it; ends with the night.
@@ -185,6 +208,8 @@ class Night:
         Raises:
             NSTError: See :meth:`plan`.
         """
+        if self._beginning:
+            wait([self._beginning])  # what went wrong there goes wrong here again, and is told
         if self._missing != self.inputs.away:
             if self.renderer.is_stopping:  # perhaps not all pictures were read
                 return
@@ -192,15 +217,15 @@ class Night:
         self._room = threading.Semaphore(self.places)
         if self.draft:
             self._drafting = True
-            yield from self._turns(
-                planned
-                for planned in self.left
-                if planned.pair_id not in self._drafts
-                and len(planned.pair.recipe.octaves.sides()) > 1
-            )
+            yield from self._turns(self._waiting())
             self._drafting = not self._all_ended()
         if not self._drafting:
-            yield from self._turns(sorted(self.left, key=self._promise))
+            yield from self._turns(self._waiting())
+
+    def _waiting(self) -> list[Planned]:
+        """Return the pairs of this round, first of all drafts, then of all pictures."""
+        ordered = undrafted if self._drafting else most_promising_first
+        return ordered(self.left, self._drafts)
 
     def awaits_pictures(self) -> bool:
         """Begin to wait, once, for pictures that did not come; False if there is no need to."""
@@ -220,10 +245,13 @@ class Night:
             while not self._room.acquire(timeout=0.5):
                 if self.is_over:
                     return
-            if self.is_over or not self.renderer.has_time_for(planned.pair.recipe):
-                self._room.release()
-            else:
+            if self.renderer.has_begun(planned.pair_id) or self._may_begin(planned):
                 yield planned
+            else:
+                self._room.release()
+
+    def _may_begin(self, planned: Planned) -> bool:
+        return not self.is_over and self.renderer.has_time_for(planned.pair.recipe)
 
     def _all_ended(self) -> bool:
         """Wait until no pair is under way; False if the night ends first."""
@@ -234,11 +262,6 @@ class Night:
             self._room.release()
         return taken == self.places
 
-    def _promise(self, planned: Planned) -> float:
-        """Sort pairs by how much of its first objective a draft still has; the least first."""
-        draft = self._drafts.get(planned.pair_id)
-        return draft.last_loss / max(draft.first_loss, 1e-12) if draft else 0.0
-
     def render(self, pair_id: str) -> None:
         """Paint a pair that the queue gave.
 
@@ -248,10 +271,7 @@ class Night:
         """
         planned = self._planned[pair_id]
         try:
-            self._results[pair_id] = self.renderer.render(
-                self._briefs.job(planned, draft=self._drafting),
-                lambda event: self._tell(planned, event),
-            )
+            self._results[pair_id] = self.renderer.render(*self._brief(planned))
         except Stopped:
             self._room.release()
             raise
@@ -259,6 +279,11 @@ class Night:
             self._room.release()
             self._fail(planned, "render", error)
             raise
+
+    def _brief(self, planned: Planned) -> tuple[PaintJob, OnEvent]:
+        """Return what the renderer is told of a pair, and who listens to it."""
+        job = self._briefs.job(planned, draft=self._drafting)
+        return job, lambda event: self._tell(planned, event)
 
     def publish(self, pair_id: str) -> None:
         """Put a painted pair into the output.
@@ -314,7 +339,7 @@ class Night:
             expected = planned.pair.expected.get(location)
             if (reason := self.inputs.reason_against(location, expected=expected)) is not None:
                 if reason.kind == "io":
-                    self._stranded[planned.pair_id] = self._failure(planned, "fetch", reason)
+                    self._stranded[planned.pair_id] = self._briefs.failure(planned, "fetch", reason)
                 else:
                     self._fail(planned, "fetch", reason)
                 return
@@ -324,7 +349,7 @@ class Night:
         # Pictures of one bucket say nothing about those of others.
         if isinstance(error, NSTError) and stage != "fetch":
             self.breaker.failed(error)
-        failure = self._failure(planned, stage, error)
+        failure = self._briefs.failure(planned, stage, error)
         if failure.kind == "environment":
             self._end(Outcome(planned, "left", failure=failure))
             return
@@ -332,18 +357,6 @@ class Night:
             self.output.fail(failure)
         finally:  # also where that could not be written
             self._end(Outcome(planned, "failed", failure=failure))
-
-    def _failure(self, planned: Planned, stage: Stage, error: Exception) -> Failure:
-        told: dict[str, Any] = {"attempts": getattr(error, "attempts", 1)}
-        if isinstance(error, SlotError) and error.kind in {"bug", "crash", "stall"}:
-            told["traceback"] = error.details
-        return Failure.of(
-            error,
-            **self._briefs.names(planned),
-            styles=tuple(style.location for style in planned.pair.styles),
-            stage=stage,
-            **told,
-        )
 
     def leave(self) -> None:
         """End before the time: what is under way saves itself, and nothing more is begun."""

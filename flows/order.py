@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from manifests.comparing import Planned
+    from tasks.finished import Finished
     from tasks.output import Output
 
 
@@ -41,6 +42,37 @@ def unfinished_first(planned: Iterable[Planned], output: Output) -> list[Planned
             first[_kin(one)],
         ),
     )
+
+
+def undrafted(planned: Iterable[Planned], drafts: Mapping[str, Finished]) -> list[Planned]:
+    """Return those pairs that can be painted small first, and are not yet.
+
+    Args:
+        planned: In their order.
+        drafts: By the pairs' identity.
+    """
+    return [
+        one
+        for one in planned
+        if one.pair_id not in drafts and len(one.pair.recipe.octaves.sides()) > 1
+    ]
+
+
+def most_promising_first(
+    planned: Iterable[Planned], drafts: Mapping[str, Finished]
+) -> list[Planned]:
+    """Return pairs so that those come first whose drafts have the least left of their objective.
+
+    Args:
+        planned: In the order that stays where drafts tell no difference, or there are none.
+        drafts: By the pairs' identity.
+    """
+
+    def left(one: Planned) -> float:
+        draft = drafts.get(one.pair_id)
+        return draft.last_loss / max(draft.first_loss, 1e-12) if draft else 0.0
+
+    return sorted(planned, key=left)
 
 
 def _kin(planned: Planned) -> tuple[int, tuple[str, ...]]:

@@ -23,6 +23,7 @@ from flows.notifying import notified
 from flows.opening import open_night
 from flows.prefect_server import PrefectServer
 from flows.reporting import reported, say_goodbye
+from flows.run_log import RunLog
 from flows.signals import Signals, leave_on_sigterm
 from flows.sources import absolute, read_manifest
 from flows.uploading import Uploading
@@ -257,9 +258,11 @@ def _paint(
     night: Night, told: Mapping[str, str], signals: Signals, refresh: Callable[[], object]
 ) -> None:
     """Paint in a thread of its own; the main thread is there for signals."""
+    log = RunLog.of(night)
+    night.begin()  # Prefect takes several times as long to start as a slot
     server = PrefectServer.start(night.output.work / "prefect")
     # It has our context: a night on a schedule is shown below the run that began it.
-    painting = in_background(_with_prefect, night, told, server)
+    painting = in_background(_with_prefect, night, log, told, server)
     due, page = time.monotonic() + _REFRESH_SECONDS, None
     # Once all slots have saved and left, what does not end is Prefect, and is not waited for.
     while not (painting.done() or signals.have_let_go(_LAST_WORDS_SECONDS)):
@@ -286,10 +289,11 @@ def _refreshed(refresh: Callable[[], object]) -> None:
         _log.warning("the page is not refreshed: %s", error)
 
 
-def _with_prefect(night: Night, told: Mapping[str, str], server: PrefectServer) -> None:
-    night.prepares("Prefect starts")
+def _with_prefect(
+    night: Night, log: RunLog, told: Mapping[str, str], server: PrefectServer
+) -> None:
     try:
-        # Imported here: it takes seconds, in which the slots warm up.
+        # Imported here: it takes seconds, in which painting begins.
         from flows import collection  # noqa: PLC0415
 
         is_up = server.is_ready(called_off=night.renderer.stopping)
@@ -297,7 +301,7 @@ def _with_prefect(night: Night, told: Mapping[str, str], server: PrefectServer) 
         _log.warning("Prefect does not start: %s", error)
         is_up = False
     if is_up:
-        collection.paint(night, server, **told)
+        collection.paint(night, server, log=log, **told)
         return
     if not night.renderer.is_stopping:
         _log.warning("Prefect did not come up; painting goes on without it")

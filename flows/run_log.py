@@ -8,10 +8,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
-from prefect import runtime
-from prefect.client.orchestration import get_client
+from typing import TYPE_CHECKING, Any, Self
 
 from flows.display import beginning, describe
 from flows.observing import Observer
@@ -33,6 +30,13 @@ class RunLog(Observer):
     def __init__(self) -> None:
         self._waiting: deque[dict[str, Any]] = deque()
         self._said = 0
+
+    @classmethod
+    def of(cls, night: Night) -> Self:
+        """Return the log of a night from now on."""
+        log = cls()
+        night.observers.append(log)
+        return log
 
     def opened(self, night: Night) -> None:
         """The night knows its pairs."""
@@ -61,6 +65,9 @@ class RunLog(Observer):
         Raises:
             Exception: Whatever Prefect's client raises.
         """
+        from prefect import runtime  # noqa: PLC0415 # a night begins before Prefect is there
+        from prefect.client.orchestration import get_client  # noqa: PLC0415
+
         run = {"flow_run_id": runtime.flow_run.id}
         lines = [self._waiting.popleft() | run for _ in range(len(self._waiting))]
         if lines:

@@ -30,9 +30,7 @@ def paint(night: Night) -> None:
 
 def _round(night: Night) -> None:
     """Paint what can be painted now."""
-    for location in night.locations:
-        if not night.inputs.has(location):
-            _attempt(night.inputs.fetch, location)
+    night.inputs.fetch_all(night.locations)
 
     def pair(pair_id: str) -> None:
         if _attempt(night.render, pair_id):

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 from manifests.pairs import OutputFormat
 from nst_core.optimizers import LBFGS
 from tasks.attempts import MEMORY_LADDER, decide
+from tasks.background import in_background
 from tasks.jobs import SlotError, Stopped
 from tasks.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from nst_core.recipe import Recipe
@@ -202,6 +204,7 @@ class Renderer:
         # Seconds from a picture's beginning to its first step, from which on it can be saved: the
         # longest so far at a size.
         self._until_saved: dict[int, float] = {}
+        self._begun: dict[str, Future[PaintResult]] = {}
         self.is_short_of_time = False
 
     def stop(self, grace: float | None = None) -> None:
@@ -248,8 +251,16 @@ class Renderer:
 
         return listen
 
+    def begin(self, job: PaintJob, on_event: OnEvent = lambda _: None) -> None:
+        """Paint a pair before anybody waits for it; :meth:`render` then gives its end."""
+        self._begun[job.pair_id] = in_background(self._render, job, on_event)
+
+    def has_begun(self, pair_id: str) -> bool:
+        """Whether a pair was begun that nobody has waited for yet."""
+        return pair_id in self._begun
+
     def render(self, job: PaintJob, on_event: OnEvent = lambda _: None) -> PaintResult:
-        """Paint a pair; blocks until it is painted or given up.
+        """Paint a pair, or join its painting if it was begun; blocks until it is over.
 
         Args:
             job: The pair.
@@ -259,6 +270,10 @@ class Renderer:
             RenderError: It was given up.
             Stopped: The run ends; what was painted so far is saved.
         """
+        begun = self._begun.pop(job.pair_id, None)
+        return begun.result() if begun else self._render(job, on_event)
+
+    def _render(self, job: PaintJob, on_event: OnEvent) -> PaintResult:
         size = job.recipe.octaves.size
         rung = max(job.frugal, self._rungs.get(size, 0))
         job = replace(job, frugal=rung, memory=self._memory)

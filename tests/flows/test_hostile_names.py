@@ -7,6 +7,7 @@ import json
 import pytest
 
 from flows import threads
+from flows.inputs import Inputs
 from flows.run import reported
 from manifests.comparing import compare, identify
 from tasks.gallery import build
@@ -54,8 +55,7 @@ def test_its_new_bytes_are_a_change(night, collection):
     """A plan recognises the picture by its name, and tells that it was changed."""
     place = collection.folder / LATIN_1
     place.write_bytes(collection.content("cat").read_bytes() + b"\0")
-    night.inputs.fetch(str(place))
-    digests = night.inputs.digests()
+    digests = Inputs.of(night.pairs, night.settings).digests()
 
     plan = compare(identify(night.pairs, digests), night.output.records(), digests)
 
