@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+from flows.prefect_database import EmptyDatabase
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -77,11 +79,13 @@ class PrefectServer:
         url: Of the API.
         process: The server, if it is ours.
         variables: What `start` has added to the environment.
+        makes: The database that it makes first of all, if others are to begin with a copy.
     """
 
     url: str
     process: subprocess.Popen[bytes] | None = None
     variables: tuple[str, ...] = ()
+    makes: EmptyDatabase | None = None
 
     @property
     def is_ours(self) -> bool:
@@ -95,7 +99,12 @@ class PrefectServer:
 
     @classmethod
     def start(
-        cls, home: Path, *, schedules: bool = False, port: int | None = None
+        cls,
+        home: Path,
+        *,
+        cache: Path | None = None,
+        schedules: bool = False,
+        port: int | None = None,
     ) -> PrefectServer:
         """Prepare the environment for Prefect, and start a server unless the user has one.
 
@@ -103,6 +112,7 @@ class PrefectServer:
 
         Args:
             home: Folder for Prefect's state.
+            cache: Folder for what servers of this machine have in common; None for nothing.
             schedules: Whether it shall keep schedules and show its pages, which takes longer.
             port: Where it listens on this machine; any free one by default.
         """
@@ -115,6 +125,8 @@ class PrefectServer:
         variables = ["PREFECT_API_URL", *_past_the_proxy(), *ours]
         port = port or _free_port()
         url = f"http://127.0.0.1:{port}/api"
+        empty = EmptyDatabase(home, cache) if cache and "PREFECT_HOME" in ours else None
+        makes = empty if empty and empty.lend() else None
         with (home / "server.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 # our own interpreter, fixed arguments
                 # The last argument is for people who read process lists.
@@ -126,7 +138,7 @@ class PrefectServer:
                 start_new_session=True,  # Ctrl-C is for us to handle
             )
         os.environ["PREFECT_API_URL"] = url
-        return cls(url, process, tuple(variables))
+        return cls(url, process, tuple(variables), makes)
 
     def is_ready(
         self, seconds: float = _START_SECONDS, *, called_off: threading.Event | None = None
@@ -145,6 +157,8 @@ class PrefectServer:
                 return False
             try:
                 with urlopen(f"{self.url}/health", timeout=5):  # noqa: S310 # the user's own server
+                    if self.makes:
+                        self.makes.keep()
                     return True
             except OSError:
                 called_off.wait(0.1)

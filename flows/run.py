@@ -259,8 +259,9 @@ def _paint(
 ) -> None:
     """Paint in a thread of its own; the main thread is there for signals."""
     log = RunLog.of(night)
+    scratch = night.settings.scratch
+    server = PrefectServer.start(night.output.work / "prefect", cache=scratch / "prefect")
     night.begin()  # Prefect takes several times as long to start as a slot
-    server = PrefectServer.start(night.output.work / "prefect")
     # It has our context: a night on a schedule is shown below the run that began it.
     painting = in_background(_with_prefect, night, log, told, server)
     due, page = time.monotonic() + _REFRESH_SECONDS, None
