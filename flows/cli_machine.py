@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from flows import options as opt
-from flows.console import at_work, print_json
+from flows.console import at_work, print_json, print_text, standard_output
 from flows.exit_codes import ExitCode
 from manifests.wording import printable
 from nst_core.networks import NETWORKS, network
@@ -37,10 +35,11 @@ def presets(as_json: opt.AsJson = False) -> None:
             }
         )
         return
-    table = Table("preset", "good for", "source", box=None, pad_edge=False)
+    table = Table("preset", "good for", box=None, pad_edge=False)
+    table.add_column("source", overflow="fold")  # names of repositories, to be pasted
     for name, row in PRESETS.items():
         table.add_row(f"[bold]{name}[/]", row.summary, f"[dim]{row.source}[/]")
-    Console().print(table)
+    standard_output().print(table)
 
 
 @app.command()
@@ -49,7 +48,7 @@ def schema(as_json: opt.AsJson = False) -> None:
     del as_json  # it is JSON in any case
     from manifests.json_schema import text  # noqa: PLC0415
 
-    sys.stdout.write(text())
+    print_text(text())
 
 
 @app.command()
@@ -68,7 +67,7 @@ def doctor(
     if as_json:
         print_json(report)
         return
-    console = Console()
+    console = standard_output()
     for section, facts in report.items():
         console.print(f"[bold]{section}[/]")
         for line in lines_of(facts):
@@ -87,7 +86,7 @@ def weights_list(as_json: opt.AsJson = False) -> None:
     table = Table("network", "weights", "", box=None, pad_edge=False)
     for found in states:
         table.add_row(found.network.name, found.state, found.remedy or found.network.title)
-    Console().print(table)
+    standard_output().print(table)
 
 
 @weights_app.command("fetch")
@@ -106,7 +105,7 @@ def weights_fetch(
     if as_json:
         print_json({"network": name, "path": str(path)})
     else:
-        Console().print(f"[green]✓[/] {name}: {printable(str(path))}")
+        standard_output().print(f"[green]✓[/] {name}: {printable(str(path))}")
 
 
 @weights_app.command("verify")
@@ -119,7 +118,7 @@ def weights_verify(as_json: opt.AsJson = False) -> None:
         print_json(states)
     else:
         for name, state in states.items():
-            Console().print(f"{name}: {state}")
+            standard_output().print(f"{name}: {state}")
     damaged = "damaged" in states.values()
     raise typer.Exit(ExitCode.ENVIRONMENT if damaged else ExitCode.COMPLETE)
 

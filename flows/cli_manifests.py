@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +17,7 @@ from flows.console import (
     at_work,
     print_error,
     print_json,
+    standard_output,
     tell_plan,
     tell_summary,
 )
@@ -77,7 +77,7 @@ def check(
             level = "WARNING" if problem["kind"] == "warning" else "ERROR"
             print_error(f"{level} {problem['code']} {problem['message']}")
         if not _errors(problems):
-            Console().print(f"[green]✓[/] {printable(manifest)}: nothing is wrong")
+            standard_output().print(f"[green]✓[/] {printable(manifest)}: nothing is wrong")
     raise typer.Exit(_code_of(problems))
 
 
@@ -158,7 +158,7 @@ def restyle(
 
 def _print_plan(told: dict[str, Any]) -> None:
     """Print a plan for people: a row for each pair, then what painting them takes."""
-    console = Console()
+    console = standard_output()
     columns = {"state": "", "content_name": "content", "style_name": "style", "recipe": "recipe"}
     columns |= {"manner": "manner", "why": "why"}
     shown = told["pairs"][:_ROWS]

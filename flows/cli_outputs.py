@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from flows import options as opt
-from flows.console import announce, complain, print_error, print_json, tell_plan, tell_summary
+from flows.console import (
+    announce,
+    complain,
+    print_error,
+    print_json,
+    standard_output,
+    tell_plan,
+    tell_summary,
+)
 from flows.exit_codes import ExitCode
 from manifests.wording import counted, printable
 
@@ -36,7 +43,7 @@ def verify(
             # A stray damages nothing.
             level = "WARNING" if finding["problem"] == "stray" else "ERROR"
             print_error(f"{level} {finding['problem']} {finding['file']}: {finding['message']}")
-        Console().print(
+        standard_output().print(
             f"{found['pairs']} pairs, {found['files']} files,"
             f" {found['bytes'] / 1e6:.1f} MB read: {len(found['damaged'])} damaged"
         )
@@ -66,7 +73,7 @@ def gallery(
         print_json({"page": str(paths[0]), "sheets": [str(path) for path in paths[1:]]})
         return
     for path in paths:
-        Console(soft_wrap=True).print(printable(str(path)), markup=False, highlight=False)
+        standard_output(soft_wrap=True).print(printable(str(path)), markup=False, highlight=False)
 
 
 @app.command()
@@ -122,7 +129,7 @@ def upload(output: OutputFolder, as_json: opt.AsJson = False) -> None:
     if as_json:
         print_json(told)
     else:
-        Console().print(f"{len(drained.uploaded)} uploaded, {len(drained.waiting)} wait")
+        standard_output().print(f"{len(drained.uploaded)} uploaded, {len(drained.waiting)} wait")
         if drained.stopped:
             complain(str(drained.stopped))
     raise typer.Exit(ExitCode.NOT_UPLOADED if drained.waiting else ExitCode.COMPLETE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,24 @@ class _StandardError(Console):
         self.quiet = True
 
 
+class _StandardOutput(Console):
+    """The same for what a command prints: its exit code tells what it did, not who read it."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing more."""
+        self.quiet = True
+        _close_standard_output()
+
+
+def standard_output(*, soft_wrap: bool = False) -> Console:
+    """Return a console of standard output.
+
+    Args:
+        soft_wrap: Whether lines may be longer than the terminal, as paths that are pasted.
+    """
+    return _StandardOutput(soft_wrap=soft_wrap)
+
+
 @cache
 def standard_error() -> Console:
     """Return the one console of standard error: what it prints stands above a live display."""
@@ -48,13 +67,21 @@ def print_error(line: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as the one JSON object of a command."""
-    sys.stdout.write(written_out(f"{json.dumps(value, ensure_ascii=False)}\n"))
-    sys.stdout.flush()  # some commands go on for days after it
+    print_text(written_out(f"{json.dumps(value, ensure_ascii=False)}\n"))
+
+
+def print_text(text: str) -> None:
+    """Print a text as it is; nothing happens where nobody reads it any more."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()  # some commands go on for days after it
+    except BrokenPipeError:
+        _close_standard_output()
 
 
 def announce(line: str) -> None:
     """Print what a command has done in one line."""
-    Console(soft_wrap=True).print(printable(redact(line)), markup=False, highlight=False)
+    standard_output(soft_wrap=True).print(printable(redact(line)), markup=False, highlight=False)
 
 
 def at_work(what: str) -> Status:
@@ -95,7 +122,7 @@ def tell_plan(plan: Callable[[], dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json(told)
     else:
-        Console().print(printable(told["text"]), markup=False)
+        standard_output().print(printable(told["text"]), markup=False)
 
 
 def tell_summary(summary: dict[str, Any], *, as_json: bool) -> None:
@@ -104,3 +131,10 @@ def tell_summary(summary: dict[str, Any], *, as_json: bool) -> None:
         print_json(summary)
     else:
         announce(counts(summary))
+
+
+def _close_standard_output() -> None:
+    """Let what is still to be printed go nowhere: at its end, Python would try once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -304,6 +304,19 @@ def test_an_interrupted_picture_is_said_to_go_on(monkeypatch, capsys):
     assert capsys.readouterr().out == "not finished; the same command continues\n"
 
 
+@pytest.mark.parametrize("words", [["presets"], ["presets", "--json"], ["schema"]])
+def test_codes_are_the_same_where_nobody_reads(words):
+    """They tell what a command did; `| head` has read enough."""
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    command = [sys.executable, "-m", "flows", *words]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+
+    assert (ended.returncode, ended.stderr) == (ExitCode.COMPLETE, b"")
+
+
 def test_a_working_directory_that_is_gone_is_told(tmp_path, monkeypatch, capsys):
     """It was removed or moved beneath the shell; that is no fault of ours."""
     (tmp_path / "gone").mkdir()
