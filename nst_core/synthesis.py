@@ -120,7 +120,7 @@ def synthesize(
             with the number of the sketch, from 1.
         on_start: Called once with the first canvas, as step 0; not when a painting is resumed.
         resume: Continue from here; on a CPU the result is bitwise that of an uninterrupted run
-            in the same memory.
+            in the same memory, with as many threads.
         memory: What an octave may take; see :mod:`nst_core.footprint`.
 
     Raises:
