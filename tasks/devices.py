@@ -123,13 +123,13 @@ def arrange(
 
     Args:
         names: Of the devices; see `find_devices`.
-        slots: How many; by default one for each card, or one for each CPU core.
+        slots: How many; by default one for each card, or as many as the CPU has cores for.
         threads: Of torch in each; by default the cores are shared out, one at least, and on a CPU
             those of idle slots as well.
         cores: Of the CPU; by default `count_cores`.
     """
     cores = cores or count_cores()
-    count = slots or (cores if names == ["cpu"] else len(names))
+    count = slots or (max(1, cores // (threads or 1)) if names == ["cpu"] else len(names))
     shared = cores if names == ["cpu"] and threads is None else 0
     threads = threads or max(1, cores // count)
     # Card by card, then a second slot on each, and so on.

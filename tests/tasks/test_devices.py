@@ -40,6 +40,14 @@ def test_fewer_cpu_slots_share_the_cores():
     assert slots_on("cpu", slots=1, cores=8) == [SlotSpec("cpu", "cpu", 8, cores=8)]
 
 
+def test_slots_of_many_threads_are_few():
+    """All of them together keep the cores busy, and no more than that."""
+    slots = slots_on("cpu", threads=3, cores=8)
+
+    assert [spec.threads for spec in slots] == [3, 3]
+    assert len(slots_on("cpu", threads=16, cores=8)) == 1
+
+
 def test_threads_can_be_chosen():
     """Who wants a certain number of threads gets it."""
     assert [spec.threads for spec in slots_on("cpu", slots=2, threads=3, cores=8)] == [3, 3]
