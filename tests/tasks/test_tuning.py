@@ -113,7 +113,7 @@ def test_what_a_person_says_goes_before_what_was_measured(settings):
 
     assert len(slots_of(settings(device="cpu"), cores=4)) == 1
     assert len(slots_of(settings(device="cpu", slots=3), cores=4)) == 3
-    assert len(slots_of(settings(device="cpu", torch_threads=2), cores=4)) == 4
+    assert len(slots_of(settings(device="cpu", torch_threads=2), cores=4)) == 2
 
 
 def test_another_machine_is_not_tuned_by_this_one(settings):
