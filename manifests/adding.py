@@ -49,7 +49,10 @@ def with_style_set(
     edited = _Text(text, name)
     style_sets = edited.document.tree.get("style_sets") or {}
     if set_name in style_sets:
-        raise edited.problem(("style_sets", set_name), f"there is a style set {quoted(set_name)}")
+        raise edited.problem(
+            ("style_sets", set_name),
+            f"there is a style set {quoted(set_name)} already; choose another name",
+        )
     said: Any = list(images)
     if labels:
         said = {**labels, "images": said}

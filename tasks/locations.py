@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Self
 
 from manifests.locations import SIGNATURE, WILDCARD
+from manifests.wording import is_printable, printable
 from nst_core import heic
 from tasks.storage_errors import InputError
 
@@ -50,8 +51,8 @@ class S3Location:
             location: ``s3://bucket/key``; the key may be empty.
 
         Raises:
-            InputError: E-S3-URL, for anything else. The address is never repeated in the message,
-                since what makes it wrong may be a password.
+            InputError: E-S3-URL, for anything else. What may hold a password is not repeated in
+                the message.
         """
         scheme, separator, rest = location.partition("://")
         bucket, _, key = rest.partition("/")
@@ -73,10 +74,12 @@ class S3Location:
                 code="E-S3-URL",
                 remedy="give the plain s3://bucket/key; access is the profile's matter",
             )
-        if not key.isprintable() or {".", ".."} & set(key.split("/")):
+        if not is_printable(key) or {".", ".."} & set(key.split("/")):
             raise InputError(
-                f"a key in s3://{bucket} has a folder '.' or '..', or characters that do not print",
+                f"the key '{printable(key)}' in s3://{bucket} has a folder '.' or '..', or"
+                " characters that do not print",
                 code="E-S3-URL",
+                remedy="give the object another name",
             )
         return cls(bucket, key)
 

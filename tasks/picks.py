@@ -87,7 +87,11 @@ def chosen(records: Sequence[Record], words: Sequence[str]) -> list[Record]:
         RecipeError: E-PICKS; a pick means no picture here, or nothing is picked.
     """
     if not words:
-        raise RecipeError("nothing is picked", code="E-PICKS")
+        raise RecipeError(
+            "nothing is picked",
+            code="E-PICKS",
+            remedy="star pictures on the gallery page and save the picks",
+        )
     called = [(record, _called(record)) for record in records]
     found: dict[str, Record] = {}
     missing = []

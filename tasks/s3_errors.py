@@ -104,7 +104,9 @@ def translated(error: Exception, location: str) -> StorageError:
     if isinstance(error, boto.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
         return RefusedError(said, remedy="set AWS_CA_BUNDLE to the certificate of your store")
     if isinstance(error, _BROKEN_LINE):
-        return BusyError(said)
+        is_unreached = isinstance(error, boto.EndpointConnectionError)
+        advice = "check the network, and AWS_ENDPOINT_URL" if is_unreached else None
+        return BusyError(said, remedy=advice)
     return RefusedError(said, code="E-S3-REQUEST")
 
 

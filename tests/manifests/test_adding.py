@@ -112,7 +112,7 @@ def test_any_name_is_written_so_that_it_is_read(name):
 @pytest.mark.parametrize(
     ("text", "options", "said"),
     [
-        (BLOCK, {"name": "monet"}, "there is a style set 'monet'"),
+        (BLOCK, {"name": "monet"}, "'monet' already; choose another name"),
         (BLOCK, {"pairings": [7]}, "there is no pairing 7"),
         (BLOCK, {"pairings": [1]}, "this pairing names no style sets"),
         ("collection: x\npairings: []\n", {}, "no pairing names style sets"),

@@ -13,7 +13,14 @@ CANARY = "wJalrXUtnFEMI/canary/EXAMPLEKEY"
 
 
 @pytest.mark.parametrize(
-    "text", ["s3://bucket/a/b.png", "s3://my.bucket-1/", "s3://bucket/ü (1).png"]
+    "text",
+    [
+        "s3://bucket/a/b.png",
+        "s3://my.bucket-1/",
+        "s3://bucket/ü (1).png",
+        "s3://bucket/👩\u200d🎨.png",
+        "s3://bucket/Screenshot at 9.41\u202fPM.png",  # as macOS calls them
+    ],
 )
 def test_an_address_is_taken_apart_and_put_together(text: str):
     """Parsing and printing an address are each other's inverse."""
@@ -54,6 +61,12 @@ def test_a_bad_address_is_refused_without_echo(text: str):
 
     assert caught.value.code == "E-S3-URL"
     assert not any(part in str(caught.value) for part in ("canary", "wJalr", "AKIA"))
+
+
+def test_a_key_that_is_refused_is_named():
+    """Among ten thousand photos it is to be found."""
+    with pytest.raises(InputError, match=r"'art/a\\tb.png' in s3://bucket .* another name"):
+        S3Location.parse("s3://bucket/art/a\tb.png")
 
 
 @given(st.text())

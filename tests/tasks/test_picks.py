@@ -105,7 +105,7 @@ def test_no_picks_are_refused(records, tmp_path):
     """An empty list is hardly meant."""
     (tmp_path / "picks.txt").write_text("# nothing\n")
 
-    with pytest.raises(RecipeError, match="nothing is picked"):
+    with pytest.raises(RecipeError, match="nothing is picked; star pictures"):
         chosen(records, picks([str(tmp_path / "picks.txt")]))
 
 

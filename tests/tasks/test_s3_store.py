@@ -286,6 +286,12 @@ class TestWhatErrorsMean:
         assert (type(meaning), meaning.code) == (kind, code)
         assert "s3://bucket/a.png" in str(meaning)
 
+    def test_a_store_that_cannot_be_reached_comes_with_advice(self):
+        """The address may be a slip."""
+        error = boto.EndpointConnectionError(endpoint_url="http://x")
+
+        assert "; check the network, and AWS_ENDPOINT_URL" in str(translated(error, "s3://b/a"))
+
     def test_an_old_store_is_told_how_to_serve(self):
         """Who does not know our checksums is helped by a setting, which the message names."""
         error = answer("InvalidArgument", 400)
