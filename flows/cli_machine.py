@@ -105,7 +105,8 @@ def weights_fetch(
     if as_json:
         print_json({"network": name, "path": str(path)})
     else:
-        standard_output().print(f"[green]✓[/] {name}: {printable(str(path))}")
+        out = standard_output(soft_wrap=True)  # a path is pasted in one piece
+        out.print(f"[green]✓[/] {name}: {printable(str(path))}")
 
 
 @weights_app.command("verify")

@@ -21,7 +21,7 @@ from flows.console import (
     tell_plan,
     tell_summary,
 )
-from flows.exit_codes import ExitCode
+from flows.exit_codes import OF_MACHINE, ExitCode
 from manifests.wording import printable
 
 if TYPE_CHECKING:
@@ -184,5 +184,5 @@ def _code_of(problems: Sequence[dict[str, Any]]) -> ExitCode:
     errors = _errors(problems)
     if not errors:
         return ExitCode.COMPLETE
-    is_environment = all(problem["kind"] == "environment" for problem in errors)
-    return ExitCode.ENVIRONMENT if is_environment else ExitCode.USAGE
+    is_machine = all(problem["kind"] in OF_MACHINE for problem in errors)
+    return ExitCode.ENVIRONMENT if is_machine else ExitCode.USAGE

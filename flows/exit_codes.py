@@ -28,6 +28,9 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+#: Kinds of failures that the machine or a store is to blame for: the same command continues.
+OF_MACHINE = frozenset({"environment", "io", "resource"})
+
 # If several apply, the first of these is the answer; 11 and 2 come alone, before anything began.
 _GRAVEST_FIRST = (
     ExitCode.INTERRUPTED,
@@ -67,7 +70,7 @@ def of_error(error: BaseException) -> ExitCode:
             return ExitCode.LOCKED
         case ManifestError() | RecipeError():
             return ExitCode.USAGE
-        case NSTError() if error.kind in {"environment", "io", "resource"}:
+        case NSTError() if error.kind in OF_MACHINE:
             return ExitCode.ENVIRONMENT
         case NSTError() if error.kind == "input":
             return ExitCode.USAGE
