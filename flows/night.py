@@ -181,12 +181,13 @@ class Night:
         self._announce(lambda observer: observer.opened(self))
         return self.planned
 
-    def begin(self) -> None:
-        """Fetch, plan and paint the first pairs before anybody asks for them; returns at once.
+    def begin(self) -> Future[None]:
+        """Fetch, plan and begin the first pairs before anybody asks for them, in the background.
 
         Whoever goes through the night then finds what is done, and joins what is under way.
         """
         self._beginning = in_background(self._begin)
+        return self._beginning
 
     def _begin(self) -> None:
         self.inputs.fetch_all(self.locations)
@@ -245,7 +246,7 @@ class Night:
             while not self._room.acquire(timeout=0.5):
                 if self.is_over:
                     return
-            if self.renderer.has_begun(planned.pair_id) or self._may_begin(planned):
+            if planned.pair_id in self.renderer.begun or self._may_begin(planned):
                 yield planned
             else:
                 self._room.release()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from flows import threads
+from flows import head_start, threads
 from flows.console import at_work
 from flows.deadlines import deadline
 from flows.display import display
@@ -259,9 +259,9 @@ def _paint(
 ) -> None:
     """Paint in a thread of its own; the main thread is there for signals."""
     log = RunLog.of(night)
+    head_start.begin(night)
     scratch = night.settings.scratch
     server = PrefectServer.start(night.output.work / "prefect", cache=scratch / "prefect")
-    night.begin()  # Prefect takes several times as long to start as a slot
     # It has our context: a night on a schedule is shown below the run that began it.
     painting = in_background(_with_prefect, night, log, told, server)
     due, page = time.monotonic() + _REFRESH_SECONDS, None

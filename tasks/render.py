@@ -189,6 +189,8 @@ class Renderer:
 
     Attributes:
         stopping: Set once :meth:`stop` was called.
+        begun: The ends of pairs that :meth:`begin` began, until they are asked for.
+        is_at_work: Whether a slot has read its first pictures and paints.
         is_short_of_time: Whether a pair was left since it could not have been saved in time.
     """
 
@@ -204,7 +206,8 @@ class Renderer:
         # Seconds from a picture's beginning to its first step, from which on it can be saved: the
         # longest so far at a size.
         self._until_saved: dict[int, float] = {}
-        self._begun: dict[str, Future[PaintResult]] = {}
+        self.begun: dict[str, Future[PaintResult]] = {}
+        self.is_at_work = False
         self.is_short_of_time = False
 
     def stop(self, grace: float | None = None) -> None:
@@ -241,6 +244,7 @@ class Renderer:
 
         def listen(event: dict[str, Any]) -> None:
             nonlocal began
+            self.is_at_work |= event["kind"] != "stage"  # which tells what is read
             if event["kind"] == "stage":  # before, it waited for a slot
                 began = time.monotonic()
             elif event["kind"] == "progress" and began is not None:
@@ -253,11 +257,7 @@ class Renderer:
 
     def begin(self, job: PaintJob, on_event: OnEvent = lambda _: None) -> None:
         """Paint a pair before anybody waits for it; :meth:`render` then gives its end."""
-        self._begun[job.pair_id] = in_background(self._render, job, on_event)
-
-    def has_begun(self, pair_id: str) -> bool:
-        """Whether a pair was begun that nobody has waited for yet."""
-        return pair_id in self._begun
+        self.begun[job.pair_id] = in_background(self._render, job, on_event)
 
     def render(self, job: PaintJob, on_event: OnEvent = lambda _: None) -> PaintResult:
         """Paint a pair, or join its painting if it was begun; blocks until it is over.
@@ -270,7 +270,7 @@ class Renderer:
             RenderError: It was given up.
             Stopped: The run ends; what was painted so far is saved.
         """
-        begun = self._begun.pop(job.pair_id, None)
+        begun = self.begun.pop(job.pair_id, None)
         return begun.result() if begun else self._render(job, on_event)
 
     def _render(self, job: PaintJob, on_event: OnEvent) -> PaintResult:

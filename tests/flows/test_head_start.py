@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flows import collection, threads
+from flows import collection, head_start, threads
 from flows.prefect_server import PrefectServer
 from flows.run_log import RunLog
 from tests.flows.test_collection import Api
@@ -57,8 +57,8 @@ def test_no_more_pairs_are_begun_than_may_be_under_way(toy):
         night.begin()
         night._beginning.result()
 
-        begun = [one for one in night.planned if night.renderer.has_begun(one.pair_id)]
-        assert begun == night.planned[: night.places]
+        first = night.planned[: night.places]
+        assert list(night.renderer.begun) == [one.pair_id for one in first]
 
 
 def test_nothing_is_published_before_somebody_asks(toy):
@@ -66,7 +66,7 @@ def test_nothing_is_published_before_somebody_asks(toy):
     with toy(contents=("cat",)).night(guest=(guest := Guest())) as night:
         night.begin()
         night._beginning.result()
-        night.renderer._begun[night.planned[0].pair_id].result()
+        night.renderer.begun[night.planned[0].pair_id].result()
 
         assert guest.ended_ == []
 
@@ -198,3 +198,41 @@ def test_without_prefect_what_was_begun_is_joined(toy):
 
     assert readings(guest) == ["cat", "dog"]
     assert states(night) == {"cat": "complete", "dog": "complete"}
+
+
+# Slots come up before Prefect does
+
+
+def test_prefect_waits_until_a_slot_is_at_work(toy):
+    """Beside it, a slot would come up later and Prefect no sooner."""
+    made = toy(contents=("tarries",))
+    with made.night(guest=(guest := Guest())) as night:
+        head_start.begin(night, seconds=600)
+
+        assert readings(guest) == ["tarries"]
+
+
+def test_a_night_with_nothing_to_paint_waits_for_no_slot(toy):
+    """All is kept: no slot will ever be at work."""
+    made = toy(contents=("cat",))
+    made.paint()
+    with made.night() as night:
+        head_start.begin(night, seconds=600)
+
+        assert states(night) == {"cat": "kept"}
+
+
+def test_a_night_that_is_stopped_waits_for_no_slot(toy):
+    """Ctrl-C counts from the first moment on."""
+    with toy().night() as night:
+        night.leave()
+
+        head_start.begin(night, seconds=600)
+
+
+def test_a_slot_that_takes_long_is_not_waited_for(toy):
+    """Prefect starts beside it then."""
+    with toy().night() as night:
+        head_start.begin(night, seconds=0)
+
+        assert not night.renderer.is_at_work
