@@ -40,6 +40,9 @@ def seconds_until(text: str, *, now: datetime | None = None) -> float:
     # without a zone, times are naive: only these know when this machine's own clock changes.
     wall = now.astimezone(wanted.tzinfo).replace(tzinfo=wanted.tzinfo, fold=0)
     then = wall.replace(hour=wanted.hour, minute=wanted.minute, second=0, microsecond=0)
+    again = then.replace(fold=1)  # later only in the hour that comes twice when clocks go back
+    if then.timestamp() <= now.timestamp() < again.timestamp():
+        return again.timestamp() - now.timestamp()
     then += timedelta(days=then <= wall)
     return then.timestamp() - now.timestamp()
 

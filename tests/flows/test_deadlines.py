@@ -133,3 +133,14 @@ def test_a_night_that_begins_late_ends_no_later():
     an_hour_later = (evening + timedelta(hours=1)).strftime("%H:%M")
 
     assert deadline([an_hour_later], since=evening) < time.monotonic()
+
+
+@pytest.mark.parametrize(
+    ("fold", "text", "minutes"),
+    [(1, "02:50", 5), (0, "02:50", 5), (0, "02:30", 45), (1, "02:30", 24 * 60 - 15)],
+)
+def test_in_the_hour_that_comes_twice_a_time_is_the_next_one(fold, text, minutes):
+    """It had been reckoned from the first time round, and was over before the run began."""
+    now = datetime(2026, 10, 25, 2, 45, fold=fold, tzinfo=ZoneInfo("Europe/Berlin"))
+
+    assert seconds_until(f"{text} Europe/Berlin", now=now) == minutes * 60
