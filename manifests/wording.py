@@ -32,3 +32,8 @@ def span(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02}"  # noqa: PLR2004
+
+
+def room(size: float) -> str:
+    """Return a number of bytes on a disk: 4 kB, 0.3 MB, 1620.0 MB."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"  # noqa: PLR2004

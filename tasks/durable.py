@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from manifests.wording import room
 from nst_core.errors import NSTError
 
 if TYPE_CHECKING:
@@ -332,10 +333,10 @@ def _figures(path: Path, needed: int | None) -> str:
     if needed is None:
         return ""
     try:
-        free = f", {shutil.disk_usage(path.parent).free / 1e6:.1f} MB are free"
+        free = f", {room(shutil.disk_usage(path.parent).free)} are free"
     except OSError:
         free = ""
-    return f" needs {needed / 1e6:.1f} MB{free}"
+    return f" needs {room(needed)}{free}"
 
 
 def _write_all(descriptor: int, data: bytes | memoryview, disk: Disk) -> None:

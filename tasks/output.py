@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from manifests.naming import NO_COLLECTIONS
+from manifests.wording import room
 from tasks.durable import (
     DISK,
     Disk,
@@ -92,7 +93,7 @@ class Output:
         free = shutil.disk_usage(self.root).free
         if free < needed:
             raise DiskFullError(
-                f"{self.root} needs {needed / 1e6:.1f} MB; {free / 1e6:.1f} MB are free",
+                f"{self.root} needs {room(needed)}; {room(free)} are free",
                 remedy="make room or choose another output",
             )
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from manifests.wording import counted, printable, span
+from manifests.wording import counted, printable, room, span
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,11 @@ def test_durations_are_as_short_as_people_say_them(seconds, told):
 def test_one_thing_is_no_plural(number, told):
     """A person reads it."""
     assert counted(number, "pair") == told
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [(0, "0 kB"), (4_096, "4 kB"), (250_000, "0.2 MB"), (1.62e9, "1620.0 MB")]
+)
+def test_small_files_take_room_too(size, said):
+    """A full disk is not told as one that lacks 0.0 MB."""
+    assert room(size) == said
