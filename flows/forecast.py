@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from tasks.settings import Settings
 
 
+# A forecast of memory may be so far off.
+_TOLERATED = 1.1
+
+
 def forecast(
     source: str,
     options: RunOptions,
@@ -107,10 +111,9 @@ def forecast_pairs(
     specs = slots_of(settings)
     if workers is None:  # slots that stay empty leave their cores to the others
         specs = specs[: max(1, len(to_paint))]
+    allowed = memory_of_slot(specs, limit=settings.memory_limit)
     estimates = Estimates(
-        inputs,
-        speeds(specs, settings.scratch, [pair.recipe for pair in to_paint]),
-        limit=memory_of_slot(specs, limit=settings.memory_limit),
+        inputs, speeds(specs, settings.scratch, [pair.recipe for pair in to_paint]), limit=allowed
     )
     each = [estimates.of(pair) for pair in to_paint]
     seconds = plan.seconds(lambda pair: estimates.of(pair).seconds, slots=len(specs))
@@ -128,6 +131,7 @@ def forecast_pairs(
         "slots": len(specs),
         "seconds": seconds,
         "memory_bytes": max((one.memory for one in each), default=0.0),
+        "allowed_bytes": allowed,
         "output_bytes": sum(one.output_bytes for one in each),
         "pairs": _rows(plan),
     }
@@ -212,9 +216,12 @@ def _text(told: dict[str, Any]) -> str:
         counts += f" ({told['hopeless']:,} cannot be painted, 'nst check' tells why)"
     if not told["seconds"]:
         return f"{counts}: nothing to paint"
+    needed, allowed = told["memory_bytes"], told["allowed_bytes"]
+    is_too_much = allowed is not None and needed > _TOLERATED * allowed
     here = (
         f"{counts}: about {span(told['seconds'])} in {counted(told['slots'], 'slot')},"
-        f" {told['memory_bytes'] / 1e9:.1f} GB of memory in each,"
+        f" {needed / 1e9:.1f} GB of memory in each"
+        f"{f' where {allowed / 1e9:.1f} GB may be taken' if is_too_much else ''},"
         f" {told['output_bytes'] / 1e6:.1f} MB of pictures"
     )
     parts = [here]

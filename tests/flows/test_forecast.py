@@ -39,6 +39,14 @@ def test_slots_that_have_nothing_to_paint_do_not_count(made, steady, monkeypatch
     assert (told["slots"], told["seconds"]) == (2, 3.0)
 
 
+def test_more_memory_than_there_is_is_told(made):
+    """Even in tiles a picture has a least that it takes."""
+    told = forecast(str(made.path), RunOptions(memory_limit=100_000_000))
+
+    assert told["memory_bytes"] > told["allowed_bytes"] == 100_000_000
+    assert " GB of memory in each where 0.1 GB may be taken, " in told["text"]
+
+
 def test_a_cluster_is_simulated(made):
     """Two workers paint one pair each: start and three seconds, paid for both."""
     told = forecast(str(made.path), RunOptions(), workers=2, cost_per_hour=3600.0)
