@@ -142,9 +142,9 @@ class FileStore:
 
     def _stay_inside(self, path: Path, real: Path, home: Path) -> None:
         if not any(real.is_relative_to(root) for root in self._roots or (home.resolve(),)):
-            there = "lies" if real == path else f"leads to {str(real)!r},"
+            there = "lies outside" if real == path else f"leads to {str(real)!r}, out of"
             raise InputError(
-                f"{str(path)!r} {there} out of {_words(self._roots or (home,))}",
+                f"{str(path)!r} {there} {_words(self._roots or (home,))}",
                 code="E-INPUT-OUTSIDE",
                 remedy="name the real place in the manifest, or allow it in NST_INPUT_ROOTS",
             )

@@ -115,7 +115,7 @@ class TestFromTheDisk:
             fetch(str(tmp_path / "a.png"), tmp_path / "cache")
 
         monkeypatch.setenv("NST_INPUT_ROOTS", str(tmp_path / "elsewhere"))
-        with pytest.raises(InputError, match="leads to"):
+        with pytest.raises(InputError, match="lies outside"):
             fetch(str(tmp_path / "a.png"), tmp_path / "cache")
 
     def test_a_missing_file_names_its_neighbour(self, tmp_path: Path):
