@@ -60,6 +60,7 @@ class Instant:
         self.slots = slots
         self.stopping = threading.Event()
         self.is_stopping = False
+        self.begun: set[str] = set()  # nothing is, before somebody waits for it
         self.memory: list[float] = []
         self._guard = threading.Lock()
         self._count = 0
