@@ -73,8 +73,9 @@ def _steps(
     pairs: Sequence[Pair], settings: Settings, target: str
 ) -> Iterator[Callable[[], object]]:
     """Yield looks at one thing each; what is wrong with it is raised."""
-    lost = _trouble(partial(require_scratch, settings.scratch))
-    if lost:  # nothing comes from a bucket then, and every picture would tell that
+    try:
+        require_scratch(settings.scratch)
+    except NSTError as lost:  # nothing comes from a bucket then, and every picture would tell that
         yield partial(_raise, lost)
         pairs = [pair for pair in pairs if not any(map(is_remote, pair.locations))]
     for name in sorted({pair.recipe.network for pair in pairs} & NETWORKS.keys()):
@@ -97,15 +98,6 @@ def _steps(
     yield partial(_probe_folder, target, settings, needed)
     yield partial(require_slots, settings)
     yield partial(require_command, settings)
-
-
-def _trouble(look: Callable[[], object]) -> NSTError | None:
-    """Return what a look at something raises."""
-    try:
-        look()
-    except NSTError as error:
-        return error
-    return None
 
 
 def _raise(error: NSTError) -> None:

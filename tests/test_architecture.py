@@ -32,6 +32,19 @@ WITHOUT_TORCH = (
 )
 
 
+def run_afresh(code, *arguments):
+    """Run code in an interpreter that has imported nothing yet; it must succeed."""
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_rooms_open_in_one_direction():
     """The import contracts of pyproject.toml hold, indirect imports included."""
     checked = subprocess.run(
@@ -151,31 +164,13 @@ def test_values_are_made_without_torch():
         "PRESETS['gallery'].recipe.parameters()\n"
         "assert 'torch' not in sys.modules\n"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", code, *WITHOUT_TORCH],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-    assert ran.returncode == 0, ran.stderr
+    run_afresh(code, *WITHOUT_TORCH)
 
 
 def test_a_slot_starts_without_torchvision():
     """Importing it takes longer than torch itself, and 90 MB of every slot."""
     code = "import sys, tasks.painter; sys.exit('torchvision' in sys.modules)"
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-    assert ran.returncode == 0, ran.stderr
+    run_afresh(code)
 
 
 def test_the_core_needs_no_other_room():
@@ -193,13 +188,4 @@ def test_the_core_needs_no_other_room():
     )
     names = [f"nst_core.{path.stem}" for path in MODULES if path.parent.name == "nst_core"]
     refused = "flows,tasks,manifests,prefect,pydantic,yaml,boto3,botocore,typer,rich,jinja2"
-    ran = subprocess.run(
-        [sys.executable, "-c", code, refused, *names],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-    assert ran.returncode == 0, ran.stderr
+    run_afresh(code, refused, *names)
