@@ -13,7 +13,7 @@ SECONDS = 5.0
 _LOOK_SECONDS = 0.05
 
 
-def begin(night: Night, seconds: float = SECONDS) -> None:
+def begin(night: Night, seconds: float = SECONDS) -> bool:
     """Begin a night; return when a slot is at work, or there is nothing for it to do.
 
     Prefect and its server take twice the processor time of a slot to start. On two cores slots
@@ -22,10 +22,15 @@ def begin(night: Night, seconds: float = SECONDS) -> None:
     Args:
         night: Opened; see :meth:`flows.night.Night.begin`.
         seconds: How long slots may take.
+
+    Returns:
+        False if every pair is known to have its end: all are kept, or failed in an earlier night.
     """
     beginning = night.begin()
     end = time.monotonic() + seconds
     while time.monotonic() < end and not (night.renderer.is_at_work or night.renderer.is_stopping):
         if beginning.done() and not night.renderer.begun:
-            return
+            break
         time.sleep(_LOOK_SECONDS)
+    outcomes = night.outcomes
+    return not outcomes or any(outcome.state == "left" for outcome in outcomes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import sys
 import time
@@ -259,7 +260,9 @@ def _paint(
 ) -> None:
     """Paint in a thread of its own; the main thread is there for signals."""
     log = RunLog.of(night)
-    head_start.begin(night)
+    has_work = head_start.begin(night)
+    if not (has_work or os.environ.get("PREFECT_API_URL")):
+        return  # a server of ours would take seconds to come up, and nobody could look at it
     scratch = night.settings.scratch
     server = PrefectServer.start(night.output.work / "prefect", cache=scratch / "prefect")
     # It has our context: a night on a schedule is shown below the run that began it.

@@ -207,8 +207,9 @@ def test_prefect_waits_until_a_slot_is_at_work(toy):
     """Beside it, a slot would come up later and Prefect no sooner."""
     made = toy(contents=("tarries",))
     with made.night(guest=(guest := Guest())) as night:
-        head_start.begin(night, seconds=600)
+        has_work = head_start.begin(night, seconds=600)
 
+        assert has_work
         assert readings(guest) == ["tarries"]
 
 
@@ -217,8 +218,9 @@ def test_a_night_with_nothing_to_paint_waits_for_no_slot(toy):
     made = toy(contents=("cat",))
     made.paint()
     with made.night() as night:
-        head_start.begin(night, seconds=600)
+        has_work = head_start.begin(night, seconds=600)
 
+        assert not has_work
         assert states(night) == {"cat": "kept"}
 
 

@@ -9,6 +9,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -190,6 +191,27 @@ def test_the_same_command_again_touches_no_picture(again):
 
     assert len(before) == 18
     assert files(run.root) == before
+
+
+def test_a_run_with_nothing_to_paint_is_shown_to_whoever_has_a_server(again, server):
+    """Its flow run stands there beside those that painted."""
+    run, _ = again
+    asked = {"flow_runs": {"name": {"any_": ["toy"]}, "state": {"type": {"any_": ["COMPLETED"]}}}}
+
+    shown = httpx.post(f"{server.url}/flow_runs/filter", json=asked, timeout=30).json()
+
+    assert str(run.root) in {one["parameters"]["output"] for one in shown}
+
+
+def test_a_run_with_nothing_to_paint_starts_no_server_of_its_own(first, machine, tmp_path):
+    """It would be gone before anybody could look."""
+    collection = first.collection.copied(tmp_path)
+
+    command = Nst("run", "toy.yaml", folder=tmp_path, environ=machine)
+
+    assert command.end() == 0, command.stderr
+    assert "toy: kept 6\n" in command.stdout
+    assert not (collection.output / ".work/prefect/prefect.db").exists()
 
 
 # Exit code 3: some pairs failed
