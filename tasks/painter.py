@@ -26,7 +26,7 @@ from nst_core.legibility import legibility_of
 from nst_core.networks import network
 from nst_core.octaves import size_of
 from nst_core.recipe import ALGORITHM_VERSION
-from nst_core.sketches import SKETCHES
+from nst_core.sketches import SKETCHES, require_room
 from nst_core.studio import Studio
 from nst_core.synthesis import Synthesis, synthesize
 from nst_core.weights_files import weights_sha256
@@ -75,6 +75,7 @@ def main(job: dict[str, Any], emit: Emit, stop: StopFlag) -> PaintResult:
 
     Raises:
         ImageError: An input cannot be read.
+        RecipeError: E-RECIPE-SIZE, the photo is so narrow that the network sees nothing of it.
         DivergedError: The optimisation failed, or ended in no painting.
         Stopped: It was asked to stop, and saved what it had.
     """
@@ -120,6 +121,9 @@ class _PaintingPair:
         reading = Reading(job)
         pictures = reading.pictures()
         self._warnings += reading.warnings
+        # The network would tell it of the sketch or the octave it comes to first.
+        content = pictures.content
+        require_room(job.recipe, (1, 1) if content is None else size_of(content))
         self._limit = self._limit_beside(pictures)
         # Handed over and not kept, for it is as large as all that it continues.
         resumed = [self._resume()]

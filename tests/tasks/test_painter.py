@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 from manifests.pairs import OutputFormat
-from nst_core.errors import DivergedError
+from nst_core.errors import DivergedError, RecipeError
 from nst_core.images import decode, resize
 from nst_core.optimizers import LBFGS
 from nst_core.presets import preset
+from nst_core.sketches import require_room
 from nst_core.terms import TotalVariation
 from tasks.fetching import Fetched
 from tasks.jobs import StopFlag, Stopped
@@ -193,6 +194,21 @@ def test_a_record_tells_only_what_its_optimizer_can_do_without(job):
 
     assert job.degraded == ("short history", "tiles", "adam", gentler)
     assert replace(job, recipe=preset("crowson").recipe).degraded == ("tiles", gentler)
+
+
+def test_a_photo_too_narrow_is_told_as_before_the_night(job, tmp_path):
+    """Of the painting's coarsest octave, not of the sketch that comes first."""
+    Image.new("RGB", (2000, 3)).save(tmp_path / "narrow.png")
+    data = (tmp_path / "narrow.png").read_bytes()
+    narrow = Fetched(tmp_path / "narrow.png", sha256(data).hexdigest(), len(data))
+    recipe = preset("gallery").recipe
+
+    with pytest.raises(RecipeError) as told:
+        require_room(recipe, (3, 2000))
+    with pytest.raises(RecipeError) as refused:
+        painted(replace(job, recipe=recipe, content=narrow))
+
+    assert str(refused.value) == str(told.value)
 
 
 def test_a_region_is_painted_and_the_rest_is_the_photo(job, tmp_path):
