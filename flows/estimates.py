@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flows.inputs import Inputs
     from manifests.pairs import Pair
     from nst_core.octaves import Size
+    from nst_core.recipe import Recipe
     from tasks.calibration import Speeds
 
 _UNKNOWN_SIZE: Size = (3, 4)
@@ -53,7 +54,7 @@ class Estimates:
         self._speeds = speeds
         self._limit = limit
         self._sizes: dict[str | None, Size] = {None: (1, 1)}
-        self._known: dict[tuple[str, Size], Estimate] = {}
+        self._known: dict[tuple[Recipe, Size], Estimate] = {}
 
     def job(self, pair: Pair) -> Job:
         """Return the pair as a simulation sees it."""
@@ -64,8 +65,8 @@ class Estimates:
     def of(self, pair: Pair) -> Estimate:
         """Return what a pair takes."""
         size = self._size(pair.content)
-        # By its name, which is one recipe's in a manifest: a recipe takes long to hash.
-        key = pair.recipe_name, size
+        # Not by its name: prints of pictures that an older recipe of that name painted share it.
+        key = pair.recipe, size
         if key not in self._known:
             speed = self._speeds.of(pair.recipe)
             self._known[key] = Estimate(

@@ -11,11 +11,12 @@ from flows.enlarging import PrintOrder, ordered, plan, prepared
 from flows.run import RunOptions
 from nst_core.errors import RecipeError
 from nst_core.images import decode, resize
+from tasks.calibration import file_bytes
 from tasks.durable import OutputError
 from tasks.output import Output
 from tasks.records import GrownFrom
 from tests.flows.command import Nst
-from tests.flows.toy_collection import ToyCollection, draw
+from tests.flows.toy_collection import TINY, ToyCollection, draw
 from tests.tasks.test_prints import correlation
 
 
@@ -149,6 +150,20 @@ def test_an_order_needs_a_size_or_a_paper(painted, wanted):
         painted.paint(
             prints=PrintOrder(output=str(painted.output), picks=("*",), **wanted),
         )
+
+
+def test_prints_of_one_recipe_name_are_forecast_each_by_its_own(painted, steady):
+    """What an older recipe of that name has painted becomes another print."""
+    painted.write(recipes={"tiny": TINY | {"size": 16}})
+    painted.paint()
+    pairs = prepared(order(painted))[1]
+    steady(pairs)
+
+    told = plan(order(painted), RunOptions())
+
+    sizes = [pair.recipe.octaves.size for pair in pairs]
+    assert sizes[0] != sizes[1]
+    assert told["output_bytes"] == sum(file_bytes(pair.recipe, (36, 48)) for pair in pairs)
 
 
 def test_what_cannot_become_a_print_is_told_at_once(painted):
