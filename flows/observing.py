@@ -22,7 +22,7 @@ class Outcome:
         state: ``complete``: painted in this run; ``kept``: it was finished already; ``failed``;
             ``left`` for the next run.
         finished: What is remembered of a pair that has a picture, be it a draft.
-        failure: Of a failed one.
+        failure: Why it failed, or could not be painted yet.
         seconds: Painted in this run.
     """
 

@@ -46,7 +46,7 @@ class ReportedPair:
         recipe: The recipe's name.
         state: What became of it.
         finished: What is remembered of a pair that has a picture.
-        failure: Of a failed one.
+        failure: Why it failed, or could not be painted yet.
         seconds: Spent painting it in this run.
     """
 
@@ -161,7 +161,7 @@ def markdown(output: Output, report: Report, *, hasty: bool = False) -> str:
     for title, marked in marks:
         if marked:
             lines += ["", f"**{title}** ({len(marked)}): {_few(marked)}"]
-    lines += _failures([pair for pair in report.pairs if pair.failure])
+    lines += _reasons([pair for pair in report.pairs if pair.failure])
     if step := next_step(counts, report.command, waiting=report.waiting):
         lines += ["", f"{step[0]}:", "", f"    {printable(step[1])}"]
     assert len(lines) <= MAX_LINES, lines
@@ -216,30 +216,34 @@ def _upload(report: Report) -> list[str]:
     return [f"Not uploaded yet: {counted(report.waiting, 'picture')}."] if report.waiting else []
 
 
-def _failures(failed: Sequence[ReportedPair]) -> list[str]:
-    """Return one line for each code: how many, an example, and what to do."""
-    if not failed:
+def _reasons(told: Sequence[ReportedPair]) -> list[str]:
+    """Return why pairs failed or were left, a line for each code: how many, and what to do."""
+    if not told:
         return []
-    by_code: dict[str, list[ReportedPair]] = {}
-    for pair in failed:
+    by_code: dict[tuple[State, str], list[ReportedPair]] = {}
+    for pair in told:
         assert pair.failure
-        by_code.setdefault(pair.failure.code, []).append(pair)
+        by_code.setdefault((pair.state, pair.failure.code), []).append(pair)
     ranked = sorted(by_code.items(), key=lambda item: -len(item[1]))
-    lines = ["", "## Failed", ""]
-    for code, pairs in ranked[:_KINDS_SHOWN]:
+    states = sorted({state for state, _ in by_code})
+    lines = ["", f"## {' and '.join(states).capitalize()}", ""]
+    for (state, code), pairs in ranked[:_KINDS_SHOWN]:
         failure = pairs[0].failure
         assert failure
         remedy = failure.remedy or ""
         advice = f" **{_text(remedy[:1].upper() + remedy[1:])}.**" if remedy else ""
         names = _few([_text(pair.name) for pair in pairs])
         stop = "" if failure.message.endswith("?") else "."
+        where = f"{failure.stage}, left" if state == "left" else failure.stage
         lines.append(
-            f"- {len(pairs)} × `{printable(code)}` in {failure.stage}: {_text(failure.message)}"
+            f"- {len(pairs)} × `{printable(code)}` in {where}: {_text(failure.message)}"
             f"{stop}{advice} ({names})"
         )
     if rest := sum(len(pairs) for _, pairs in ranked[_KINDS_SHOWN:]):
         lines.append(f"- {rest} more of other kinds.")
-    return [*lines, "", "Each has a file in `failed/`, with everything that is known of it."]
+    if "failed" in states:
+        lines += ["", "What failed has a file in `failed/`, with everything that is known of it."]
+    return lines
 
 
 def _few(names: Sequence[str]) -> str:

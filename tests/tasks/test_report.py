@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -156,6 +157,18 @@ def test_failures_come_with_their_advice(night):
         "- 1 × `E-IMG-TRUNCATED` in render: the end of the file is missing."
         " **Copy the photo again.** (harbour × The Scream)"
     ) in text
+
+
+def test_what_is_left_for_a_reason_has_not_failed(night):
+    """A bucket that is away, say: the report tells why, and names no file that is not there."""
+    (failure,) = night.failures()
+    waiting = replace(failing(failure), state="left")
+
+    text = markdown(night, reported(night, pairs=[waiting]))
+
+    assert "## Left" in text
+    assert "- 1 × `E-IMG-TRUNCATED` in render, left: the end of the file is missing." in text
+    assert "`failed/`" not in text
 
 
 def test_a_question_is_no_sentence_with_a_stop(night):
