@@ -94,12 +94,8 @@ class Orphans:
             if (self.root / "index.html").is_file():
                 build(self.root)
                 if is_remote(self.target):
-                    Spool(
-                        output,
-                        store_for(self.target),
-                        self.target,
-                        patience=Patience.lasting(GRACE),
-                    ).publish_pages(["index.html"])
+                    patience = Patience.lasting(GRACE)
+                    Spool(output, store, self.target, patience=patience).publish_pages()
 
 
 def orphans(given: str) -> Orphans:

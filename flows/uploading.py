@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_PAGES = ("summary.json", "summary.md", "collection.csv", "ledger.jsonl", "index.html")
 # What a store that is in the middle of an answer is waited for: at the end of a night, and by a run
 # that was told to leave. It may not answer for minutes, and nothing depends on it.
 _GOODBYE_SECONDS = 15.0
@@ -147,20 +146,10 @@ class Uploading(Observer):
         return drained or Drained(waiting=tuple(record.stem for record in self._spool.waiting()))
 
     def pages(self) -> None:
-        """Upload the gallery page and the reports; a page is no picture, so failing only warns."""
+        """Upload the gallery page and the reports."""
         if self._spool is None or self._night.renderer.is_stopping:
             return
-        root = self._night.output.root
-        names = [name for name in _PAGES if (root / name).is_file()]
-        for folder in ("assets", "failed", "sheets"):
-            names += sorted(f"{folder}/{path.name}" for path in (root / folder).glob("*.*"))
-        try:
-            # The page comes last: it names the assets.
-            self._spool.publish_pages(sorted(names, key=lambda name: name == "index.html"))
-            # What has been painted since has not failed any more.
-            self._spool.withdraw("failed")
-        except (StorageError, OutputLockedError) as error:
-            _log.warning("the gallery page is not uploaded: %s", error)
+        _publish_pages(self._spool)
 
     def _leave(self) -> None:
         wait([self._following])
@@ -176,8 +165,18 @@ def _follow(spool: Spool) -> Drained | None:
         return None
 
 
+def _publish_pages(spool: Spool) -> None:
+    """Upload the gallery page and the reports; a page is no picture, so failing only warns."""
+    try:
+        spool.publish_pages()
+    except (StorageError, OutputLockedError) as error:
+        _log.warning("the gallery page is not uploaded: %s", error)
+
+
 def drain(target: str) -> Drained:
     """Bring what is painted and waits for a bucket there, without painting anything.
+
+    The gallery page and the reports go along, as they lie here.
 
     Args:
         target: ``s3://bucket/prefix`` of the output.
@@ -202,5 +201,8 @@ def drain(target: str) -> Drained:
         hold(output.work, manifest="nst upload"),
         Lease(store, place, work=output.work, manifest="nst upload") as lease,
     ):
-        patience = Patience.lasting(GRACE)
-        return Spool(output, store, place, patience=patience, guard=lease.check).drain()
+        spool = Spool(output, store, place, patience=Patience.lasting(GRACE), guard=lease.check)
+        drained = spool.drain()
+        if drained.stopped is None:
+            _publish_pages(spool)
+        return drained

@@ -35,7 +35,7 @@ from tasks.storage_errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from tasks.durable import FileEntry
@@ -48,6 +48,10 @@ _log = logging.getLogger(__name__)
 ABANDONED_AFTER = 300.0
 #: Seconds to go on uploading once the last picture is painted, if no deadline says otherwise.
 GRACE = 3600.0
+
+_REPORTS = ("summary.json", "summary.md", "collection.csv", "ledger.jsonl")
+_FOLDERS = ("assets", "failed", "sheets")
+_PAGE = "index.html"
 
 # Seconds after which `follow` looks for new pairs even if nobody told it of one.
 _LOOK_AROUND = 60.0
@@ -195,29 +199,27 @@ class Spool:
         left = (*(record.stem for record in queue), *failed)
         return Drained(tuple(uploaded), left, failed, stopped)
 
-    def publish_pages(self, names: Iterable[str]) -> None:
-        """Upload files that change from run to run: summary, report, gallery page.
+    def publish_pages(self) -> None:
+        """Upload what changes from run to run: the reports, and the gallery page with its assets.
 
-        Args:
-            names: Relative to the output; files of records are `drain`'s matter.
+        Files of records are `drain`'s matter. What failed once and is painted now is removed there.
 
         Raises:
             OutputLockedError: Another run holds the prefix.
             StorageError: When patience ends.
         """
+        root = self._output.root
+        names = [name for name in _REPORTS if (root / name).is_file()]
+        for folder in _FOLDERS:
+            names += sorted(f"{folder}/{path.name}" for path in (root / folder).glob("*.*"))
+        # The page comes last: it names the assets.
+        names += [_PAGE] if (root / _PAGE).is_file() else []
         for name in names:
             insist(partial(self._refresh, name), self._store, self._patience)
-
-    def withdraw(self, folder: str) -> None:
-        """Remove there what was uploaded from a folder of the output and is here no more.
-
-        Raises:
-            OutputLockedError: Another run holds the prefix.
-            StorageError: When patience ends.
-        """
-        insist(partial(self._withdraw, folder), self._store, self._patience)
+        insist(partial(self._withdraw, "failed"), self._store, self._patience)
 
     def _withdraw(self, folder: str) -> None:
+        """Remove there what was uploaded from a folder of the output and is here no more."""
         self._guard()
         there = join(self._target, folder) + "/"
         for info in list(self._store.listing(there, deep=False)):

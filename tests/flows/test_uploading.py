@@ -19,6 +19,7 @@ from flows.run import codes
 from flows.uploading import Uploading, drain
 from tasks.catalogue import Catalogue
 from tasks.durable import NotWritableError, OutputError
+from tasks.gallery import build
 from tasks.lock import OutputLockedError
 from tasks.output import Output
 from tasks.staging import staging_folder
@@ -175,7 +176,7 @@ def test_what_could_not_go_waits_for_the_next_night(exhibition, line):
 
 
 def test_what_waits_can_be_uploaded_without_a_night(exhibition, line, monkeypatch):
-    """`nst upload` drains the spool."""
+    """`nst upload` drains the spool, and brings the page that shows it."""
     line.inject(Fault.UNAVAILABLE, times=ALWAYS, method="PUT", key="*/toy/*")
     with exhibition.night() as (night, uploading):
         threads.paint(night)
@@ -183,11 +184,14 @@ def test_what_waits_can_be_uploaded_without_a_night(exhibition, line, monkeypatc
         uploading.finish()
     line.heal()
     monkeypatch.setenv("NST_SCRATCH", str(exhibition.scratch))
+    build(exhibition.root)
 
     drained = drain(exhibition.target)
 
     assert (len(drained.uploaded), drained.waiting) == (2, ())
     assert exhibition.objects() == exhibition.files()
+    page = store_for(exhibition.target).read(f"{exhibition.target}/index.html")
+    assert page == (exhibition.root / "index.html").read_bytes()
 
 
 def test_an_upload_of_what_was_never_painted_here_is_no_success(exhibition, monkeypatch):

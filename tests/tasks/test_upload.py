@@ -231,9 +231,9 @@ class TestPages:
         """What changes from run to run is replaced, unlike a pair."""
         spool = Spool(output, store, target)
         (output.root / "summary.json").write_text("1")
-        spool.publish_pages(["summary.json"])
+        spool.publish_pages()
         (output.root / "summary.json").write_text("2")
-        spool.publish_pages(["summary.json"])
+        spool.publish_pages()
 
         assert store.read(f"{target}/summary.json") == b"2"
 
@@ -243,10 +243,23 @@ class TestPages:
         """A page that is there as it is here is not sent again."""
         spool = Spool(output, store, target)
         (output.root / "summary.json").write_text("1")
-        spool.publish_pages(["summary.json"])
-        spool.publish_pages(["summary.json"])
+        spool.publish_pages()
+        line.seen.clear()
+        spool.publish_pages()
 
-        assert puts(line) == ["json"]
+        assert puts(line) == []
+
+    def test_the_page_comes_after_all_that_it_names(
+        self, output: Output, store: Store, target: str, line: FaultProxy
+    ):
+        """Whoever opens it finds its script there."""
+        for name in ("index.html", "summary.json", "assets/gallery-1.js"):
+            (output.root / name).parent.mkdir(exist_ok=True)
+            (output.root / name).write_text("1")
+
+        Spool(output, store, target).publish_pages()
+
+        assert puts(line) == ["json", "jsonl", "js", "html"]
 
     def test_what_is_here_no_more_goes_there_too(self, output: Output, store: Store, target: str):
         """A pair that failed once and is painted now has no note in the bucket either."""
@@ -254,10 +267,10 @@ class TestPages:
         (output.root / "failed").mkdir(exist_ok=True)
         for name in ("mended.json", "failing.json"):
             (output.root / "failed" / name).write_text("{}")
-            spool.publish_pages([f"failed/{name}"])
+        spool.publish_pages()
         (output.root / "failed" / "mended.json").unlink()
 
-        spool.withdraw("failed")
+        spool.publish_pages()
 
         left = [info.location for info in store.listing(f"{target}/failed/")]
         assert left == [f"{target}/failed/failing.json"]
@@ -270,7 +283,7 @@ class TestPages:
         line.inject(Fault.SLOW_DOWN, times=3)
         line.inject(Fault.FLIP_UP, method="PUT")
 
-        Spool(output, store, target, patience=patience).publish_pages(["summary.json"])
+        Spool(output, store, target, patience=patience).publish_pages()
 
         assert store.read(f"{target}/summary.json") == b"1"
 
