@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.inputs import Inputs, locations
 from flows.notifying import require_command
+from flows.prefect_database import database_bytes
 from flows.run import resolve_output
 from flows.sources import read_manifest
 from manifests.locations import is_remote
@@ -18,12 +19,15 @@ from nst_core.masks import require_fit
 from nst_core.networks import NETWORKS
 from nst_core.sketches import require_room
 from tasks.calibration import file_bytes
+from tasks.comparisons import comparison_bytes
 from tasks.engines import require_slots
+from tasks.metrics import require_metrics
 from tasks.output import Output
 from tasks.probe import probe
 from tasks.redaction import redact
 from tasks.scratch import require_scratch
 from tasks.settings import Settings
+from tasks.sheets import sheet_bytes
 from tasks.staging import local_folder
 from tasks.storage import find, store_for
 from tasks.weights import require_weights
@@ -92,12 +96,12 @@ def _steps(
     masked = ((mask.location, picture) for pair in pairs for picture, mask in pair.masked)
     for mask, picture in dict.fromkeys(masked):
         yield partial(_hold, mask, picture, inputs)
-    needed = int(sum(file_bytes(pair.recipe, _TYPICAL) for pair in pairs))
     if is_remote(target):
         yield lambda: probe(store_for(target, settings), target)
-    yield partial(_probe_folder, target, settings, needed)
+    yield partial(_probe_folder, target, settings, _bytes_of(pairs))
     yield partial(require_slots, settings)
     yield partial(require_command, settings)
+    yield partial(require_metrics, settings)
 
 
 def _raise(error: NSTError) -> None:
@@ -126,6 +130,18 @@ def _hold(mask: str, picture: str, inputs: Inputs) -> None:
         require_fit(*((header.height, header.width) for header in headers))
     except NSTError as error:
         raise error.about(mask) from error
+
+
+def _bytes_of(pairs: Sequence[Pair]) -> int:
+    """Return the forecast of all that a night writes into a new output."""
+    contents = {pair.content for pair in pairs}
+    styles = {tuple(style.location for style in pair.styles) for pair in pairs}
+    return (
+        sum(int(file_bytes(pair.recipe, _TYPICAL)) for pair in pairs)
+        + sheet_bytes(len(contents), len(styles))
+        + comparison_bytes(sum(len(pair.sheets) for pair in pairs))
+        + database_bytes(len(pairs))
+    )
 
 
 def _probe_folder(target: str, settings: Settings, needed: int) -> None:

@@ -22,6 +22,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import history, threads
 from flows.artifacts import Artifacts
+from flows.prefect_database import ONE_BY_ONE
 from flows.run_log import RunLog
 from manifests.wording import printable
 from tasks.redaction import redact
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
     from flows.prefect_server import PrefectServer
 
 _log = logging.getLogger(__name__)
-
-# Pairs of one night that are shown as task runs of their own. Prefect's database takes 50 kB for
-# each, and its server falls behind: of thousands nobody looks at one, and all pay for it.
-ONE_BY_ONE = 500
 
 _TONIGHT: ContextVar[Night] = ContextVar("tonight")
 _SHOWN: ContextVar[Artifacts] = ContextVar("shown")

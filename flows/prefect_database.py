@@ -1,4 +1,4 @@
-"""An empty database for Prefect's servers to begin with.
+"""The database of Prefect's servers: what it takes, and an empty one to begin with.
 
 A server that finds none takes a core six seconds to make one, through all that Prefect's databases
 have ever been. So the first server of a machine leaves a copy of its own, before a run is in it.
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
+
+# Of an empty database with its journal, and of a pair that is shown as task runs of its own.
+_EMPTY_BYTES, _PAIR_BYTES = 6_000_000, 50_000
+
+ONE_BY_ONE = 500
+"""Pairs of one night that are shown so: of thousands nobody looks at one, the server falls behind,
+and all pay for it."""
+
+
+def database_bytes(pairs: int) -> int:
+    """Return the forecast of what Prefect keeps of one night of so many pairs, in bytes."""
+    return _EMPTY_BYTES + _PAIR_BYTES * min(pairs, ONE_BY_ONE)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ _TITLE = 90
 _SIDE = 260
 _HEAD = 40
 _STEP = 24
+_CELL_BYTES = 400_000  # Of a picture and its share of the rest, as PNG and in the PDF.
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class Line:
     head: str
     columns: tuple[str, ...]
     records: tuple[Record | None, ...]
+
+
+def comparison_bytes(pictures: int) -> int:
+    """Return the forecast of all comparison sheets that show so many pictures, in bytes."""
+    return pictures * _CELL_BYTES
 
 
 def write_comparisons(

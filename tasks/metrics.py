@@ -12,16 +12,32 @@ from typing import TYPE_CHECKING
 
 from tasks.durable import OutputError, write_atomic
 from tasks.report import STATES
+from tasks.scratch import require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tasks.report import Report
+    from tasks.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 FILE = "metrics.prom"
+
+
+def require_metrics(settings: Settings) -> None:
+    """Find out whether the folder that is to have a copy can be written.
+
+    Raises:
+        SettingsError: It cannot be.
+    """
+    if settings.metrics:
+        require_writable(
+            settings.metrics,
+            "the folder for metrics",
+            remedy="let NST_METRICS name a folder that you may write to",
+        )
 
 
 def write_metrics(

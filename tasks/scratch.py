@@ -21,14 +21,31 @@ def require_scratch(scratch: Path) -> None:
         SettingsError: It cannot be.
         DiskFullError: It has no room at all.
     """
+    require_writable(
+        scratch,
+        "the scratch folder",
+        remedy="let NST_SCRATCH name a folder on a local disk that you may write to",
+    )
+
+
+def require_writable(folder: Path, name: str, *, remedy: str) -> None:
+    """Find out whether a folder of the settings can be written; it is made where it is missing.
+
+    Args:
+        folder: Where it is.
+        name: What it is to people.
+        remedy: What to do if it cannot be.
+
+    Raises:
+        SettingsError: It cannot be.
+        DiskFullError: It has no room at all.
+    """
     try:
-        write_atomic(scratch / "probe", b"")
-        remove(scratch / "probe")
+        write_atomic(folder / "probe", b"")
+        remove(folder / "probe")
     except DiskFullError:
         raise
     except OutputError as error:
         reason = getattr(error.__cause__, "strerror", None) or error.message
-        raise SettingsError(
-            f"the scratch folder {scratch} cannot be written: {reason}",
-            remedy="let NST_SCRATCH name a folder on a local disk that you may write to",
-        ) from error
+        said = f"{name} {folder} cannot be written: {reason}"
+        raise SettingsError(said, remedy=remedy) from error

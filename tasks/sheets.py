@@ -28,8 +28,20 @@ _MARGIN = 120
 _GAP = 24
 _HEAD = 330  # Of the title and the originals above the columns.
 _SIDE = 330  # Of the originals beside the rows.
+_ROOM = A3[1] - 2 * _MARGIN - _HEAD  # Of the rows.
 _CAPTION = 34
 _MOST_COLUMNS = 9
+_PAGE_BYTES = 8_000_000  # Of a page that is full of pictures, as PNG and in the PDF.
+
+
+def sheet_bytes(contents: int, styles: int) -> int:
+    """Return the forecast of a collection's contact sheets, PNG and PDF, in bytes.
+
+    Args:
+        contents: Of the collection.
+        styles: Likewise.
+    """
+    return -(-styles // _MOST_COLUMNS) * -(-contents // _most_rows()) * _PAGE_BYTES
 
 
 def write_contact_sheets(output: Output) -> list[Path]:
@@ -82,11 +94,10 @@ def contact_sheets(root: Path, catalogue: Catalogue, collection: str) -> Iterato
     recipes = {work["recipe_name"] for work in works}
 
     across = _evenly(styles, _MOST_COLUMNS)
-    room = A3[1] - 2 * _MARGIN - _HEAD
     # Rather somewhat smaller than on more pages, but no smaller than where columns fill a page.
-    down = _evenly(contents, room // _step(_width(_MOST_COLUMNS)))
+    down = _evenly(contents, _most_rows())
     width, most = _width(max(3, *map(len, across))), max(1, *map(len, down))
-    while most * _step(width) > room:
+    while most * _step(width) > _ROOM:
         width -= 1
     height = _step(width) - _GAP
     data = catalogue.data()
@@ -174,6 +185,11 @@ class _Page:
 def _width(columns: int) -> int:
     """Return how wide a picture is where so many columns fill a page."""
     return (A3[0] - 2 * _MARGIN - _SIDE) // columns - _GAP
+
+
+def _most_rows() -> int:
+    """Return how many rows go on a page whose columns fill it."""
+    return _ROOM // _step(_width(_MOST_COLUMNS))
 
 
 def _step(width: int) -> int:

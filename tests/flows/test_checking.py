@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,29 @@ def test_a_command_that_is_not_there_is_a_problem(manifest, monkeypatch):
 
     assert problem["kind"] == "environment"
     assert "names 'no-such-mailer', which is no command here; install it" in problem["message"]
+
+
+def test_a_folder_for_metrics_that_cannot_be_written_is_a_problem(manifest, tmp_path, monkeypatch):
+    """Nobody would see the night in their monitoring."""
+    (tmp_path / "textfile").touch()
+    monkeypatch.setenv("NST_METRICS", str(tmp_path / "textfile"))
+
+    (problem,) = check(manifest(recipe("efficientnet-lite0", "block5")))
+
+    assert problem["kind"] == "environment"
+    assert problem["message"].startswith(f"the folder for metrics {tmp_path}/textfile cannot be")
+    assert problem["message"].endswith("; let NST_METRICS name a folder that you may write to")
+
+
+def test_a_disk_without_room_for_the_sheets_is_a_problem(manifest, monkeypatch):
+    """The picture is small, its contact sheet and Prefect's database are not."""
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=10_000_000))
+
+    (problem,) = check(manifest({"preset": "gallery", "size": 64}))
+
+    assert problem["code"] == "E-DISK-FULL"
+    assert "10.0 MB are free" in problem["message"]
 
 
 def test_a_recipe_is_looked_at_in_each_manner(manifest, tmp_path, monkeypatch):

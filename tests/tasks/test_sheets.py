@@ -10,6 +10,7 @@ from tasks.output import Output
 from tasks.sheets import (
     A3,
     contact_sheets,
+    sheet_bytes,
     wrapped,
     write_contact_sheets,
 )
@@ -86,13 +87,14 @@ def test_a_large_night_goes_on_over_several_pages(tmp_path):
 
 @pytest.mark.parametrize(("contents", "expected"), [(3, 1), (6, 1), (7, 2)])
 def test_what_fits_on_one_page_is_not_torn_apart(tmp_path, contents, expected):
-    """Few columns leave room for many rows."""
+    """Few columns leave room for many rows; the forecast knows how many."""
     output = Output(tmp_path / "out")
     for number in range(contents):
         names = (f"photo {number}", f"/photos/{number}.jpg"), ("Woodcut", "/art/woodcut.jpg")
         publish(output, pair(number, *names), number)
 
     assert len(pages(output)) == expected
+    assert sheet_bytes(contents, 1) == expected * sheet_bytes(1, 1)
 
 
 def test_two_recipes_share_a_cell(tmp_path):
