@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.forecast import forecast_pairs
+from flows.notifying import notified
 from flows.reporting import say_goodbye
 from flows.run import command_of, paint_pairs, resolve_output
 from flows.sources import absolute, read_text
@@ -68,7 +70,8 @@ class Restyled:
 
     def paint(self, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:
         """Paint the new pairs; see :func:`flows.run.run`."""
-        code, summary = paint_pairs(self.manifest, self.pairs, source=self.source, options=options)
+        paint = partial(paint_pairs, self.manifest, self.pairs, source=self.source, options=options)
+        code, summary = notified(self.source, paint)
         target = resolve_output(self.manifest, options.output)
         say_goodbye(code, summary, target=target, command=command_of(self.source, options))
         return code, summary

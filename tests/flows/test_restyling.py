@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
+from flows.exit_codes import ExitCode
 from flows.restyling import RestyleError, chosen, restyled
+from flows.run import RunOptions
 from manifests.problems import ManifestError
+from tasks.devices import DeviceError
 from tasks.storage import store_for
 from tests.flows.command import Nst
 from tests.flows.toy_collection import draw
@@ -102,6 +106,20 @@ def test_a_manifest_in_a_bucket_names_a_painting_on_this_machine_by_its_whole_pa
 
     assert f"  turner: [{made.folder}/new/]\n" in found.text
     assert len(found.pairs) == 2
+
+
+def test_whoever_wants_to_know_is_told_how_it_ended(made, tmp_path, monkeypatch):
+    """As of every night; here there is no such device."""
+    heard = tmp_path / "heard.json"
+    script = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_bytes(sys.stdin.buffer.read())"
+    monkeypatch.setenv("NST_NOTIFY_COMMAND", f'{sys.executable} -c "{script}" "{heard}"')
+    found = restyled(str(made.path), "turner", [str(made.folder / "new")], labels={})
+
+    with pytest.raises(DeviceError):
+        found.paint(RunOptions(device="nothing"))
+
+    told = json.loads(heard.read_text())
+    assert (told["manifest"], told["exit_code"]) == (str(made.path), ExitCode.ENVIRONMENT)
 
 
 def test_a_set_is_named_once_and_may_have_several_paths():
