@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import re
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -136,13 +137,40 @@ def paint_one(
                 remedy="choose another name after -o",
             )
     options = RunOptions(device=device, quiet=quiet)
-    code, summary = paint_pairs(manifest, pairs, source="nst paint", options=options)
+    command = command_of(
+        [*([content] if content else []), *styles], picture, {**dials, "device": device}, overrides
+    )
+    code, summary = paint_pairs(
+        manifest, pairs, source="nst paint", options=options, command=command
+    )
     told: dict[str, Any] = {**summary["pairs"][0]}
     if told["picture"]:
         write_atomic(picture.resolve(), (folder / told["picture"]).read_bytes())
         told |= {"picture": str(picture), "losses": None, "record": None}
         shutil.rmtree(folder)
     return code, told
+
+
+def command_of(
+    originals: Sequence[str],
+    picture: Path,
+    options: Mapping[str, object],
+    overrides: Sequence[str] = (),
+) -> str:
+    """Return the command that paints one picture, ready to paste.
+
+    Args:
+        originals: The photo, where there is one, and the paintings.
+        picture: Where the result goes.
+        options: Of the command line, by name; None for those that are not given.
+        overrides: ``field=value`` of the recipe.
+    """
+    words = ["nst", "paint", *originals, "-o", str(picture)]
+    for option, value in options.items():
+        words += [] if value is None else [f"--{option}", str(value)]
+    for override in overrides:
+        words += ["--set", override]
+    return shlex.join(words)
 
 
 def _as_typed(problem: Problem) -> Problem:

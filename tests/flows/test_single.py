@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.single import paint_one
+from flows.single import command_of, paint_one
 from nst_core.errors import RecipeError
 from tests.flows.toy_collection import draw
 
@@ -40,3 +40,14 @@ def test_no_original_is_painted_over(desk, name):
 
     assert caught.value.code == "E-PAINT-OVER"
     assert (desk / name).read_bytes() == before
+
+
+def test_the_command_that_continues_is_the_one_that_was_typed():
+    """Not one that runs a manifest, which nobody wrote."""
+    options = {"preset": "gallery", "size": 512, "device": None}
+
+    command = command_of(["my cat.png", "monet.png"], Path("out.png"), options, ["seed=1"])
+
+    assert command == (
+        "nst paint 'my cat.png' monet.png -o out.png --preset gallery --size 512 --set seed=1"
+    )
