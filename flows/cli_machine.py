@@ -101,7 +101,13 @@ def weights_fetch(
     """Bring a network's weights here, checked against the published hash."""
     from tasks.weights import fetch_weights  # noqa: PLC0415
 
-    path = fetch_weights(network(name), source=source)
+    with at_work(f"fetching {name}") as fetching:
+
+        def tell(so_far: int, whole: int) -> None:
+            of_all = f" of {whole / 1e6:.0f}" if whole else ""
+            fetching.update(f"fetching {name}: {so_far / 1e6:.0f}{of_all} MB")
+
+        path = fetch_weights(network(name), source=source, on_progress=tell)
     if as_json:
         print_json({"network": name, "path": str(path)})
     else:
