@@ -133,6 +133,7 @@ class LiveDisplay(Observer):
         self._tally = Tally()
         self._title = ""
         self._is_stopping = False
+        self._kept = 0
         self._console = console
         self._guard = Lock()
         self._live = Live(
@@ -157,7 +158,9 @@ class LiveDisplay(Observer):
         """The night knows its pairs."""
         with self._guard:
             self._title = night.manifest.collection
-            kept = self._tally.counts["kept"]
+            # Opened once more where pictures came late, which may be of finished pairs.
+            kept = self._tally.counts["kept"] - self._kept
+            self._kept += kept
             self._tally.open(night)
         if kept:
             self._live.console.print(f"[dim]= kept {kept}, finished in earlier runs[/]")

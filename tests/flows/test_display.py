@@ -394,6 +394,19 @@ def test_the_table_tells_what_earlier_runs_have_finished(toy, live):
     assert printed() == ["= kept 2, finished in earlier runs"]
 
 
+def test_what_is_kept_is_told_once_though_a_night_is_planned_again(toy, live):
+    """As it is when pictures come late."""
+    collection = toy()
+    collection.paint()
+    display, _, printed = live
+
+    with collection.night(guest=display) as night:
+        planned_night(night)
+        night.plan()
+
+    assert printed() == ["= kept 2, finished in earlier runs"]
+
+
 def test_names_are_no_markup(toy, live):
     """Square brackets in a name are shown as they are."""
     display, drawn, printed = live
