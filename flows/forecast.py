@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flows.estimates import Estimates
 from flows.inputs import Inputs
@@ -14,6 +14,7 @@ from flows.simulation import simulate
 from flows.sources import read_manifest
 from manifests.comparing import compare, identify
 from manifests.locations import is_remote
+from manifests.naming import title
 from manifests.planning import expand, only
 from manifests.wording import counted, span
 from tasks.calibration import speeds
@@ -179,15 +180,16 @@ def _rows(plan: Plan) -> list[dict[str, Any]]:
         {
             "state": "orphaned",
             "pair_id": record.pair_id,
+            "name": title(record.content_name, record.style_name, record.recipe_name),
             "content": record.content,
             "style": [style.location for style in record.styles],
             "recipe": record.recipe_name,
-            "manner": None,
-            "content_name": getattr(record, "content_name", ""),
-            "style_name": getattr(record, "style_name", ""),
+            "manner": record.labels.get("manner"),
+            "content_name": record.content_name,
+            "style_name": record.style_name,
             "why": "no longer asked for",
         }
-        for record in plan.orphaned
+        for record in cast("tuple[Record, ...]", plan.orphaned)  # as `painted` gives them
     ]
     return rows
 
