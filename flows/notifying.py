@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from flows.console import counts
-from flows.exit_codes import ExitCode, of_error
+from flows.exit_codes import is_interruption, of_error
 from manifests.wording import printable
 from nst_core.errors import NSTError
 from tasks.redaction import redact
@@ -24,6 +24,8 @@ from tasks.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from flows.exit_codes import ExitCode
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +81,7 @@ def notified(
 
 
 def _tell(settings: Settings, facts: dict[str, Any]) -> None:
-    hurry = facts["exit_code"] in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+    hurry = is_interruption(facts["exit_code"])
     # What chat programs show of a webhook's message is its "text".
     message = json.dumps({"text": _in_a_line(facts), **facts}, ensure_ascii=False).encode()
     ways = ((settings.notify_url, _post), (settings.notify_command, _call))

@@ -48,19 +48,18 @@ PARTS = _FIELDS & {field.name for field in fields(Recipe)} - _TURNED
 """Fields of an entry that take the place of the recipe's own."""
 
 
-def recipe_of(entry: RecipeEntry, labels: Mapping[str, str] | None = None) -> Recipe:
-    """Return the recipe that an entry stands for.
+def recipe_of(entry: RecipeEntry) -> Recipe:
+    """Return the recipe that an entry stands for by itself, whatever the style.
 
     A part that is given takes the place of the preset's whole part; then the dials are turned.
 
     Args:
         entry: What the manifest says of the recipe.
-        labels: What it says of the style; see :func:`manner_for`.
 
     Raises:
         RecipeError: It cannot be painted.
     """
-    return _applied(entry, _base(entry), manner_for(entry, labels or {}))
+    return _applied(entry, _base(entry), manner_for(entry, {}))
 
 
 def manner_for(entry: RecipeEntry, labels: Mapping[str, str]) -> str | None:

@@ -34,7 +34,7 @@ def prune(output: Output, record: Record, *, disk: Disk = DISK) -> None:
     _follow(output, record, disk)
 
 
-def finish_pruning(output: Output, *, disk: Disk = DISK) -> None:
+def finish_pruning(output: Output) -> None:
     """Move the files that a crash has kept from following their record.
 
     Raises:
@@ -48,7 +48,7 @@ def finish_pruning(output: Output, *, disk: Disk = DISK) -> None:
         except RecordError:
             continue  # it names no files
         if not (output.root / record.file).exists():  # painted anew since then, they are its own
-            _follow(output, record, disk)
+            _follow(output, record, DISK)
 
 
 def _follow(output: Output, record: Record, disk: Disk) -> None:

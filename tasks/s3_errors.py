@@ -24,8 +24,11 @@ from tasks.storage_errors import (
     TakenError,
 )
 
-_MISSING = {"NoSuchKey", "NotFound", "404"}
-_TAKEN = {"PreconditionFailed", "412"}
+MISSING = {"NoSuchKey", "NotFound", "404"}
+"""Codes of an object that is not there."""
+TAKEN = {"PreconditionFailed", "412"}
+"""Codes of a condition that does not hold."""
+
 _FORBIDDEN = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _EXPIRED = {
     "ExpiredToken",
@@ -117,9 +120,9 @@ def _from_answer(error: ClientError, location: str) -> StorageError:
         f"{location!r}: {code} for {error.operation_name}"
         f" ({error.response['Error'].get('Message', 'no message')})"
     )
-    if code in _MISSING:
+    if code in MISSING:
         return InputError(f"{location!r} does not exist")
-    if code in _TAKEN:
+    if code in TAKEN:
         return TakenError(f"{location!r} was written by somebody else")
     if code in _EXPIRED:
         return ExpiredError(said, remedy="renew the credentials; uploads go on by themselves")

@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from tasks.locations import S3Location
-from tasks.s3_errors import is_unsupported, translated
+from tasks.s3_errors import MISSING, TAKEN, is_unsupported, translated
 from tasks.storage_errors import BusyError, InputError
 from tasks.store import ObjectInfo, find_in_bucket
 
@@ -102,7 +102,7 @@ class S3Store:
             try:
                 answer = client.head_object(Bucket=place.bucket, Key=place.key)
             except ClientError as error:
-                if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NotFound"}:
+                if error.response["Error"]["Code"] in MISSING:
                     return None
                 raise
         return ObjectInfo(
@@ -127,7 +127,7 @@ class S3Store:
             try:
                 answer = client.get_object(Bucket=place.bucket, Key=place.key, **condition)
             except ClientError as error:
-                if error.response["Error"]["Code"] in {"PreconditionFailed", "412"}:
+                if error.response["Error"]["Code"] in TAKEN:
                     raise InputError(
                         f"{location!r} changed while it was read", code="E-INPUT-CHANGED"
                     ) from None

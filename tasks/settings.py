@@ -299,7 +299,7 @@ class Settings:
         """Return the settings with other values for some, such as those of a command line.
 
         Args:
-            given: By field; what is not said, None, stays.
+            given: By field; what is not said, None or an empty text, stays.
         """
         return replace(self, **{name: value for name, value in given.items() if value})
 
