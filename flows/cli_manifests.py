@@ -136,6 +136,7 @@ def restyle(
     ] = None,
     dry_run: opt.DryRun = False,
     device: opt.Device = None,
+    memory_limit: opt.Memory = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """Add a style set to a manifest, keeping its comments, and paint only the new pairs."""
@@ -146,7 +147,7 @@ def restyle(
     given = {"movement": movement, "material": material, "technique": technique}
     labels = {label: said for label, said in given.items() if said}
     new_one = restyled(manifest, name, images, labels=labels, pairings=pairing)
-    options = RunOptions(device=device, quiet=as_json)
+    options = RunOptions(device=device, memory_limit=memory_limit, quiet=as_json)
     if dry_run:
         tell_plan(lambda: new_one.plan(options), as_json=as_json)
         return

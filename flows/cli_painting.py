@@ -92,12 +92,14 @@ def paint(
     preset: Annotated[str, typer.Option(help="`nst presets` lists them.")] = "gallery",
     size: Annotated[int | None, typer.Option(min=16, help="Longest side in pixels.")] = None,
     device: opt.Device = None,
+    memory_limit: opt.Memory = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="field=value of the recipe.")
     ] = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """Paint one picture, without a manifest."""
+    from flows.run import RunOptions  # noqa: PLC0415
     from flows.single import paint_one  # noqa: PLC0415
 
     dials = {"preset": preset, **({"size": size} if size else {})}
@@ -107,8 +109,7 @@ def paint(
         picture,
         dials=dials,
         overrides=set_ or (),
-        device=device,
-        quiet=as_json,
+        options=RunOptions(device=device, memory_limit=memory_limit, quiet=as_json),
     )
     if as_json:
         print_json(told)

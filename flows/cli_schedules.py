@@ -42,6 +42,7 @@ def serve(
     max_hours: opt.MaxHours = None,
     retry_failed: opt.RetryFailed = False,
     draft: opt.Draft = False,
+    memory_limit: opt.Memory = None,
     set_: opt.Set = None,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -63,6 +64,7 @@ def serve(
             "max_hours": max_hours,
             "retry_failed": retry_failed,
             "draft": draft,
+            "memory_limit": memory_limit,
             "overrides": list(set_ or ()),
         },
     )
@@ -100,6 +102,7 @@ def watch(
     ] = True,
     output: opt.Output = None,
     device: opt.Device = None,
+    memory_limit: opt.Memory = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """Notice new and changed pictures in the manifest's folders and prefixes, and paint them."""
@@ -109,7 +112,7 @@ def watch(
 
     leave_on_sigterm()
     lookout = Lookout(manifest, output=output)
-    options = RunOptions(output=output, device=device, quiet=as_json)
+    options = RunOptions(output=output, device=device, memory_limit=memory_limit, quiet=as_json)
 
     def tell(told: dict[str, Any]) -> None:
         if as_json:

@@ -65,6 +65,7 @@ def night(  # noqa: PLR0917 # Prefect calls it by name
     max_hours: float | None = None,
     retry_failed: bool = False,  # noqa: FBT001, FBT002 # parameters of a deployment have names
     draft: bool = False,  # noqa: FBT001, FBT002
+    memory_limit: int | None = None,
     overrides: list[str] | None = None,
     grace_minutes: float = GRACE_MINUTES,
 ) -> State[Any]:
@@ -79,6 +80,7 @@ def night(  # noqa: PLR0917 # Prefect calls it by name
         max_hours: The same as a duration.
         retry_failed: Whether pairs that failed in an earlier night are tried again.
         draft: Whether every pair is painted small first.
+        memory_limit: Bytes for each painting process, in place of ``NST_MEMORY_LIMIT``.
         overrides: ``recipe.NAME.field=value``.
         grace_minutes: A run that begins so much later than scheduled is skipped.
     """
@@ -98,6 +100,7 @@ def night(  # noqa: PLR0917 # Prefect calls it by name
         max_hours=max_hours,
         retry_failed=retry_failed,
         draft=draft,
+        memory_limit=memory_limit,
         overrides=tuple(overrides or ()),
         quiet=True,
         since=scheduled,

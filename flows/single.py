@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.run import RunOptions, paint_pairs
+from flows.run import paint_pairs
 from flows.sources import absolute
 from manifests.locations import is_remote
 from manifests.planning import expand
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flows.exit_codes import ExitCode
+    from flows.run import RunOptions
     from manifests.problems import Problem
 
 _FORMATS = {
@@ -50,8 +51,7 @@ def paint_one(
     *,
     dials: Mapping[str, Any],
     overrides: Sequence[str] = (),
-    device: str | None = None,
-    quiet: bool = False,
+    options: RunOptions,
 ) -> tuple[ExitCode, dict[str, Any]]:
     """Paint one picture; interrupted, the same call continues.
 
@@ -61,8 +61,7 @@ def paint_one(
         picture: Where the result goes; its ending decides the format.
         dials: Of the recipe, as a manifest writes them.
         overrides: ``field=value`` of the recipe.
-        device: In place of ``NST_DEVICE``.
-        quiet: Plain lines even on a terminal.
+        options: Of the run; its ``output`` is ours.
 
     Returns:
         How it ended, and the pair as `summary.json` tells it, with ``picture`` where it lies.
@@ -136,10 +135,9 @@ def paint_one(
                 code="E-PAINT-OVER",
                 remedy="choose another name after -o",
             )
-    options = RunOptions(device=device, quiet=quiet)
-    command = command_of(
-        [*([content] if content else []), *styles], picture, {**dials, "device": device}, overrides
-    )
+    originals = [*([content] if content else []), *styles]
+    typed = {**dials, "device": options.device, "memory-limit": options.memory_limit}
+    command = command_of(originals, picture, typed, overrides)
     code, summary = paint_pairs(
         manifest, pairs, source="nst paint", options=options, command=command
     )

@@ -14,6 +14,7 @@ from flows.cli_machine import lines_of
 from flows.console import from_here
 from flows.exit_codes import ExitCode
 from flows.reporting import say_goodbye
+from tasks.devices import DeviceError
 from tests.flows.toy_collection import draw
 from tests.tasks.toy_gallery import hang
 
@@ -99,6 +100,35 @@ def test_a_size_that_nobody_means_is_refused(monkeypatch, capsys, size):
     assert capsys.readouterr().err == (
         "ERROR Invalid value for '--memory-limit': say a size such as 512M, 8G or 8GB\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "painter"),
+    [
+        (["run", "toy.yaml"], "flows.run.paint_pairs"),
+        (["paint", "photos/cat.png", "new/klee.png", "-o", "cat.png"], "flows.single.paint_pairs"),
+        (["restyle", "toy.yaml", "--style", "klee=new"], "flows.restyling.paint_pairs"),
+        (["watch", "toy.yaml", "--once", "--settle", "0"], "flows.watching.run"),
+    ],
+)
+def test_every_command_that_paints_takes_a_memory_limit(toy, monkeypatch, words, painter):
+    """It goes before the environment's, wherever a picture is painted."""
+    made = toy()
+    draw(made.folder / "new" / "klee.png")
+    monkeypatch.chdir(made.folder)
+    monkeypatch.setenv("NST_SCRATCH", str(made.folder / "scratch"))
+    monkeypatch.setattr(sys, "argv", ["nst", *words, "--memory-limit", "2GB"])
+    given = []
+
+    def paint(*said, **told):
+        given.append((told.get("options") or said[1]).memory_limit)
+        raise DeviceError("enough is known")
+
+    monkeypatch.setattr(painter, paint)
+    with pytest.raises(SystemExit):
+        main()
+
+    assert given == [2 << 30]
 
 
 def test_a_terminal_of_few_letters_ends_no_command(tmp_path, monkeypatch):

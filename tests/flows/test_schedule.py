@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 import os
 import subprocess
@@ -21,8 +22,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Running, Scheduled
 
 from flows import firing, history, schedule
+from flows.cli import main
 from flows.exit_codes import ExitCode
-from flows.serving import ScheduleError, When
+from flows.serving import ScheduleError, Serving, When
 from tests.flows.command import Nst
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +104,22 @@ def test_a_wrong_schedule_is_exit_code_2(toy, environ):
 
     assert command.end() == 2
     assert "E-SCHEDULE 'nightly' is no cron expression" in command.stderr
+
+
+def test_a_served_night_takes_what_the_command_line_gives(toy, monkeypatch):
+    """By the names of the flow's own parameters; a memory limit in bytes."""
+    made = toy()
+    served = []
+    monkeypatch.setattr(Serving, "serve", lambda serving, _: served.append(serving.parameters))
+    words = ["serve", str(made.path), "--every", "24", "--memory-limit", "2GB"]
+    monkeypatch.setattr(sys, "argv", ["nst", *words])
+
+    with pytest.raises(SystemExit):
+        main()
+
+    (parameters,) = served
+    assert parameters.keys() <= inspect.signature(schedule.night.fn).parameters.keys()
+    assert parameters["memory_limit"] == 2 << 30
 
 
 # Ends

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.run import RunOptions
 from flows.single import command_of, paint_one
 from nst_core.errors import RecipeError
 from tests.flows.toy_collection import draw
@@ -25,7 +26,7 @@ def desk(tmp_path, monkeypatch):
 def test_a_folder_is_not_one_picture(desk):
     """All of it would be painted for the sake of one."""
     with pytest.raises(RecipeError, match="these are 2 pictures") as caught:
-        paint_one("photos", ["monet.png"], Path("x.png"), dials=DIALS)
+        paint_one("photos", ["monet.png"], Path("x.png"), dials=DIALS, options=RunOptions())
 
     assert caught.value.code == "E-PAINT-SEVERAL"
 
@@ -36,7 +37,7 @@ def test_no_original_is_painted_over(desk, name):
     before = (desk / name).read_bytes()
 
     with pytest.raises(RecipeError, match="painted from") as caught:
-        paint_one("photos/cat.png", ["monet.png"], Path(name), dials=DIALS)
+        paint_one("photos/cat.png", ["monet.png"], Path(name), dials=DIALS, options=RunOptions())
 
     assert caught.value.code == "E-PAINT-OVER"
     assert (desk / name).read_bytes() == before
