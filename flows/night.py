@@ -6,21 +6,20 @@ methods from its tasks, and if Prefect is gone the pairs are painted all the sam
 
 from __future__ import annotations
 
-import logging
 import math
 import shutil
-import threading
 import time
 from concurrent.futures import wait
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING
 
 from flows.briefs import Briefs
 from flows.inputs import Inputs, locations
-from flows.observing import Outcome
-from flows.order import most_promising_first, undrafted, unfinished_first
+from flows.observing import Audience, Outcome
+from flows.order import unfinished_first
+from flows.turns import Turns
 from manifests.comparing import identify
 from nst_core.errors import NSTError
 from tasks.attempts import CircuitBreaker, patiently
@@ -31,7 +30,7 @@ from tasks.jobs import Stopped
 from tasks.patience import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -44,10 +43,6 @@ if TYPE_CHECKING:
     from tasks.render import OnEvent, PaintJob, PaintResult, Renderer
     from tasks.settings import Settings
 
-_log = logging.getLogger(__name__)
-
-# Pairs under way beyond those that are painted: one is being published, one waits for a slot.
-_AHEAD = 2
 # How long pictures of a bucket that is away are waited for: before others are painted, and after.
 _SECONDS_FOR_PICTURES = 60.0
 _LONGEST_WAIT = 1800.0
@@ -90,14 +85,13 @@ class Night:
     def __post_init__(self) -> None:
         self.breaker = CircuitBreaker()
         self.began = time.monotonic()
-        self.places = self.renderer.slots + _AHEAD
-        self._room = threading.Semaphore(self.places)
-        self._guard = threading.Lock()
+        self._guard = Lock()
+        self._audience = Audience(self.observers)
         many = len(self.locations)
         self.inputs = Inputs(
             self.settings,
             self._patience(_SECONDS_FOR_PICTURES),
-            lambda count: self.prepares(f"picture {count} of {many}"),
+            lambda count: self._audience.prepares(f"picture {count} of {many}"),
             recalls=True,
         )
         self._briefs = Briefs(
@@ -105,7 +99,10 @@ class Night:
         )
         self._results: dict[str, PaintResult] = {}
         self._drafts: dict[str, Finished] = {}
-        self._drafting = False
+        self._turns = Turns(
+            lambda: self.left, self._drafts, lambda: self.is_over, self.renderer, draft=self.draft
+        )
+        self.places = self._turns.places
         self._planned: dict[str, Planned] = {}
         # Of pairs whose pictures are in a bucket that is away, why they cannot be painted yet.
         self._stranded: dict[str, Failure] = {}
@@ -178,7 +175,7 @@ class Night:
             if planned.pair_id not in self._outcomes:
                 self._settle(planned)
         self._missing = missing
-        self._announce(lambda observer: observer.opened(self))
+        self._audience.opened(self)
         return self.planned
 
     def begin(self) -> Future[None]:
@@ -194,17 +191,11 @@ class Night:
         if self.is_over:
             return
         self.plan()
-        self._drafting = self.draft
-        for planned in islice(self._waiting(), self.places):
-            if not self._may_begin(planned):
-                return
+        for planned in self._turns.first():
             self.renderer.begin(*self._brief(planned))
 
     def queue(self) -> Iterator[Planned]:
-        """Yield the pairs to paint, each as soon as there is room for it; ends with the night.
-
-        With drafts, every pair comes twice: all small ones first, then the promising ones first.
-        Asked again, when nothing is under way any more, it gives what has no end yet.
+        """Yield the pairs to paint, each when it is its turn; see :meth:`flows.turns.Turns.all`.
 
         Raises:
             NSTError: See :meth:`plan`.
@@ -215,18 +206,7 @@ class Night:
             if self.renderer.is_stopping:  # perhaps not all pictures were read
                 return
             self.plan()
-        self._room = threading.Semaphore(self.places)
-        if self.draft:
-            self._drafting = True
-            yield from self._turns(self._waiting())
-            self._drafting = not self._all_ended()
-        if not self._drafting:
-            yield from self._turns(self._waiting())
-
-    def _waiting(self) -> list[Planned]:
-        """Return the pairs of this round, first of all drafts, then of all pictures."""
-        ordered = undrafted if self._drafting else most_promising_first
-        return ordered(self.left, self._drafts)
+        yield from self._turns.all()
 
     def awaits_pictures(self) -> bool:
         """Begin to wait, once, for pictures that did not come; False if there is no need to."""
@@ -234,34 +214,12 @@ class Night:
             return False
         self._has_waited = True
         self.inputs.patience = self._patience(_LONGEST_WAIT)
-        self.prepares("missing pictures")
+        self._audience.prepares("missing pictures")
         return True
 
     def _patience(self, seconds: float) -> Patience:
         ends = min(self.deadline, time.monotonic() + seconds)
         return Patience(deadline=ends, called_off=self.renderer.stopping)
-
-    def _turns(self, waiting: Iterable[Planned]) -> Iterator[Planned]:
-        for planned in waiting:
-            while not self._room.acquire(timeout=0.5):
-                if self.is_over:
-                    return
-            if planned.pair_id in self.renderer.begun or self._may_begin(planned):
-                yield planned
-            else:
-                self._room.release()
-
-    def _may_begin(self, planned: Planned) -> bool:
-        return not self.is_over and self.renderer.has_time_for(planned.pair.recipe)
-
-    def _all_ended(self) -> bool:
-        """Wait until no pair is under way; False if the night ends first."""
-        taken = 0
-        while taken < self.places and not self.is_over:
-            taken += self._room.acquire(timeout=0.5)
-        for _ in range(taken):
-            self._room.release()
-        return taken == self.places
 
     def render(self, pair_id: str) -> None:
         """Paint a pair that the queue gave.
@@ -274,17 +232,17 @@ class Night:
         try:
             self._results[pair_id] = self.renderer.render(*self._brief(planned))
         except Stopped:
-            self._room.release()
+            self._turns.give_back()
             raise
         except Exception as error:
-            self._room.release()
+            self._turns.give_back()
             self._fail(planned, "render", error)
             raise
 
     def _brief(self, planned: Planned) -> tuple[PaintJob, OnEvent]:
         """Return what the renderer is told of a pair, and who listens to it."""
-        job = self._briefs.job(planned, draft=self._drafting)
-        return job, lambda event: self._tell(planned, event)
+        job = self._briefs.job(planned, draft=self._turns.are_drafts)
+        return job, partial(self._audience.event, planned)
 
     def publish(self, pair_id: str) -> None:
         """Put a painted pair into the output.
@@ -296,7 +254,7 @@ class Night:
         try:
             publish = partial(
                 self.output.publish,
-                self._briefs.painting(planned, result, draft=self._drafting),
+                self._briefs.painting(planned, result, draft=self._turns.are_drafts),
                 picture=_bytes(result.picture),
                 losses=_bytes(result.losses),
                 extras={name: _bytes(path) for name, path in result.extras.items()},
@@ -310,12 +268,12 @@ class Night:
             self.breaker.succeeded()
             if finished.draft:
                 self._drafts[pair_id] = finished
-                self._tell(planned, {"kind": "draft"})
+                self._audience.event(planned, {"kind": "draft"})
             else:
                 self._end(Outcome(planned, "complete", finished=finished, seconds=finished.seconds))
             self._clear(planned, keep_checkpoints=finished.draft)
         finally:
-            self._room.release()
+            self._turns.give_back()
 
     def _settle(self, planned: Planned) -> None:
         """End a pair that is finished, quarantined, or cannot be read."""
@@ -361,27 +319,13 @@ class Night:
 
     def leave(self) -> None:
         """End before the time: what is under way saves itself, and nothing more is begun."""
-        self._announce(lambda observer: observer.stopping())
+        self._audience.stopping()
         self.renderer.stop()
-
-    def prepares(self, what: str) -> None:
-        """Tell what is done before the pairs are known."""
-        self._announce(lambda observer: observer.prepares(what))
-
-    def _tell(self, planned: Planned, event: dict[str, Any]) -> None:
-        self._announce(lambda observer: observer.event(planned, event))
 
     def _end(self, outcome: Outcome) -> None:
         with self._guard:
             self._outcomes[outcome.planned.pair_id] = outcome
-        self._announce(lambda observer: observer.ended(outcome))
-
-    def _announce(self, tell: Callable[[Observer], None]) -> None:
-        for observer in self.observers:
-            try:
-                tell(observer)
-            except Exception as error:  # noqa: BLE001 # a closed terminal must not end the painting
-                _log.debug("%s does not listen: %s", type(observer).__name__, error)
+        self._audience.ended(outcome)
 
     def _clear(self, planned: Planned, *, keep_checkpoints: bool) -> None:
         """Remove what helped to paint a pair that is published."""
