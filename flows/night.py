@@ -235,8 +235,10 @@ class Night:
             self._turns.give_back()
             raise
         except Exception as error:
-            self._turns.give_back()
-            self._fail(planned, "render", error)
+            try:
+                self._fail(planned, "render", error)
+            finally:  # not before: who has no end yet is given another turn
+                self._turns.give_back()
             raise
 
     def _brief(self, planned: Planned) -> tuple[PaintJob, OnEvent]:

@@ -702,3 +702,24 @@ def test_a_draft_counts_as_left(toy):
         (collection.output / outcome.finished.file).read_bytes(), name="record"
     ).draft
     assert states(collection.paint(guest=guest)) == {"cat": "complete"}
+
+
+class SlowDisk(Disk):
+    """A disk that takes its time over every sync."""
+
+    def fsync(self, descriptor):
+        """Wait, then do it."""
+        time.sleep(0.1)
+        super().fsync(descriptor)
+
+
+def test_a_draft_that_fails_last_is_not_tried_again_as_a_picture(toy):
+    """The pictures begin when its failure is noted, however long that takes."""
+    guest = Guest()
+    collection = toy(contents=("diverges",), octaves={"smallest": 16, "size": 32})
+    with collection.night(guest=guest, draft=True) as night:
+        night.output = Output(collection.output, disk=SlowDisk())
+        threads.paint(night)
+
+    assert [outcome.state for outcome in guest.ended_] == ["failed"]
+    assert [event["kind"] for _, event in guest.events].count("retry") == 1
