@@ -67,6 +67,10 @@ class Painted(Protocol):
         """Of the program that painted it."""
 
     @property
+    def grown_from(self) -> object | None:
+        """Of a print, the finished picture that it enlarges."""
+
+    @property
     def draft(self) -> bool:
         """Whether a better painting is still to come."""
 
@@ -174,10 +178,12 @@ def compare(
             finished.add(one_painted.pair_id)
     older: dict[object, list[Painted]] = defaultdict(list)
     for old in others.values():
-        older[_subject(old.content, old.styles, old.recipe_name)].append(old)
+        # A print of another size is another picture, though all else of it is the same.
+        work = old.recipe_name, old.grown_from and old.recipe["octaves"]["size"]
+        older[_subject(old.content, old.styles, work)].append(old)
         # A folder may have been moved, or called otherwise.
         hashes = tuple(style.sha256 for style in old.styles)
-        older[old.content_sha256, hashes, old.recipe_name].append(old)
+        older[old.content_sha256, hashes, work].append(old)
     kept: list[Planned] = []
     new: list[Planned] = []
     changed: list[Changed] = []
@@ -186,8 +192,9 @@ def compare(
         pair = one.pair
         hashes = tuple(digests[style.location] for style in pair.styles)
         content = pair.content and digests[pair.content]
-        before = older.get(_subject(pair.content, pair.styles, pair.recipe_name)) or older.get(
-            (content, hashes, pair.recipe_name), []
+        work = pair.recipe_name, pair.origin and pair.recipe.octaves.size
+        before = older.get(_subject(pair.content, pair.styles, work)) or older.get(
+            (content, hashes, work), []
         )
         if one.pair_id in finished:
             kept.append(one)
@@ -214,11 +221,11 @@ def _digits(pair_ids: Iterable[str]) -> int:
 
 
 def _subject(
-    content: str | None, styles: Iterable[StylePicture | StyleSource], recipe_name: str
+    content: str | None, styles: Iterable[StylePicture | StyleSource], work: object
 ) -> object:
     """Return what people take for the same pair, though its picture may differ."""
     pictures = [written_out(style.location) for style in styles]
-    return content and written_out(content), tuple(pictures), recipe_name
+    return content and written_out(content), tuple(pictures), work
 
 
 def _differences(pair: Pair, old: Painted, digests: Mapping[str, str]) -> tuple[str, ...]:

@@ -143,6 +143,15 @@ def test_a_plan_of_prints_writes_nothing(painted, steady):
     assert sorted(painted.output.rglob("*")) == before
 
 
+def test_a_print_of_another_size_is_planned_as_new(painted, steady):
+    """Nobody asked for it in the other's place, and both stay."""
+    painted.paint(prints=order(painted, "cat"))
+    larger = order(painted, "cat", size=96)
+    steady(prepared(larger)[1])
+
+    assert plan(larger, RunOptions())["counts"]["new"] == 1
+
+
 @pytest.mark.parametrize("wanted", [{}, {"size": 64, "paper": "a4"}])
 def test_an_order_needs_a_size_or_a_paper(painted, wanted):
     """One of the two."""

@@ -24,6 +24,7 @@ class Record:
     output: dict[str, Any]
     weights_sha256: str
     algorithm_version: int = ALGORITHM_VERSION
+    grown_from: None = None
     draft: bool = field(default=False)
     regions: tuple[RegionSource, ...] = ()
 
