@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -64,6 +65,7 @@ def run(
         memory_limit=memory_limit,
         overrides=tuple(set_ or ()),
         quiet=as_json,
+        since=datetime.now(UTC),  # for all of them together
     )
     codes: list[ExitCode] = []
     summaries: list[dict[str, Any]] = []

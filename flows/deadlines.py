@@ -56,15 +56,15 @@ def deadline(
 
     Args:
         times: Times of day.
-        max_hours: From now on.
-        since: When the run should have begun, with a time zone; the times of day are those that
-            come round after it, so that one that begins too late ends no later.
+        max_hours: From the beginning on.
+        since: When the run began, or should have, with a time zone; by default now. The times of
+            day are those that come round after it, so that one that begins too late ends no later.
 
     Raises:
         DeadlineError: A time cannot be read.
     """
     late = 0.0 if since is None else time.time() - since.timestamp()
-    ends = [seconds_until(text, now=since) - late for text in times if text]
+    ends = [seconds_until(text, now=since) for text in times if text]
     if max_hours is not None:
         ends.append(max_hours * 3600)
-    return time.monotonic() + min(ends) if ends else math.inf
+    return time.monotonic() + min(ends) - late if ends else math.inf

@@ -82,7 +82,7 @@ class RunOptions:
         memory_limit: Bytes for each painting process, in place of ``NST_MEMORY_LIMIT``.
         overrides: ``recipe.NAME.field=value``, in place of the manifest's.
         quiet: Plain lines even on a terminal.
-        since: When a scheduled run should have begun; its deadlines count from there.
+        since: When it began, or as a scheduled one should have; its deadlines count from there.
     """
 
     output: str | None = None

@@ -6,12 +6,14 @@ import io
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from flows.cli import main
 from flows.cli_machine import lines_of
 from flows.console import from_here
+from flows.deadlines import deadline
 from flows.exit_codes import ExitCode
 from flows.reporting import say_goodbye
 from tasks.devices import DeviceError
@@ -129,6 +131,28 @@ def test_every_command_that_paints_takes_a_memory_limit(toy, monkeypatch, words,
         main()
 
     assert given == [2 << 30]
+
+
+def test_the_hours_of_several_manifests_are_those_of_the_command(toy, monkeypatch):
+    """The second does not have them anew when the first has used them up."""
+    made = toy()
+    monkeypatch.setattr(
+        sys, "argv", ["nst", "run", str(made.path), str(made.path), "--max-hours", "8"]
+    )
+    ends = []
+
+    def paint(*_, options, **__):
+        ends.append(deadline([], options.max_hours, since=options.since))
+        time.sleep(0.05)
+        counts = dict.fromkeys(("complete", "kept", "failed", "left"), 0)
+        return ExitCode.COMPLETE, {"collection": "toy", "pairs": [], **counts}
+
+    monkeypatch.setattr("flows.run.paint_pairs", paint)
+    with pytest.raises(SystemExit):
+        main()
+
+    first, second = ends
+    assert second == pytest.approx(first, abs=0.02)
 
 
 def test_a_terminal_of_few_letters_ends_no_command(tmp_path, monkeypatch):

@@ -133,6 +133,7 @@ def test_a_night_that_begins_late_ends_no_later():
     an_hour_later = (evening + timedelta(hours=1)).strftime("%H:%M")
 
     assert deadline([an_hour_later], since=evening) < time.monotonic()
+    assert deadline([], 8.0, since=evening) < time.monotonic()
 
 
 @pytest.mark.parametrize(
