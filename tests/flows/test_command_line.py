@@ -6,14 +6,12 @@ import io
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
 from flows.cli import main
 from flows.cli_machine import lines_of
 from flows.console import from_here
-from flows.deadlines import deadline
 from flows.exit_codes import ExitCode
 from flows.reporting import say_goodbye
 from tasks.devices import DeviceError
@@ -139,11 +137,10 @@ def test_the_hours_of_several_manifests_are_those_of_the_command(toy, monkeypatc
     monkeypatch.setattr(
         sys, "argv", ["nst", "run", str(made.path), str(made.path), "--max-hours", "8"]
     )
-    ends = []
+    began = []
 
     def paint(*_, options, **__):
-        ends.append(deadline([], options.max_hours, since=options.since))
-        time.sleep(0.05)
+        began.append(options.since)
         counts = dict.fromkeys(("complete", "kept", "failed", "left"), 0)
         return ExitCode.COMPLETE, {"collection": "toy", "pairs": [], **counts}
 
@@ -151,8 +148,8 @@ def test_the_hours_of_several_manifests_are_those_of_the_command(toy, monkeypatc
     with pytest.raises(SystemExit):
         main()
 
-    first, second = ends
-    assert second == pytest.approx(first, abs=0.02)
+    first, second = began
+    assert first is second is not None
 
 
 def test_a_terminal_of_few_letters_ends_no_command(tmp_path, monkeypatch):
