@@ -72,6 +72,10 @@ class FileStore:
                 if not path.is_symlink() and (info := self.head(str(path))):
                     yield info
 
+    def names(self, folder: str) -> Iterator[str]:
+        """See `Store.names`."""
+        return (entry.name for entry in _entries(Path(folder)))
+
     def head(self, location: str) -> ObjectInfo | None:
         """See `Store.head`. The etag is the SHA-256 of the content."""
         if not os.path.lexists(location):

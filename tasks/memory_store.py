@@ -44,6 +44,11 @@ class MemoryStore:
             if inside and (info := self.head(location)):
                 yield info
 
+    def names(self, folder: str) -> Iterator[str]:
+        """See `Store.names`."""
+        inside = (at[len(folder) :] for at in sorted(self._objects) if at.startswith(folder))
+        yield from dict.fromkeys(name.partition("/")[0] for name in inside)
+
     def head(self, location: str) -> ObjectInfo | None:
         """See `Store.head`."""
         if (there := self._objects.get(location)) is None:

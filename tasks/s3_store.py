@@ -95,6 +95,16 @@ class S3Store:
                             _age(page, entry["LastModified"]),
                         )
 
+    def names(self, folder: str) -> Iterator[str]:
+        """See `Store.names`."""
+        place = S3Location.parse(folder)
+        request = {"Bucket": place.bucket, "Prefix": place.key, "Delimiter": "/"}
+        with self._client(folder) as client:
+            for page in client.get_paginator("list_objects_v2").paginate(**request):
+                keys = [entry["Key"] for entry in page.get("Contents", ())]
+                keys += [entry["Prefix"] for entry in page.get("CommonPrefixes", ())]
+                yield from filter(None, (key[len(place.key) :].rstrip("/") for key in keys))
+
     def head(self, location: str) -> ObjectInfo | None:
         """See `Store.head`."""
         place = S3Location.parse(location)

@@ -21,7 +21,7 @@ from tasks.locations import (
     is_picture,
     matches,
 )
-from tasks.storage_errors import InputError, TakenError
+from tasks.storage_errors import InputError, RefusedError, TakenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -61,6 +61,9 @@ class Store(Protocol):
 
     def listing(self, folder: str, *, deep: bool = True) -> Iterator[ObjectInfo]:
         """Yield every object below a folder; not those in folders below it unless ``deep``."""
+
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield the name of everything directly in a folder, folders included."""
 
     def head(self, location: str) -> ObjectInfo | None:
         """Describe an object; None if there is none."""
@@ -168,8 +171,14 @@ def nothing_found(pattern: str, others: int, hint: Callable[[], str]) -> InputEr
 
 
 def _nearest_key(store: Store, place: S3Location) -> str:
-    """Compare a missing name with those in its folder, or the first thousand of them."""
+    """Compare the first name of a key that does not exist with those that do, or a thousand."""
     folder, _, name = place.key.rstrip("/").rpartition("/")
-    around = f"s3://{place.bucket}/{folder}/" if folder else f"s3://{place.bucket}/"
-    entries = islice(store.listing(around, deep=False), 1000)
-    return did_you_mean(name, [entry.location.removeprefix(around) for entry in entries])
+    while True:
+        around = f"s3://{place.bucket}/{folder}/" if folder else f"s3://{place.bucket}/"
+        try:
+            names = list(islice(store.names(around), 1000))
+        except RefusedError:  # whoever may read one folder need not see those beside it
+            return ""
+        if names or not folder:
+            return did_you_mean(name, names)
+        folder, _, name = folder.rpartition("/")

@@ -16,11 +16,11 @@ from tasks import storage
 from tasks.file_store import FileStore
 from tasks.memory_store import MemoryStore
 from tasks.storage import store_for
-from tasks.storage_errors import InputError, TakenError
+from tasks.storage_errors import InputError, RefusedError, TakenError
 from tests.tasks.fault_proxy import Fault, FaultProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tasks.store import Store
@@ -182,14 +182,33 @@ class TestEveryStore:
 
         assert store.find(place(pattern)) == [place(name) for name in found]
 
-    def test_names_the_nearest(self, store: Store, place: Place):
-        """A mistyped name is answered with the one that was meant."""
-        store.write(place("monet/lilies.png"), b"x")
+    @pytest.mark.parametrize(
+        ("mistyped", "meant"),
+        [
+            ("monet/lillies.png", "lilies.png"),
+            ("monte", "monet"),
+            ("monte/", "monet"),
+            ("monte/lilies.png", "monet"),
+            ("monte/*.png", "monet"),
+            ("art/degass/late/*.png", "degas"),
+        ],
+    )
+    def test_names_the_nearest(self, store: Store, place: Place, mistyped: str, meant: str):
+        """The first name that is mistyped is answered with the one that was meant."""
+        for name in ("monet/lilies.png", "art/degas/late/dancer.png"):
+            store.write(place(name), b"x")
 
-        with pytest.raises(InputError, match="did you mean 'lilies") as caught:
-            store.find(place("monet/lillies.png"))
+        with pytest.raises(InputError, match=f"did you mean '{meant}'") as caught:
+            store.find(place(mistyped))
 
         assert caught.value.code == "E-INPUT-MISSING"
+
+    def test_names_what_is_in_a_folder(self, store: Store, place: Place):
+        """Pictures and folders alike, each once."""
+        for name in ("a.png", "b/1.png", "b/2.png", "c/d/3.png"):
+            store.write(place(f"in/{name}"), b"x")
+
+        assert sorted(store.names(place("in/"))) == ["a.png", "b", "c"]
 
     @pytest.mark.parametrize("pattern", ["monet/*.jpg", "nowhere/*.png", "monet/*/*.png"])
     def test_says_that_nothing_fits(self, store: Store, place: Place, pattern: str):
@@ -255,6 +274,17 @@ def test_a_folder_that_may_be_entered_but_not_read_is_told():
         finally:
             os.seteuid(user)
         os.chmod(folder, 0o711)  # noqa: PTH101
+
+
+def test_who_may_not_look_around_is_told_what_is_missing():
+    """Rights may end at one folder of a bucket; its neighbours are no part of the answer."""
+
+    class Guarded(MemoryStore):
+        def names(self, folder: str) -> Iterator[str]:
+            raise RefusedError(folder)
+
+    with pytest.raises(InputError, match="'s3://memory/monte/' does not exist"):
+        Guarded().find("s3://memory/monte/")
 
 
 class TestStoreFor:
