@@ -49,8 +49,7 @@ class Moments(torch.autograd.Function):
         vectors = _as_vectors(maps)
         count = vectors.shape[1]
         both = ((to_moment + to_moment.mT) / count).to(maps.dtype)
-        each = (to_mean / count).to(maps.dtype)[:, None]
-        back = torch.baddbmm(each, vectors, both)
+        back = product(vectors, both, (to_mean / count).to(maps.dtype))
         if weights is not None:
             back = back.mul_(weights.reshape(1, -1, 1).to(back.dtype))
         return back.view(batch, height, width, channels).permute(0, 3, 1, 2), None
@@ -278,16 +277,22 @@ def _root_trace(matrix: Tensor, floor: Tensor, around: Tensor | None) -> tuple[T
     return roots.sum(-1), product(turned / roots[..., None, :], turned.mT)
 
 
-def product(one: Tensor, other: Tensor) -> Tensor:
+def product(one: Tensor, other: Tensor, each: Tensor | None = None) -> Tensor:
     """Return the matrix product of (B, L, M) and (B, M, N) matrices, without a gradient.
 
     MKL's fp32 product runs at half of what processors that are not Intel's can do; oneDNN's does
-    not.
+    not, and adds to every row without a pass over memory.
+
+    Args:
+        one: (B, L, M).
+        other: (B, M, N).
+        each: What to add to every row, (B, N).
     """
-    if one.dtype != torch.float32 or len(one) != 1 or not has_onednn(one.dtype, one.device):
-        return one @ other
+    if len(one) != 1 or not has_onednn(one.dtype, one.device):
+        return one @ other if each is None else torch.baddbmm(each[:, None], one, other)
     multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 # the only door
-    found: Tensor = multiply(one[0], other[0].mT, None, "none", [], "")
+    row = None if each is None else each[0]
+    found: Tensor = multiply(one[0], other[0].mT, row, "none", [], "")
     return found[None]
 
 

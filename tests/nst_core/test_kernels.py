@@ -62,6 +62,19 @@ def test_gradient_of_moments_is_the_plain_twins():
     torch.testing.assert_close(fused, plain)
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_product_adds_to_every_row(dtype: torch.dtype, batch: int):
+    """One product and a sum, whichever library takes it."""
+    one, other, each = noise(batch, 7, 5), noise(batch, 5, 4, seed=1), noise(batch, 4, seed=2)
+    one, other, each = (values.to(dtype) for values in (one, other, each))
+
+    found = product(one, other, each)
+
+    wide = one.double() @ other.double() + each.double()[:, None]
+    torch.testing.assert_close(found, wide.to(dtype))
+
+
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_moments_pass_gradcheck(layout: torch.memory_format):
     """The gradient of both moments is exact in either layout."""
