@@ -40,6 +40,11 @@ def draw(path, *, size=(48, 36)):
     image.save(path)
 
 
+def states(outcomes):
+    """Return the outcomes' states by content."""
+    return {name: outcome.state for name, outcome in outcomes.items()}
+
+
 class Guest(Observer):
     """Sees a night, and remembers.
 
