@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 from functools import lru_cache
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 LONGEST_SLUG = 50
 SHORTEST_ID = 10
@@ -42,6 +47,31 @@ def is_reserved(name: str) -> bool:
 def name_of(location: str) -> str:
     """Return what people call a picture: its file name as words, without folder and ending."""
     return in_words(stem_of(location))
+
+
+def names_of(locations: Iterable[str]) -> dict[str, str]:
+    """Return what people call each of several pictures, told apart where their names are the same.
+
+    These keep their endings then, and of their folders as many as it takes: ``a.jpg`` and
+    ``a.png``, ``one/a.jpg`` and ``two/a.jpg``.
+    """
+    alike: dict[str, list[str]] = defaultdict(list)
+    for location in dict.fromkeys(locations):
+        alike[name_of(location)].append(location)
+    return {
+        location: called
+        for name, group in alike.items()
+        for location, called in zip(group, _apart(group) or [name], strict=True)
+    }
+
+
+def _apart(locations: Sequence[str]) -> list[str]:
+    """Return the ends of locations by which several differ; nothing for one alone."""
+    if len(locations) == 1:
+        return []
+    parts = [location.split("/") for location in locations]
+    ends = (["/".join(each[-count:]) for each in parts] for count in range(1, max(map(len, parts))))
+    return next((each for each in ends if len(set(each)) == len(each)), list(locations))
 
 
 def stem_of(location: str) -> str:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from manifests.locations import escaped
-from manifests.naming import name_of, stem_of
+from manifests.naming import name_of, names_of, stem_of
 from manifests.pairs import Mask
 from manifests.problems import quoted
 from manifests.region_entry import NAME_OF_PICTURE
@@ -187,8 +187,9 @@ class Sets:
             shares = [one._replace(weight=one.weight / whole) for one in pictures.values()]
             yield Subject(name, tuple(shares), labels)
         else:
-            for picture in pictures.values():
-                yield Subject(printable(name_of(picture.location)), (picture,), labels)
+            called = names_of(pictures)
+            for location, picture in pictures.items():
+                yield Subject(printable(called[location]), (picture,), labels)
 
     def _regions(self, image: Image, location: str, path: Path) -> Mapping[str, Mask]:
         """Return the masks of one of the pictures that an entry finds."""

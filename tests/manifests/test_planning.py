@@ -462,6 +462,23 @@ def test_a_pictures_name_is_its_files_in_words(shows, stem, name):
     assert pair.matches(name)
 
 
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["a.jpg", "a.png", "b_c.png"], ["a.jpg", "a.png", "b c"]),
+        (["one/a.jpg", "two/a.jpg"], ["one/a.jpg", "two/a.jpg"]),
+        (["x_y.png", "x__y.png"], ["x_y.png", "x__y.png"]),
+        (["a.png", "one/a.png"], ["faces/a.png", "one/a.png"]),
+    ],
+)
+def test_pictures_of_one_set_are_told_apart(shows, files, names):
+    """By endings and folders, where their names are the same, and only there."""
+    shows.files = shows.files | {"/shows/faces/": [f"/shows/faces/{file}" for file in files]}
+    found = [pair.content_name for pair in shows.pairs()]
+
+    assert list(dict.fromkeys(found))[: len(names)] == names
+
+
 def test_hostile_names_of_files_are_fit_to_print(shows):
     """A name of a file may hold anything but a slash."""
     shows.files = shows.files | {"/shows/faces/": ["/shows/faces/\x1b[31m\n\u202egpj.exe.jpg"]}
@@ -486,7 +503,7 @@ def finding(pattern, output):
         ("p/out", "p/**/*", ["dog"]),
         ("p", "p/**/*", ["dog"]),
         ("p/out", "p/out/show/*", ["dog--lilies"]),
-        ("elsewhere", "p/**/*", ["dog", "320", "dog--lilies", "dog--lilies"]),
+        ("elsewhere", "p/**/*", ["dog", "320", "prints/dog--lilies.png", "show/dog--lilies.png"]),
     ],
 )
 def test_a_gallery_does_not_feed_on_itself(output, pattern, names):
