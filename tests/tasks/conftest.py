@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 
+from tasks.devices import SlotSpec
 from tasks.patience import Patience
+from tasks.slots import SlotPool
 
 
 class VirtualTime:
@@ -32,3 +37,28 @@ def clock() -> VirtualTime:
 def patience(clock: VirtualTime) -> Patience:
     """Eight hours of patience in virtual time."""
     return Patience(8 * 3600, clock=clock, sleep=clock.sleep, share=lambda: 0.9)
+
+
+@pytest.fixture
+def threads():
+    """Threads in the flow's place."""
+    with ThreadPoolExecutor(8) as executor:
+        yield executor
+
+
+@pytest.fixture
+def make_pool(tmp_path, threads):
+    """Make pools of toy slots; at the end they are stopped, and only then the threads joined."""
+    pools = []
+
+    def make(slots=1, entry="toy_jobs:main", cores=0, **options):
+        folder = Path(__file__).parent
+        specs = [SlotSpec(f"cpu-{index}", "cpu", 1, cores=cores) for index in range(slots)]
+        options = {"grace": 2.0, "paths": [folder], "logs": tmp_path / "logs"} | options
+        pool = SlotPool(specs, entry, **options)
+        pools.append(pool)
+        return pool
+
+    yield make
+    for pool in pools:
+        pool.stop(0)
