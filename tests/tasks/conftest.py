@@ -2,12 +2,20 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tasks.devices import SlotSpec
+from tasks.output import Output
 from tasks.patience import Patience
 from tasks.slots import SlotPool
+from tasks.storage import store_for
+from tests.tasks.painted_pairs import painted
+
+if TYPE_CHECKING:
+    from tasks.store import Store
+    from tests.tasks.fault_proxy import FaultProxy
 
 
 class VirtualTime:
@@ -62,3 +70,32 @@ def make_pool(tmp_path, threads):
     yield make
     for pool in pools:
         pool.stop(0)
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Output:
+    """A folder with three finished pairs."""
+    output = Output(tmp_path / "out")
+    for number in range(3):
+        painted(number).publish(output)
+    return output
+
+
+@pytest.fixture
+def single(tmp_path: Path) -> Output:
+    """A folder with one finished pair."""
+    output = Output(tmp_path / "single")
+    painted(0).publish(output)
+    return output
+
+
+@pytest.fixture
+def target(bucket: str) -> str:
+    """Where the folder goes."""
+    return f"{bucket}/shows/spring"
+
+
+@pytest.fixture
+def store(line: FaultProxy) -> Store:
+    """The bucket at the far end of the line."""
+    return store_for("s3://any")

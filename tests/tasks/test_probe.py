@@ -8,18 +8,11 @@ from tasks.memory_store import MemoryStore
 from tasks.probe import probe
 from tasks.s3_store import S3Store
 from tasks.settings import Settings
-from tasks.storage import store_for
 from tasks.storage_errors import RefusedError, StorageError
 from tests.tasks.fault_proxy import ALWAYS, Fault, FaultProxy
 
 if TYPE_CHECKING:
     from tasks.store import Store
-
-
-@pytest.fixture
-def store(line: FaultProxy) -> Store:
-    """The bucket at the far end of the line."""
-    return store_for("s3://any")
 
 
 def test_a_good_store_heeds_conditions(store: Store, bucket: str):
