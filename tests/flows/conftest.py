@@ -11,6 +11,7 @@ from flows.prefect_server import PrefectServer, environment
 from tasks.calibration import remembered_at
 from tasks.devices import arrange
 from tests.flows.command import Nst
+from tests.flows.exhibitions import Exhibition
 from tests.flows.toy_collection import ToyCollection
 from tests.waiting import until
 
@@ -104,3 +105,9 @@ def server(tmp_path_factory):
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture
+def exhibition(bucket, toy):
+    """A collection of two pairs that goes to a bucket."""
+    return Exhibition(toy(), f"{bucket}/spring")
