@@ -41,8 +41,6 @@ def test_long_and_unprintable_values_are_told_in_short():
 EXAMPLES = [
     path.read_text() for path in sorted(Path(manifests.__file__).parent.glob("examples/*.yaml"))
 ]
-
-
 PIECES = [
     *(
         "&a ",

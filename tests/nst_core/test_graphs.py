@@ -20,8 +20,8 @@ from nst_core.optimizers import LBFGS
 from nst_core.studio import Studio
 from nst_core.terms import Gram
 from nst_core.transforms import Jitter
-from tests.nst_core.test_synthesis import TERMS
 from tests.nst_core.toy import convolutions, picture, style, toy_recipe, toy_studio
+from tests.nst_core.toy_painting import TERMS
 
 
 class Tape(TorchDispatchMode):

@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     from tasks.store import Store
     from tests.tasks.fault_proxy import FaultProxy
 
-
 TARGET = "s3://memory/spring"
-
-
 MINUTE = 60.0
 
 
