@@ -7,8 +7,8 @@ The first peer is pastiche 1.6.0 (Gram matrices, L-BFGS), as shipped and with it
 after every step; our side is the `pastiche` preset, which minimises the same objective. All three
 start from the same content at the same size. The judge is the peer's own objective on the picture
 that a user gets: clipped to 0..255 and rounded. Objectives are taken after so many steps; seconds
-are those of the set-up and of as many steps, timed in turns in one run, so that a busy machine
-slows all alike.
+are those of the set-up and of as many steps, timed in turns, each side in a process of its own, so
+that a busy machine slows all alike.
 
 The other is crowsonkb/style-transfer-pytorch (W2, Adam) at its default 1,000 + 500 steps per scale,
 in a folder whose `run.py CONTENT STYLE OUT --size N` paints and tells its seconds and the objective
@@ -26,20 +26,24 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import os
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from pastiche.pastiche import VGG_MEAN, PasticheArtist
+from turns import in_turns
 
 from nst_core.features import Features
+from nst_core.hardware import keep_freed_memory
 from nst_core.image_writing import encode
 from nst_core.images import decode, resize
 from nst_core.networks import network
@@ -50,6 +54,7 @@ from nst_core.presets import preset
 from nst_core.studio import Studio
 from nst_core.synthesis import synthesize
 from nst_core.weights import load_weights
+from tasks.devices import SlotSpec, worker_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,42 +130,59 @@ def track_peer(content: Path, style: Path, size: int, marks: list[int], *, clamp
     raise AssertionError
 
 
-def pace(content: Path, style: Path, size: int, rounds: int = 9) -> dict[str, tuple[float, float]]:
-    """Return seconds of set-up and of a step: ours, ours in fp32, the peer as shipped and clamped.
+def pace(
+    content: Path, style: Path, size: int, rounds: int = 9, threads: int = 1
+) -> dict[str, tuple[float, float]]:
+    """Return seconds of set-up and of a step of every side.
 
-    Steps are taken in turns; the first two of each are left out, the others' median is taken.
+    Each has a process of its own: ours as a slot runs it, the peer as its command does; what ours
+    does with freed memory would make the peer a fifth faster. Steps are taken in turns; the first
+    two of each are left out, the others' median is taken.
     """
+    given = ["--size", str(size), "--threads", str(threads), "--pair", str(content), str(style)]
+    slot = worker_environment(SlotSpec("cpu", "cpu", threads), os.environ)
+    seconds = in_turns(
+        {name: [sys.executable, __file__, *given, "--side", name] for name in SIDES},
+        {name: slot if name.startswith("ours") else dict(os.environ) for name in SIDES},
+        rounds + 3,
+    )
+    return {name: (times[0], statistics.median(times[3:])) for name, times in seconds.items()}
 
-    def begin_ours(precision: Precision) -> Callable[[], object]:
-        recipe, pictures = _recipe(size, rounds), _pictures(content, style)
-        recipe = dataclasses.replace(recipe, precision=precision)
-        assert pictures.content is not None
-        (octave,) = recipe.octaves.plan(size_of(pictures.content))
-        canvas = resize(pictures.content, octave.size, recipe.resampling)
-        objective = bind(recipe, Studio("cpu"), octave, canvas, pictures.styles)
-        descent = recipe.optimizer.start(canvas, recipe.canvas)
-        return lambda: descent.step(objective)
 
-    def begin_peer(*, clamped: bool) -> Callable[[], object]:
-        running = peer(content, style, size, clamped=clamped)
-        return lambda: next(running)
-
-    steps, found = {}, {}
-    for name, begin in {
-        "ours": lambda: begin_ours("auto"),
-        "ours in fp32": lambda: begin_ours("fp32"),
-        "as shipped": lambda: begin_peer(clamped=False),
-        "clamped": lambda: begin_peer(clamped=True),
-    }.items():
+def run_side(name: str, content: Path, style: Path, size: int) -> None:
+    """Set a side up at the first line that comes in, take a step at every other; print seconds."""
+    step: Callable[[], object] | None = None
+    for _ in sys.stdin:
         began = time.process_time()
-        steps[name] = begin()
-        found[name] = [time.process_time() - began]
-    for _ in range(rounds + 2):
-        for name, step in steps.items():
-            began = time.process_time()
+        if step is None:
+            step = SIDES[name](content, style, size)
+        else:
             step()
-            found[name].append(time.process_time() - began)
-    return {name: (times[0], statistics.median(times[3:])) for name, times in found.items()}
+        print(time.process_time() - began, flush=True)
+
+
+def _our_step(content: Path, style: Path, size: int, precision: Precision) -> Callable[[], object]:
+    keep_freed_memory(keep=True)
+    recipe = dataclasses.replace(_recipe(size, 1), precision=precision)
+    pictures = _pictures(content, style)
+    assert pictures.content is not None
+    (octave,) = recipe.octaves.plan(size_of(pictures.content))
+    canvas = resize(pictures.content, octave.size, recipe.resampling)
+    objective = bind(recipe, Studio("cpu"), octave, canvas, pictures.styles)
+    return partial(recipe.optimizer.start(canvas, recipe.canvas).step, objective)
+
+
+def _its_step(content: Path, style: Path, size: int, *, clamped: bool) -> Callable[[], object]:
+    return partial(next, peer(content, style, size, clamped=clamped))
+
+
+SIDES: dict[str, Callable[[Path, Path, int], Callable[[], object]]] = {
+    "ours": partial(_our_step, precision="auto"),
+    "ours in fp32": partial(_our_step, precision="fp32"),
+    "as shipped": partial(_its_step, clamped=False),
+    "clamped": partial(_its_step, clamped=True),
+}
+"""What runs by name, each from a content, a style and a size to what takes a step."""
 
 
 def _recipe(size: int, steps: int) -> Recipe:
@@ -205,7 +227,7 @@ def race_grams(arguments: argparse.Namespace) -> None:
     ratios: dict[str, list[float]] = {}
     for content, style in arguments.pair:
         size = arguments.size
-        paces = pace(content, style, size)
+        paces = pace(content, style, size, threads=arguments.threads)
         mine = timed(
             ours(content, style, size, arguments.ours, set(range(5, arguments.ours, 5))),
             paces["ours"],
@@ -352,8 +374,12 @@ def main() -> None:
     parser.add_argument("--our-steps", type=int, nargs="+", help="per octave, as the dial")
     parser.add_argument("--pair", nargs=2, action="append", type=Path, metavar=("CONTENT", "STYLE"))
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    if arguments.side is not None:
+        run_side(arguments.side, *arguments.pair[0], arguments.size)
+        return
     arguments.pair = arguments.pair or list(
         zip(
             sorted((PICTURES / "contents").glob("*.jpg")),
