@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from manifests.problems import ManifestError
-from nst_core.errors import NSTError, RecipeError
+from nst_core.errors import NSTError
 from tasks.lock import OutputLockedError
 
 if TYPE_CHECKING:
@@ -66,10 +65,10 @@ def of_error(error: BaseException) -> ExitCode:
     match error:
         case KeyboardInterrupt():
             return ExitCode.INTERRUPTED
+        case SystemExit():  # SIGTERM, before a run is there to save anything
+            return ExitCode.TERMINATED
         case OutputLockedError():
             return ExitCode.LOCKED
-        case ManifestError() | RecipeError():
-            return ExitCode.USAGE
         case NSTError() if error.kind in OF_MACHINE:
             return ExitCode.ENVIRONMENT
         case NSTError() if error.kind == "input":

@@ -66,18 +66,27 @@ def notified(
         What ``paint`` returns.
 
     Raises:
-        Exception: What ``paint`` raises; that is told as well.
+        BaseException: What ``paint`` raises; that is told as well, and so is a signal.
     """
     settings = Settings.from_environment()
     try:
         code, summary = paint()
-    except Exception as error:
-        said = error if isinstance(error, NSTError) else f"{type(error).__name__}: {error}"
-        told = redact(printable(f"{getattr(error, 'code', 'E-BUG')}: {said}"))
-        _tell(settings, {"manifest": source, "exit_code": int(of_error(error)), "error": told})
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        code = of_error(error)
+        _tell(settings, {"manifest": source, "exit_code": int(code), "error": _said(error)})
         raise
     _tell(settings, {"manifest": source, "exit_code": int(code), "error": None, **summary})
     return code, summary
+
+
+def _said(error: BaseException) -> str:
+    match error:
+        case KeyboardInterrupt() | SystemExit():
+            return "stopped by a signal"
+        case NSTError():
+            return redact(printable(f"{error.code}: {error}"))
+        case _:
+            return redact(printable(f"E-BUG: {type(error).__name__}: {error}"))
 
 
 def _tell(settings: Settings, facts: dict[str, Any]) -> None:

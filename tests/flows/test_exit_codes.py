@@ -58,6 +58,7 @@ def test_nothing_amiss_is_complete():
     ("error", "code"),
     [
         (KeyboardInterrupt(), 130),
+        (SystemExit(143), 143),
         (OutputLockedError("held"), 11),
         (ManifestError([Problem("E-X", "m.yaml", 1, 1, "a", "wrong")]), 2),
         (RecipeError("wrong"), 2),

@@ -134,6 +134,19 @@ def test_a_fault_of_ours_is_told_too(webhook):
     assert (body["exit_code"], body["error"]) == (1, "E-BUG: IndexError: list index out of range")
 
 
+@pytest.mark.parametrize(
+    ("signal", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)], ids=repr
+)
+def test_a_run_that_was_stopped_before_it_began_is_told_too(webhook, signal, code):
+    """As while it waits for its bucket; and once, as whoever sent the signal waits."""
+    told = webhook(503)
+
+    fail(signal)
+
+    ((_, body),) = told.heard
+    assert (body["exit_code"], body["text"]) == (code, "toy.yaml: stopped by a signal")
+
+
 def test_a_webhook_with_trouble_is_asked_again(webhook, caplog):
     """Three times in all."""
     told = webhook(503, 429)
