@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flows.observing import Observer
 from manifests.locations import is_remote
+from tasks.background import in_background
 from tasks.locations import join
 from tasks.pair_files import Keep
 from tasks.storage import store_for
@@ -56,6 +57,6 @@ class Keeping(Observer):
             self._keep.clear(pair_id)
 
     def ended(self, outcome: Outcome) -> None:
-        """Clear away what helped to paint a pair that is published."""
+        """Clear away what helped to paint a pair that is published; the next pair does not wait."""
         if outcome.state == "complete":
-            self._keep.clear(outcome.planned.pair_id)
+            in_background(self._keep.clear, outcome.planned.pair_id)

@@ -176,7 +176,7 @@ def test_the_pair_of_a_lost_machine_goes_on_elsewhere(toy, engine, machines, buc
 
     assert outcome.state == "complete"
     assert outcome.finished.resumed_at == (1,)
-    assert kept.pairs() == set()
+    until(lambda: kept.pairs() == set())
     assert not list(collection.output.glob(".work/checkpoints/*/*"))
 
 
