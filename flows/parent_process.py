@@ -11,6 +11,13 @@ import threading
 from contextlib import suppress
 
 _PR_SET_PDEATHSIG = 1
+# The parent's process number, for the processes that it starts.
+_PARENT = "_NST_PARENT"
+
+
+def be_known_as_parent() -> None:
+    """Let the processes that this one starts find out whether it is dead already."""
+    os.environ[_PARENT] = str(os.getpid())
 
 
 def answer_to_parent_alone() -> None:
@@ -29,6 +36,9 @@ def answer_to_parent_alone() -> None:
         # One signal for each thread of the parent, as the kernel has it; SIGTERM would insist.
         signal.signal(signal.SIGUSR1, _leave_once)
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
+        parent = str(os.getppid())
+        if os.environ.get(_PARENT, parent) != parent:  # it died while this process was starting
+            _leave_once()
 
 
 _asked = itertools.count()

@@ -19,6 +19,7 @@ from zoneinfo import available_timezones
 
 from flows.console import print_error
 from flows.deadlines import deadline
+from flows.parent_process import be_known_as_parent
 from flows.prefect_server import PrefectServer
 from flows.run import resolve_output
 from flows.signals import Signals, leave_on_sigterm
@@ -132,6 +133,7 @@ class Serving:
             OutputLockedError: The same schedule is served by another process here.
         """
         leave_on_sigterm()
+        be_known_as_parent()
         settings = Settings.from_environment()
         deadline(
             [self.parameters.get("stop_at")]

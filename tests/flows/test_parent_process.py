@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -48,3 +49,14 @@ def test_a_killed_parent_asks_exactly_once(tmp_path):
 
     until((tmp_path / "asked").exists)
     assert (tmp_path / "asked").read_text() == "1"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's death")
+@pytest.mark.parametrize(("parent", "asked"), [(None, "0"), (1, "1")])
+def test_whose_parent_died_before_it_could_ask_leaves(tmp_path, parent, asked):
+    """Starting takes seconds, and the kernel tells of no death that lies back."""
+    environ = {"PYTHONPATH": ":".join(sys.path), "_NST_PARENT": str(parent or os.getpid())}
+    code = textwrap.dedent(_CHILD).replace("+ 60", "+ 1")
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environ, check=True)
+
+    assert (tmp_path / "asked").read_text() == asked
