@@ -130,8 +130,8 @@ def upload(output: OutputFolder, as_json: opt.AsJson = False) -> None:
         print_json(told)
     else:
         standard_output().print(f"{len(drained.uploaded)} uploaded, {len(drained.waiting)} wait")
-        if drained.stopped:
-            complain(str(drained.stopped))
+    if drained.stopped:
+        complain(str(drained.stopped))
     raise typer.Exit(ExitCode.NOT_UPLOADED if drained.waiting else ExitCode.COMPLETE)
 
 

@@ -61,9 +61,7 @@ _log = logging.getLogger(__name__)
 _REFRESH_SECONDS = 600.0
 # What a stopped run leaves the flow to end by itself.
 _LAST_WORDS_SECONDS = 1.0
-_STALE_PAGE = (
-    "This run was stopped before its page was written: 'nst gallery {}' brings it up to date."
-)
+_STALE_PAGE = "This run was stopped before its page was written: 'nst {} {}' brings it up to date."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +186,8 @@ def paint_pairs(
             drained = uploading.finish()
         waiting = len(drained.waiting)
         if signals.code is not None:  # ten seconds are too short to look at every picture
-            note = _STALE_PAGE.format(shlex.quote(target))
+            mends = "upload" if is_remote(target) else "gallery"
+            note = _STALE_PAGE.format(mends, shlex.quote(target))
             report = reported(night, command=command, waiting=waiting, notes=[note])
             summary = write_report(night.output, report, hasty=True)
         else:

@@ -14,6 +14,7 @@ from flows.sources import painted_folder
 from manifests.locations import is_remote
 from manifests.wording import span
 from tasks.background import in_background
+from tasks.gallery import build
 from tasks.lease import Lease
 from tasks.locations import S3Location
 from tasks.lock import OutputLockedError, hold
@@ -176,14 +177,14 @@ def _publish_pages(spool: Spool) -> None:
 def drain(target: str) -> Drained:
     """Bring what is painted and waits for a bucket there, without painting anything.
 
-    The gallery page and the reports go along, as they lie here.
+    The gallery page goes along, made anew, and so do the reports, as they lie here.
 
     Args:
         target: ``s3://bucket/prefix`` of the output.
 
     Raises:
         InputError: That is no bucket's address.
-        OutputError: Nothing was painted for it on this machine.
+        OutputError: Nothing was painted for it on this machine, or its page cannot be written.
         OutputLockedError: A run is painting into it.
         StorageError: The bucket is not to be had.
     """
@@ -204,5 +205,6 @@ def drain(target: str) -> Drained:
         spool = Spool(output, store, place, patience=Patience.lasting(GRACE), guard=lease.check)
         drained = spool.drain()
         if drained.stopped is None:
+            build(output.root)
             _publish_pages(spool)
         return drained

@@ -200,6 +200,9 @@ def test_a_run_that_cannot_upload_exits_with_6(gallery, line):
     assert command.end() == 6, command.stderr
     assert command.summary["complete"] == 1
     assert "Not uploaded yet: 1 picture." in (exhibition.root / "summary.md").read_text()
+    refused = nst("upload", exhibition.target, "--json")
+    assert refused.end() == 6
+    assert "AccessDenied" in refused.stderr
     line.heal()
     assert nst("upload", exhibition.target).end() == 0
     assert exhibition.objects() == exhibition.files()
@@ -219,4 +222,6 @@ def test_sigterm_while_uploading_ends_a_run_within_10_seconds(gallery, line):
     assert (code, left_over) == (143, []), command.stderr
     assert seconds < shared(10)
     assert command.summary["complete"] == 1
-    assert "Not uploaded yet: 1 picture." in (exhibition.root / "summary.md").read_text()
+    told = (exhibition.root / "summary.md").read_text()
+    assert "Not uploaded yet: 1 picture." in told
+    assert f"'nst upload {exhibition.target}' brings it up to date" in told
