@@ -40,7 +40,7 @@ _TEMPLATE = """\
 
 # Names the gallery, and the folder of its pictures.
 collection: {collection}
-output: {output}
+output: out
 
 content_sets:
 {contents}
@@ -122,7 +122,6 @@ def compose(
     find: Find,
     folder: str,
     collection: str,
-    output: str = "out",
 ) -> Composed:
     """Compose a commented manifest that pairs all contents with all styles.
 
@@ -136,7 +135,6 @@ def compose(
         find: See :func:`manifests.planning.expand`.
         folder: Where the manifest will lie.
         collection: Its name, or what one is to be made from.
-        output: As the manifest shall say it.
 
     Raises:
         ManifestError: Folders without pictures, or whose names a manifest cannot hold.
@@ -147,7 +145,6 @@ def compose(
     paintings = sum(one.pictures for one in style_sets.values())
     text = _TEMPLATE.format(
         collection=scalar_text(collection_name(collection)),
-        output=scalar_text(output),
         contents="\n".join(_content_lines(content_sets, folder)),
         styles="\n".join(_style_lines(style_sets, folder)),
         count=_count(photos, paintings),

@@ -86,7 +86,7 @@ def write_comparisons(
     names = Counter[str]()
     for sheet, shown in sheets.items():
         originals = _originals(output.root, sheet, [record for _, record in shown], thumbnails)
-        page = comparison(output.root, titled(sheet), originals, lines(shown))
+        page = comparison(output.root, heading(sheet), originals, lines(shown))
         words = [word for word in (sheet.recipe, sheet.content_name, sheet.style_name) if word]
         name = f"{collection}.{'--'.join(map(slug, words))}"
         names[name] += 1
@@ -98,7 +98,7 @@ def write_comparisons(
     return paths
 
 
-def titled(sheet: Sheet) -> str:
+def heading(sheet: Sheet) -> str:
     """Return what stands above a sheet."""
     names = ", after ".join(name for name in (sheet.content_name, sheet.style_name) if name)
     return f"{sheet.recipe}: {names}" if names else sheet.recipe

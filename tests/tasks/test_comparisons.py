@@ -8,7 +8,7 @@ from PIL import Image
 from manifests.pairs import Pair, Sheet, StylePicture
 from nst_core.presets import preset
 from tasks.catalogue import Catalogue
-from tasks.comparisons import Line, comparison, lines, titled, write_comparisons
+from tasks.comparisons import Line, comparison, heading, lines, write_comparisons
 from tasks.gallery import build
 from tasks.output import Output
 from tests.tasks.toy_gallery import originals, pair, publish
@@ -158,8 +158,8 @@ def test_a_sheet_says_what_it_compares():
     sheet = Sheet(recipe="tests", content="/a", styles=("/b",), content_name="a", style_name="b")
     alone = Sheet(recipe="texture", content=None, styles=("/b",), style_name="b")
 
-    assert titled(sheet) == "tests: a, after b"
-    assert titled(alone) == "texture: b"
+    assert heading(sheet) == "tests: a, after b"
+    assert heading(alone) == "texture: b"
 
 
 def test_the_page_leads_to_the_sheets(output, cat, dots):
