@@ -279,8 +279,9 @@ def _paint(
         wait([page], 0.2)
     if painting.done():
         painting.result()
-    elif "prefect" in sys.modules:
-        from flows import history  # noqa: PLC0415
+    elif "flows.collection" in sys.modules:
+        # Waits where it is still being imported: Python aborts if it ends in the midst of that.
+        from flows import collection, history  # noqa: F401, PLC0415
 
         history.forget()
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import psutil
@@ -125,6 +128,34 @@ def test_sigterm_while_everything_starts_ends_it_at_once(begin, machine):
 
     assert (code, left_over) == (143, []), command.stderr
     assert seconds < shared(10)
+
+
+STOPPED_WHILE_PREFECT_LOADS = """
+import os, pathlib, signal, sys, time
+
+class Finder:
+    def find_spec(name, *_):
+        if name == "flows.artifacts":
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+            pathlib.Path("loaded").touch()
+
+sys.meta_path.insert(0, Finder)
+sys.argv = ["nst", "run", "toy.yaml"]
+from flows.cli import main
+main()
+"""
+
+
+def test_sigterm_while_prefect_is_loaded_waits_for_that(tmp_path, environ):
+    """Python aborts, and leaves with another exit code, if it ends in the midst of an import."""
+    make(tmp_path)
+    words = [sys.executable, "-c", STOPPED_WHILE_PREFECT_LOADS]
+
+    ended = subprocess.run(words, cwd=tmp_path, env=os.environ | environ, check=False)
+
+    assert ended.returncode == 143
+    assert (tmp_path / "loaded").exists()
 
 
 def test_a_second_signal_ends_a_run_at_once(endless):
