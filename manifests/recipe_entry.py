@@ -177,6 +177,8 @@ class RecipeEntry(StrictModel):
         steps: Optimiser steps per octave, coarsest first; the last number serves the rest. Given,
             no octave ends sooner.
         legibility: How well the subject is to be seen, in every style alike: 0.05 to 0.99, or off.
+        focus: How much more the photo counts where its subject is, the rest being painted the more
+            boldly: 0 for all places alike, 2 in gallery, up to 4.
         content_weight: Factor on the preset's own; 2 keeps more of the photo.
         style_weight: Factor on the preset's own; 2 paints more strongly.
         tv_weight: Factor on the preset's own total variation; 2 lays the paint smoother.
@@ -216,6 +218,7 @@ class RecipeEntry(StrictModel):
     size: int | None = None
     steps: OneOrMore[int] | None = None
     legibility: float | Literal["off"] | None = None
+    focus: float | None = None
     content_weight: float | None = None
     style_weight: float | None = None
     tv_weight: float | None = None

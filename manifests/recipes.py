@@ -149,7 +149,7 @@ def _base(entry: RecipeEntry) -> Recipe:
 def _applied(entry: RecipeEntry, base: Recipe, manner: str | None = None) -> Recipe:
     parts = {name: value for name in PARTS if (value := getattr(entry, name)) is not None}
     if entry.terms is not None:
-        parts["legibility"] = None  # terms bring their weights
+        parts |= {"legibility": None, "focus": 0.0}  # terms bring their weights
     if entry.terms is not None and entry.network is not None:
         # Together, since the network must have the terms' layers.
         parts["network"] = entry.network

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nst_core.octaves import size_of
-from nst_core.terms import StyleTerm, Wasserstein
+from nst_core.terms import Wasserstein, WeighedTerm
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,8 +58,8 @@ def measure(term: Term, maps: Tensor, guidance: Guidance | None) -> Measurement:
     Args:
         term: On the layer of the maps.
         maps: (B, C, H, W).
-        guidance: Of style terms, which positions count; the others see all of them.
+        guidance: Which positions count; terms that cannot weigh them see all alike.
     """
-    if guidance is None or not isinstance(term, StyleTerm):
+    if guidance is None or not isinstance(term, WeighedTerm):
         return term.measure(maps)
     return term.measure(maps, guidance.at(size_of(maps)))

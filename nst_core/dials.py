@@ -10,7 +10,7 @@ from nst_core.architectures import IMAGE, LOGITS
 from nst_core.errors import RecipeError
 from nst_core.networks import network
 from nst_core.optimizers import LBFGS, Adam, NormalizedGradient
-from nst_core.recipe import Recipe
+from nst_core.recipe import OBJECTS, Recipe
 from nst_core.style_statistics import Statistic, with_statistic
 from nst_core.terms import Term, TotalVariation
 
@@ -34,6 +34,7 @@ class Dials:
             they are all made, whatever the preset's patience.
         legibility: How well the subject is to be seen, up to 1, whatever the style; or ``off``,
             which a content or style weight also means.
+        focus: How much more the content counts where its subject is; 0 for all places alike.
         content_weight: Factor on the preset's content weights; 2 keeps more of the photo.
         style_weight: Factor on the preset's style weights; 2 paints more strongly.
         tv_weight: Factor on the preset's total variation; 2 lays the paint smoother.
@@ -56,6 +57,7 @@ class Dials:
     size: int | None = None
     steps: tuple[int, ...] | None = None
     legibility: float | Literal["off"] | None = None
+    focus: float | None = None
     content_weight: float | None = None
     style_weight: float | None = None
     tv_weight: float | None = None
@@ -117,6 +119,8 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
     if dials.optimizer is not None and dials.optimizer != optimizer.kind:
         optimizer = LBFGS() if dials.optimizer == "lbfgs" else Adam()
     plain = {name: value for name in _PLAIN if (value := getattr(dials, name)) is not None}
+    if OBJECTS not in network(dials.network or recipe.network).layers:
+        plain.setdefault("focus", 0.0)  # unasked for, no reason to refuse a network
     return replace(
         recipe,
         terms=terms,

@@ -10,10 +10,9 @@ from torch.nn import functional
 
 from nst_core.blurring import blurred
 from nst_core.colors import luma
-from nst_core.octaves import scaled, size_of
-from nst_core.recipe import OBJECTS
+from nst_core.focus import objects, saliency, seen_small, small_size
+from nst_core.octaves import size_of
 from nst_core.regions import laid_out
-from nst_core.sketches import SIDE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +28,12 @@ _FINE, _COARSE = 1 / 80, 1 / 40
 
 
 def legibility(
-    picture: Tensor, content: Tensor, features: Features, painted: Tensor | None = None
+    picture: Tensor,
+    content: Tensor,
+    features: Features,
+    painted: Tensor | None = None,
+    *,
+    focus: float = 0.0,
 ) -> float:
     """Return how well what the content shows can be seen in a picture of it, up to 1.
 
@@ -48,18 +52,24 @@ def legibility(
         features: Of a VGG.
         painted: How much each place counts, (1, 1, H, W) in [0, 1]: where nothing is painted, all
             would be legible; None for all alike.
+        focus: Of the painting; see :mod:`nst_core.focus`. Here places count by the root of what
+            they count there, since the ground is looked at, too: with all of it, ears and tails
+            went under.
 
     Returns:
         0 for nothing in common, 1 for the content itself.
     """
-    size = scaled(size_of(content), SIDE, "area")
-    size = (max(size[0], _smallest(features)), max(size[1], _smallest(features)))
-    one, other = (_seen_small(pixels, size) for pixels in (picture, content))
-    edges = _cosine(_directions(one), _directions(other), painted=painted)
-    with torch.no_grad():
-        maps = [features(pixels, [OBJECTS])[OBJECTS].float() for pixels in (one, other)]
-    objects = _cosine(*(each - _mean(each, painted) for each in maps), painted=painted)
-    return math.sqrt(max(0.0, edges, objects) * max(0.0, objects))
+    size = small_size(content, features)
+    one, other = (seen_small(pixels, size) for pixels in (picture, content))
+    of_one, of_other = (objects(pixels, features) for pixels in (one, other))
+    places = painted
+    if focus:
+        salient = saliency(other, of_other) ** (focus / 2)
+        places = salient if painted is None else salient * _fitted(painted, salient)
+    edges = _cosine(_directions(one), _directions(other), places)
+    one, other = (maps - _mean(maps, places) for maps in (of_one, of_other))
+    things = _cosine(one, other, places)
+    return math.sqrt(max(0.0, edges, things) * max(0.0, things))
 
 
 def legibility_of(picture: Tensor, pictures: Pictures, recipe: Recipe, studio: Studio) -> float:
@@ -75,17 +85,8 @@ def legibility_of(picture: Tensor, pictures: Pictures, recipe: Recipe, studio: S
     content = pictures.content.to(studio.device)
     layout = laid_out(recipe, pictures, size_of(content), studio.device)
     painted = None if layout is None else layout.painted
-    return legibility(picture, content, studio.features(recipe), painted)
-
-
-def _smallest(features: Features) -> int:
-    return features.network.smallest_side(frozenset({OBJECTS}))
-
-
-def _seen_small(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    return functional.interpolate(
-        pixels.float(), size, mode="bicubic", antialias=True, align_corners=False
-    ).clamp(0, 1)
+    features = studio.features(recipe)
+    return legibility(picture, content, features, painted, focus=recipe.focus)
 
 
 def _directions(pixels: Tensor) -> Tensor:
@@ -115,19 +116,18 @@ def _blurred(values: Tensor, deviation: float) -> Tensor:
     return blurred(values, width, deviation)
 
 
-def _mean(values: Tensor, painted: Tensor | None) -> Tensor:
-    if painted is None:
+def _mean(values: Tensor, places: Tensor | None) -> Tensor:
+    if places is None:
         return values.mean((2, 3), keepdim=True)
-    weights = _fitted(painted, values)
+    weights = _fitted(places, values)
     return (values * weights).sum((2, 3), keepdim=True) / weights.sum()
 
 
-def _cosine(one: Tensor, other: Tensor, *, painted: Tensor | None) -> float:
-    if painted is not None:
-        one, other = (values * _fitted(painted, values).sqrt() for values in (one, other))
+def _cosine(one: Tensor, other: Tensor, places: Tensor | None) -> float:
+    if places is not None:
+        one, other = (values * _fitted(places, values).sqrt() for values in (one, other))
     return float(functional.cosine_similarity(one.flatten(), other.flatten(), dim=0))
 
 
-def _fitted(painted: Tensor, values: Tensor) -> Tensor:
-    height, width = values.shape[-2:]
-    return functional.adaptive_avg_pool2d(painted.to(values), (height, width))
+def _fitted(places: Tensor, values: Tensor) -> Tensor:
+    return functional.adaptive_avg_pool2d(places.to(values), size_of(values))

@@ -11,7 +11,7 @@ import torch
 
 from nst_core.activations import Guide
 from nst_core.architectures import IMAGE
-from nst_core.bound import Bound
+from nst_core.bound import Bound, measure
 from nst_core.colorings import RECOLORED, recolored
 from nst_core.graphs import GraphedObjective
 from nst_core.images import resize
@@ -92,6 +92,7 @@ def bind(
     *,
     tile: int | None = None,
     layout: Layout | None = None,
+    focus: Guidance | None = None,
 ) -> Objective | GraphedObjective | TiledObjective:
     """Measure the pictures at this octave and return the objective.
 
@@ -104,6 +105,7 @@ def bind(
         tile: Side of the tiles in which pictures go through the network, in pixels, or None for
             whole pictures. It changes the memory needed, and of the result only the rounding.
         layout: Where the styles' regions lie on the canvas; None if all styles paint all of it.
+        focus: How much each place of the content counts; None for all alike.
 
     Raises:
         RecipeError: Tiles are asked for, and the network or a term sees whole pictures only.
@@ -117,7 +119,7 @@ def bind(
     if tile is not None:
         require_tileable(features.network, [term for _, term in named])
     with torch.no_grad():
-        of_content = _ContentTargets(recipe, features, content, tile)
+        of_content = _ContentTargets(recipe, features, content, tile, focus)
         of_style = _StyleTargets(recipe, studio, features, octave, content, styles, tile)
         of_regions = [] if layout is None else list(_by_region(of_style, layout))
         terms: list[Bound] = []
@@ -129,9 +131,10 @@ def bind(
                     terms.append(Bound(f"{name}@{region}", term, target, share, guidance))
             elif term.reads == "nothing":
                 terms.append(Bound(name, term))
+            elif term.reads == "content":
+                terms.append(Bound(name, term, of_content(term), guidance=focus))
             else:
-                target = of_content(term) if term.reads == "content" else of_style(term)
-                terms.append(Bound(name, term, target))
+                terms.append(Bound(name, term, of_style(term)))
     if tile is not None:
         return TiledObjective(features, terms, tile)
     objective = Objective(features, terms)
@@ -177,9 +180,10 @@ class _ContentTargets:
     features: Features
     content: Tensor | None
     tile: int | None
+    focus: Guidance | None
 
     def __call__(self, term: Term) -> Measurement:
-        return term.target(term.measure(self._maps[term.layer]))
+        return term.target(measure(term, self._maps[term.layer], self.focus))
 
     @cached_property
     def _maps(self) -> dict[str, Tensor]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nst_core.octaves import Octave
     from nst_core.pictures import Pictures
     from nst_core.recipe import Recipe
+    from nst_core.regions import Guidance
     from nst_core.studio import Studio
     from nst_core.transforms import Seen
 
@@ -62,6 +63,7 @@ class OctaveRun:
         content_factor: By which the content weights were multiplied for legibility's sake.
         way: How the octave is painted within its memory.
         keeps_freed: Whether on a CPU there is room for the process to keep what it frees.
+        focus: How much each place of the content counts; None for all alike.
         previous: The octave before it, at its end; None for the first.
         resumed: A state of this octave to go on from, or None.
 
@@ -85,6 +87,7 @@ class OctaveRun:
         content_factor: float,
         way: Working,
         keeps_freed: bool,
+        focus: Guidance | None,
         previous: OctaveRun | None,
         resumed: Snapshot | None,
     ) -> None:
@@ -115,7 +118,14 @@ class OctaveRun:
             self.descent.warm(previous.descent)
         self._layout = laid_out(recipe, pictures, octave.size, device)
         self._objective = bind(
-            recipe, studio, octave, content, pictures.styles, tile=way.tile, layout=self._layout
+            recipe,
+            studio,
+            octave,
+            content,
+            pictures.styles,
+            tile=way.tile,
+            layout=self._layout,
+            focus=focus,
         )
         if resumed is not None:
             self._restore(resumed)

@@ -87,6 +87,7 @@ PRESETS: dict[str, Preset] = {
                 size=512, smallest=130, steps=(40, 20, 20, 15), carry="change", patience=0.01
             ),
             legibility=0.65,
+            focus=2.0,
         ),
         summary="the house's own: broad strokes first, then detail; the default",
         source="objective after crowsonkb/style-transfer-pytorch, regularised and in closed form",

@@ -34,6 +34,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "noise": (0, 10),
     "mix": (0, 1),
     "legibility": (0.05, 0.99),
+    "focus": (0, 4),
     "style_scale": (0.05, 20),
     "style_size": (16, 32_768),
     "enlarge_style": (0, 1000),
@@ -134,6 +135,8 @@ class Recipe:
         log_every: Steps between two rows of the loss log.
         legibility: How well the subject is to be seen; the content weights are multiplied, for
             each pair anew, by what :mod:`nst_core.legibility` finds for it. None leaves them.
+        focus: How much more the content counts where its subject is, as a power of the saliency
+            that :mod:`nst_core.focus` finds; 0 for all places alike.
     """
 
     network: str = "vgg19"
@@ -157,6 +160,7 @@ class Recipe:
     seed: int = 0
     log_every: int = 10
     legibility: float | None = None
+    focus: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be painted.
@@ -201,13 +205,20 @@ class Recipe:
             )
 
         if self.legibility is not None:
-            self._require_a_subject()
+            self._require_a_weight_to_find()
+        for name, off in (("legibility", "off"), ("focus", 0)):
+            if getattr(self, name) and OBJECTS not in network(self.network).layers:
+                raise RecipeError(
+                    f"{name} is seen at {OBJECTS}, which {self.network} does not have",
+                    code="E-RECIPE-LAYER",
+                    remedy=f"say {name}: {off}, or take a VGG",
+                )
 
-    def _require_a_subject(self) -> None:
+    def _require_a_weight_to_find(self) -> None:
         """Raise unless there is a content to be legible, and a weight to find against a style.
 
         Raises:
-            RecipeError: No content or no style term, or a network that cannot tell objects.
+            RecipeError: No content or no style term.
         """
         compared = {term.reads for term in self.terms if term.weight}
         if not {"content", "style"} <= compared:
@@ -215,12 +226,6 @@ class Recipe:
                 "legibility weighs a content against a style, and the recipe compares no"
                 f" {' and no '.join(sorted({'content', 'style'} - compared))}",
                 remedy="leave legibility out, or say off",
-            )
-        if OBJECTS not in network(self.network).layers:
-            raise RecipeError(
-                f"legibility is seen at {OBJECTS}, which {self.network} does not have",
-                code="E-RECIPE-LAYER",
-                remedy="say legibility: off, or take a VGG",
             )
 
     @property
@@ -258,6 +263,8 @@ class Recipe:
             del plain["mix"]
         if self.legibility is None:
             del plain["legibility"]
+        if not self.focus:
+            del plain["focus"]
         return plain
 
     @cached_property

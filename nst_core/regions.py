@@ -113,7 +113,7 @@ class Guidance:
     region too narrow to have an inside counts whole.
 
     Args:
-        mask: (1, 1, H, W) in [0, 1], at the size of the picture that is measured.
+        mask: (1, 1, H, W), >= 0, of the picture that is measured, at any size.
         inside: Whether cells along the edge are left out.
 
     Source: Gatys et al. 2017, section 4, eqs. 5-7; ΣT² = 1 there, here mean(T²) = 1.

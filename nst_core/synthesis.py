@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from nst_core.focus import focused
 from nst_core.footprint import UNLIMITED, Memory, working
 from nst_core.legibility import legibility_of
 from nst_core.octave_run import OctaveRun, Snapshot
@@ -137,6 +138,7 @@ def synthesize(
     ways = [working(recipe, octave, memory) for octave in octaves]
     # All or none: of what a small octave kept, a large one finds little that it can use.
     keeps_freed = all(way.keeps_freed for way in ways)
+    focus = focused(recipe, pictures, studio)
     done = 0 if resume is None else int(resume.tensors["done"])
     run: OctaveRun | None = None
     for index, octave in enumerate(octaves):
@@ -151,6 +153,7 @@ def synthesize(
             content_factor=factor,
             way=ways[index],
             keeps_freed=keeps_freed,
+            focus=focus,
             previous=run,
             resumed=resume,
         )

@@ -6,8 +6,8 @@ The target is the same measurement of the content picture or of the style pictur
 their weights when there are several; so one picture, several pictures and a blended set are one
 mechanism. Terms without a picture (total variation, gamut) judge the canvas by itself.
 
-What a style term measures can be measured within a region: positions have weights then, see
-:mod:`nst_core.regions`.
+What a style term measures can be measured within a region, and a content compared most where its
+subject is: positions have weights then, see :mod:`nst_core.regions` and :mod:`nst_core.focus`.
 
 A term is its own configuration: adding one is a class here, its name in :data:`Term` and a row in
 the test grid. Terms are values and import no torch by themselves, so that manifests are read and
@@ -49,9 +49,9 @@ class Content(Compared):
     reads: ClassVar[Reads] = "content"
     averages: ClassVar[Averages] = "loss"
 
-    def measure(self, maps: Tensor) -> Measurement:
-        """Return the maps themselves, (B, C, H, W)."""
-        return (maps,)
+    def measure(self, maps: Tensor, weights: Tensor | None = None) -> Measurement:
+        """Return the maps, (B, C, H, W), times the roots of the positions' weights."""
+        return (maps if weights is None else maps * weights.sqrt().to(maps.dtype),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +229,10 @@ class Gamut(Untargeted):
 
 
 StyleTerm = Gram | Wasserstein | MeanStd | Histogram | SlicedWasserstein
-"""What compares statistics over positions, each of which may have a weight."""
+"""What compares statistics over positions."""
+
+WeighedTerm = Content | StyleTerm
+"""What measures positions each of which may have a weight."""
 
 Term = Content | StyleTerm | Activation | Guide | Unit | TotalVariation | Gamut
 

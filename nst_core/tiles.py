@@ -17,7 +17,7 @@ from nst_core.architectures import IMAGE, LOGITS, VGG
 from nst_core.bound import measure
 from nst_core.errors import RecipeError
 from nst_core.octaves import size_of
-from nst_core.terms import StyleTerm
+from nst_core.terms import WeighedTerm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -201,12 +201,12 @@ def measured_in(
         term: On the layer of the maps.
         maps: (B, C, H', W') of the tile's window.
         scale: Pixels to a cell of that layer.
-        guidance: Of style terms, which positions of the whole picture count; None for all alike.
+        guidance: Which positions of the whole picture count; None for all alike.
     """
     cells = tile.interior(maps, scale)
     if tile.is_all:
         return measure(term, cells, guidance)
-    if guidance is None or not isinstance(term, StyleTerm):
+    if guidance is None or not isinstance(term, WeighedTerm):
         return term.measure(cells)
     whole = tile.down.length // scale, tile.across.length // scale
     return term.measure(cells, tile.part(guidance.at(whole), scale))

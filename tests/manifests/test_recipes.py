@@ -132,7 +132,7 @@ def test_terms_without_a_preset_make_a_recipe_of_their_own():
 def test_terms_beside_a_preset_take_the_place_of_its_terms():
     """Everything else is the preset's."""
     assert recipe("{preset: gallery, terms: [{kind: content}]}") == replace(
-        GALLERY, legibility=None, terms=(Content(),)
+        GALLERY, legibility=None, focus=0.0, terms=(Content(),)
     )
 
 

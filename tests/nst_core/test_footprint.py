@@ -222,7 +222,8 @@ def slim_recipe():
         TotalVariation(weight=2.0),
         Gamut(weight=50.0),
     )
-    return replace(GALLERY, network="slim", terms=terms, precision="fp32", legibility=None)
+    free = replace(GALLERY, legibility=None, focus=0.0)
+    return replace(free, network="slim", terms=terms, precision="fp32")
 
 
 def peak(side: int, limit: float) -> tuple[str, float]:
