@@ -15,8 +15,8 @@ in a folder whose `run.py CONTENT STYLE OUT --size N` paints and tells its secon
 of the finished picture, and `--judge PICTURE` that of others. `--finished` holds what it painted
 before: CONTENT--STYLE.png and, as .txt, what it told. Our side is the `gallery` preset, or with
 `--preset crowson` the peer's own recipe, on the same objective: sizes measured as there, the
-network balanced on the content as there, and the content weight as there instead of what legibility
-asks for.
+network balanced on the content as there, and the content weight as there, at all places alike,
+instead of what legibility and focus ask for.
 
 Seconds are processor seconds.
 """
@@ -321,13 +321,14 @@ def _our_track(arguments: argparse.Namespace, content: Path, style: Path) -> Tra
     octaves = dataclasses.replace(recipe.octaves, size=arguments.size, measure="longest")
     if arguments.our_steps:
         octaves = dataclasses.replace(octaves, steps=tuple(arguments.our_steps), patience=None)
-    # At the peer's weights, whatever can be named in the picture.
+    # At the peer's weights, whatever can be named in the picture and wherever it is.
     recipe = dataclasses.replace(
         recipe,
         octaves=octaves,
         style_fit="longest",
         enlarge_style=False,
         legibility=None,
+        focus=0.0,
         log_every=10**5,
     )
     # Judging takes as long as a step of the peer.
