@@ -19,7 +19,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from nst_core.images import decode
-from nst_core.legibility import legibility
+from nst_core.legibility import legibility_of
 from nst_core.pictures import Pictures, Style
 from nst_core.sketches import sketch_of
 from nst_core.studio import Studio
@@ -43,8 +43,9 @@ def at_own_weight(record: Record, studio: Studio) -> float:
         Style(decode(Path(style.location).read_bytes()).pixels, style.sha256, style.weight)
         for style in record.styles
     ]
-    sketch = synthesize(sketch_of(recipe, 1), Pictures(content, styles), studio=studio)
-    return legibility(sketch.image, content, studio.features(recipe))
+    pictures = Pictures(content, styles)
+    sketch = synthesize(sketch_of(recipe, 1), pictures, studio=studio)
+    return legibility_of(sketch.image, pictures, recipe, studio)
 
 
 def sheet(records: list[Record], root: Path, across: int) -> Image.Image:
