@@ -135,6 +135,7 @@ class SlotPool:
             (signal.SIG_BLOCK, HELD_SIGNALS),
         )
         self._changed = threading.Condition()
+        self._asking: list[object] = []  # who waits for any slot, in the order of asking
         for spec in specs:
             # Where the folder is not to be written to, the start of a worker says so.
             with suppress(OSError):
@@ -253,26 +254,37 @@ class SlotPool:
     ) -> Iterator[_Slot]:
         """Hold a slot, the wanted one or the one that has been free for longest.
 
-        A slot that still waits for its worker is not given while there may be others.
+        Who asked first is served first. A slot that still waits for its worker is not given while
+        there may be others.
         """
+        turn = object()
 
         def free() -> _Slot | None:
             if wanted:
                 return wanted if wanted in self._idle else None
+            if self._asking[0] is not turn:
+                return None
             return next((slot for slot in self._idle if slot.worker.done()), None)
 
         asked = time.monotonic()
         slot = None
         with self._changed:
-            while not (self._is_stopping or (slot := free())):
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    break
-                if any(one.worker.done() for one in self._slots):
-                    asked = time.monotonic()
-                elif time.monotonic() - asked > self._start_seconds:
-                    raise SlotUnusable(f"no slot had a worker within {self._start_seconds:.0f} s")
-                self._changed.wait(min(left, _LOOK_AROUND))
+            self._asking += [] if wanted else [turn]
+            try:
+                while not (self._is_stopping or (slot := free())):
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        break
+                    if any(one.worker.done() for one in self._slots):
+                        asked = time.monotonic()
+                    elif time.monotonic() - asked > self._start_seconds:
+                        said = f"no slot had a worker within {self._start_seconds:.0f} s"
+                        raise SlotUnusable(said)
+                    self._changed.wait(min(left, _LOOK_AROUND))
+            finally:
+                if not wanted:
+                    self._asking.remove(turn)
+                    self._changed.notify_all()
             if self._is_stopping or time.monotonic() >= deadline:
                 raise Stopped("the run ended before a slot took the job")
             assert slot

@@ -114,6 +114,21 @@ def test_a_job_waits_for_a_free_slot(make_pool, threads):
     assert [result["job"]["n"] for result in results] == list(range(20))
 
 
+def test_who_asks_first_is_served_first(make_pool, threads):
+    """Pairs are painted in the manifest's order, however many wait for one slot."""
+    pool, served = make_pool(), []
+    pool.warm()
+
+    with pool._leased():
+        for number in range(4):
+            job = {"do": "count", "steps": 1}
+            threads.submit(pool.run, job, lambda _, number=number: served.append(number))
+            until(lambda number=number: len(pool._asking) == number + 1)
+    until(lambda: len(served) == 4)
+
+    assert served == [0, 1, 2, 3]
+
+
 def test_warnings_of_a_worker_are_heard(make_pool, caplog):
     """What a worker logs as a warning, the flow's process logs, with the slot's name."""
     make_pool().run({"do": "warn"})
