@@ -50,8 +50,10 @@ def run(
 
     NST_NOTIFY_URL, a webhook, or NST_NOTIFY_COMMAND is told how it ended, in JSON.
     """
+    from flows.notifying import errors_told  # noqa: PLC0415
     from flows.run import RunOptions  # noqa: PLC0415 # not every command starts slots
     from flows.run import run as run_one  # noqa: PLC0415
+    from flows.sources import read_manifest  # noqa: PLC0415
 
     options = RunOptions(
         output=output,
@@ -67,6 +69,9 @@ def run(
         quiet=as_json,
         since=datetime.now(UTC),  # for all of them together
     )
+    for manifest in manifests[1:]:  # not when those before it are painted; the first is read next
+        with errors_told(manifest):
+            read_manifest(manifest, overrides=options.overrides)
     codes: list[ExitCode] = []
     summaries: list[dict[str, Any]] = []
     for manifest in manifests:

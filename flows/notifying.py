@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import time
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from tasks.redaction import redact
 from tasks.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from flows.exit_codes import ExitCode
 
@@ -68,15 +69,29 @@ def notified(
     Raises:
         BaseException: What ``paint`` raises; that is told as well, and so is a signal.
     """
+    with errors_told(source) as settings:
+        code, summary = paint()
+    _tell(settings, {"manifest": source, "exit_code": int(code), "error": None, **summary})
+    return code, summary
+
+
+@contextmanager
+def errors_told(source: str) -> Iterator[Settings]:
+    """Tell whoever wants to know of an error, or a signal, that ends what is done here.
+
+    Args:
+        source: What is about to be run: the manifest's location.
+
+    Yields:
+        The settings, which say who is told.
+    """
     settings = Settings.from_environment()
     try:
-        code, summary = paint()
+        yield settings
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         code = of_error(error)
         _tell(settings, {"manifest": source, "exit_code": int(code), "error": _said(error)})
         raise
-    _tell(settings, {"manifest": source, "exit_code": int(code), "error": None, **summary})
-    return code, summary
 
 
 def _said(error: BaseException) -> str:

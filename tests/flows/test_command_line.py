@@ -152,6 +152,18 @@ def test_the_hours_of_several_manifests_are_those_of_the_command(toy, monkeypatc
     assert first is second is not None
 
 
+def test_a_wrong_manifest_is_told_before_any_is_painted(toy, monkeypatch, capsys):
+    """Not in the morning, when the first has been painted."""
+    made = toy()
+    monkeypatch.setattr(sys, "argv", ["nst", "run", str(made.path), str(made.path) + "x"])
+    monkeypatch.setattr("flows.run.paint_pairs", None)
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    assert left.value.code == ExitCode.USAGE
+    assert "E-MANIFEST-FILE" in capsys.readouterr().err
+
+
 def test_a_terminal_of_few_letters_ends_no_command(tmp_path, monkeypatch):
     """What it cannot show is written out."""
     draw(tmp_path / "Müller" / "Öl.png")
