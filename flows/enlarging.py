@@ -18,7 +18,7 @@ from manifests.naming import PRINTS
 from manifests.papers import paper
 from manifests.schema import Manifest
 from nst_core.errors import RecipeError
-from tasks.durable import OutputError, explained, write_atomic
+from tasks.durable import NoOutputError, OutputError, explained, write_atomic
 from tasks.locations import S3Location
 from tasks.lock import hold
 from tasks.output import Output
@@ -115,7 +115,7 @@ def plan(order: PrintOrder, options: RunOptions) -> dict[str, Any]:
 
     Raises:
         RecipeError: See :func:`enlarge`.
-        OutputError: There is no such output.
+        NoOutputError: There is no such output.
     """
     asked = _Asked.of(order)
     return forecast_pairs(asked.manifest, asked.pairs, options, is_all=False)
@@ -126,7 +126,7 @@ def prepared(order: PrintOrder) -> tuple[Manifest, list[Pair]]:
 
     Raises:
         RecipeError: See :func:`enlarge`.
-        OutputError: There is no such output.
+        NoOutputError: There is no such output.
     """
     asked = _Asked.of(order)
     target = asked.manifest.output
@@ -148,7 +148,7 @@ class _Asked:
         wanted = order.print_size
         target, root = _places(order.output)
         if not root.is_dir():
-            raise OutputError(f"there is no output in {root}", code="E-OUT-MISSING")
+            raise NoOutputError(f"there is no output in {root}")
         records = chosen(list(Output(root).records()), picks(order.picks))
         pairs = list(_prints(records, root, wanted))
         # No text stands behind it: its pairs come from records.

@@ -18,7 +18,7 @@ from manifests.naming import title
 from manifests.planning import expand, only
 from manifests.wording import counted, span
 from tasks.calibration import speeds
-from tasks.durable import OutputError
+from tasks.durable import NoOutputError
 from tasks.memory import memory_of_slot
 from tasks.output import Output
 from tasks.staging import remote_records
@@ -59,7 +59,7 @@ def forecast(
 
     Raises:
         ManifestError: The manifest is wrong.
-        OutputError: Nothing is finished in the output to compare with.
+        NoOutputError: Nothing is finished in the output to compare with.
         NSTError: The bucket or the device is not to be had.
     """
     manifest = read_manifest(source, overrides=options.overrides)
@@ -151,7 +151,7 @@ def painted(
     """Yield what is finished, from wherever the output goes.
 
     Raises:
-        OutputError: It must have been begun, and nothing is there.
+        NoOutputError: It must have been begun, and nothing is there.
     """
     records: Iterable[Record] = (
         remote_records(store_for(target, settings), target)
@@ -161,9 +161,8 @@ def painted(
     if is_begun:
         records = iter(records)
         if (first := next(records, None)) is None:
-            raise OutputError(
+            raise NoOutputError(
                 f"no finished picture is in {target}",
-                code="E-OUT-MISSING",
                 remedy="name an output that 'nst run' has painted into",
             )
         records = chain([first], records)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from manifests.locations import is_remote
 from manifests.reader import parse, read, read_bytes
 from manifests.strict_yaml import decoded
-from tasks.durable import OutputError
+from tasks.durable import NoOutputError
 from tasks.output import Output
 from tasks.settings import Settings
 from tasks.staging import local_folder
@@ -64,14 +64,13 @@ def painted_folder(target: str) -> Path:
         target: A folder or ``s3://bucket/prefix``.
 
     Raises:
-        OutputError: Nothing was ever painted into it here.
+        NoOutputError: Nothing was ever painted into it here.
     """
     folder = local_folder(target, Settings.from_environment().scratch)
     output = Output(folder)
     if not output.ledger.path.is_file() and next(output.record_files(), None) is None:
-        raise OutputError(
+        raise NoOutputError(
             f"nothing was painted into {target} on this machine",
-            code="E-OUT-MISSING",
             remedy="name the output as its manifest does",
         )
     return folder

@@ -40,6 +40,13 @@ class OutputError(NSTError):
     kind: FailureKind = "io"
 
 
+class NoOutputError(OutputError):
+    """Nothing was painted where an output was named: a slip in its name, most of the time."""
+
+    code = "E-OUT-MISSING"
+    kind = "input"
+
+
 class DiskFullError(OutputError):
     """The output's file system has no room; only a person can help."""
 

@@ -403,7 +403,7 @@ def test_an_output_that_is_not_there_is_not_made(tmp_path, monkeypatch, capsys, 
     with pytest.raises(SystemExit) as left:
         main()
 
-    assert left.value.code == ExitCode.ENVIRONMENT
+    assert left.value.code == ExitCode.USAGE
     assert "E-OUT-MISSING" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -417,7 +417,7 @@ def test_a_folder_of_other_things_is_no_output(tmp_path, monkeypatch, capsys, co
     with pytest.raises(SystemExit) as left:
         main()
 
-    assert left.value.code == ExitCode.ENVIRONMENT
+    assert left.value.code == ExitCode.USAGE
     assert "E-OUT-MISSING" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
