@@ -63,7 +63,7 @@ class PrintOrder:
         """
         if (self.size is None) == (self.paper is None):
             raise RecipeError(
-                "a print needs a size or a paper",
+                "a print has a size or a paper, one of the two",
                 code="E-PRINT-SIZE",
                 remedy="give --size 4096 or --paper a3",
             )

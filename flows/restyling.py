@@ -120,13 +120,16 @@ def chosen(given: Sequence[str]) -> tuple[str, list[str]]:
         RestyleError: One is written otherwise, or they name several sets.
     """
     pairs = [text.partition("=") for text in given]
-    names = {name for name, _, _ in pairs}
-    if len(names) != 1 or not all(name and path for name, _, path in pairs):
+    for text, (name, _, path) in zip(given, pairs, strict=True):
+        if not (name and path):
+            raise RestyleError(f"{text!r} is not like NAME=PATH", remedy="say --style NAME=PATH")
+    names = dict.fromkeys(name for name, _, _ in pairs)
+    if len(names) > 1:
         raise RestyleError(
-            f"--style {' --style '.join(given)} names no one set of pictures",
-            remedy="say --style NAME=PATH, and once more for each further path",
+            f"{' and '.join(map(repr, names))} are several sets, and one is added at a time",
+            remedy="say --style NAME=PATH with one name, and once more for each further path",
         )
-    return names.pop(), [path for _, _, path in pairs]
+    return pairs[0][0], [path for _, _, path in pairs]
 
 
 def _labels_of(images: Sequence[str]) -> dict[str, str]:

@@ -127,10 +127,18 @@ def test_a_set_is_named_once_and_may_have_several_paths():
     assert chosen(["turner=a.jpg", "turner=b=c/"]) == ("turner", ["a.jpg", "b=c/"])
 
 
-@pytest.mark.parametrize("given", [["a.jpg"], ["=a.jpg"], ["turner="], ["a=1.jpg", "b=2.jpg"]])
-def test_anything_else_is_refused(given):
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["turner=a.jpg", "b.jpg"], "'b.jpg' is not like"),
+        (["=a.jpg"], "'=a.jpg' is not like"),
+        (["turner="], "'turner=' is not like"),
+        (["b=1.jpg", "a=2.jpg"], "'b' and 'a' are several sets"),
+    ],
+)
+def test_anything_else_is_refused(given, said):
     """With what would be right."""
-    with pytest.raises(RestyleError, match="say --style NAME=PATH"):
+    with pytest.raises(RestyleError, match=f"{said}.*say --style NAME=PATH"):
         chosen(given)
 
 
