@@ -260,7 +260,8 @@ def _paint(
     """Paint in a thread of its own; the main thread is there for signals."""
     log = RunLog.of(night)
     has_work = head_start.begin(night)
-    if not (has_work or os.environ.get("PREFECT_API_URL")):
+    # After a kill there is the killed run to be marked as crashed.
+    if not (has_work or night.rehash or os.environ.get("PREFECT_API_URL")):
         return  # a server of ours would take seconds to come up, and nobody could look at it
     scratch = night.settings.scratch
     server = PrefectServer.start(night.output.work / "prefect", cache=scratch / "prefect")

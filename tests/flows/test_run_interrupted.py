@@ -24,8 +24,8 @@ pytestmark = pytest.mark.slow
 
 
 def make(folder):
-    """Make a collection whose pairs take long enough to be interrupted."""
-    return ToyCollection(folder, steps=[40], frames={"every": 5})
+    """Make a collection whose pairs take longer than Prefect does to be loaded."""
+    return ToyCollection(folder, steps=[120], frames={"every": 15})
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,10 @@ def test_after_kill_9_the_same_command_paints_the_same_pictures(begin, machine, 
     """Nothing finished is lost, nothing is left running, nothing has to be put right by hand."""
     collection, command = begin(environ=machine)
     in_second_pair(collection, command)
-    finished = {path: path.read_bytes() for path in collection.output.glob("toy/cat*")}
+    stems = [record.stem for record in collection.output.glob("toy/*.json")]
+    finished = {
+        path: path.read_bytes() for stem in stems for path in collection.output.glob(f"toy/{stem}*")
+    }
 
     code, _, left_over = command.send(signal.SIGKILL)
 
@@ -187,6 +190,18 @@ def test_after_kill_9_the_same_command_paints_the_same_pictures(begin, machine, 
     assert pictures(collection) == undisturbed
     assert {path: path.read_bytes() for path in finished} == finished
     assert verify(Output(collection.output)).findings == ()
+    assert sorted(flow_states(collection)) == ["COMPLETED", "CRASHED"]
+
+
+def test_a_killed_run_that_left_nothing_to_paint_is_marked_as_crashed(begin, machine):
+    """By the next one, which has nothing else to do."""
+    collection, command = begin(environ=machine)
+    until(lambda: len(list(collection.output.glob("toy/*.json"))) == 2 or command.has_ended)
+    command.send(signal.SIGKILL)
+
+    again = the_same_again(collection, machine)
+
+    assert "toy: kept 2\n" in again.stdout
     assert sorted(flow_states(collection)) == ["COMPLETED", "CRASHED"]
 
 
@@ -235,12 +250,16 @@ def test_prefects_own_state_lies_under_the_output_and_is_complete(begin, machine
 
 
 def own_server(command):
-    """Return the process of the Prefect server that a command has started."""
-    (server,) = [
-        child
-        for child in psutil.Process(command.process.pid).children()
-        if "nst-prefect" in child.cmdline()
-    ]
+    """Return the process of the Prefect server that a command starts; painting begins before."""
+
+    def started():
+        return [
+            child
+            for child in psutil.Process(command.process.pid).children()
+            if "nst-prefect" in child.cmdline()
+        ]
+
+    (server,) = until(started)
     return server
 
 
