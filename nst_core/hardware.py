@@ -115,6 +115,22 @@ def has_onednn(dtype: torch.dtype, device: torch.device) -> bool:
 
 
 @functools.cache
+def has_grouped_products() -> bool:
+    """Return whether many products of matrices are best taken as one convolution in groups.
+
+    oneDNN lays its kernels out by the number of positions, and where it finds another layout than
+    it wants, lays them out anew in every call, which takes a hundred times as long. With AVX-512
+    all multiples of 64 positions want one layout, whatever the number of threads (torch 2.11 and
+    2.15); without, they do not, and with AMX nobody has looked.
+    """
+    wide, tiled = (
+        bool(getattr(torch.cpu, probe, lambda: False)())
+        for probe in ("_is_avx512_supported", "_is_amx_tile_supported")
+    )
+    return wide and not tiled
+
+
+@functools.cache
 def _has_fast_bfloat16(device_type: str) -> bool:
     if device_type == "cuda":
         return torch.cuda.get_device_capability() >= (8, 0)

@@ -13,8 +13,8 @@ import functools
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn import functional
 
+from nst_core.hardware import has_grouped_products
 from nst_core.octaves import size_of
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 _BLOCK = 4
 _TILE = _BLOCK + 2
 
-# Rows of tiles are worked through in groups whose transformed input is as large as the kernels, in
-# these bounds: with less the kernels would be read too often, and it has to stay in the cache
-# between the three steps.
-_LEAST_GROUP, _LARGEST_GROUP = 2**21, 2**23
+# As many tiles are worked through at a time: with fewer the kernels would be read too often, and
+# with more a group would not stay in the cache between the three steps. Products are of multiples
+# of the smaller number, for which kernels have one layout: see hardware.has_grouped_products.
+_GROUP, _TILES_AT_ONCE = 256, 64
 
 # For fewer tiles the kernels, four times as large as before, take longer to read than they save.
 _FEWEST_TILES = 32
@@ -48,36 +48,67 @@ class Kernel:
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
-        out_channels, channels = weight.shape[:2]
-        _, side, _ = _sides(weight.dtype)
-        kernels = weight.transpose(0, 1).reshape(channels * out_channels, 9).double()
-        spread = torch.kron(side, side) @ kernels.mT
-        self.channels, self.out_channels = channels, out_channels
-        self._bias = bias
-        matrices = spread.view(_TILE**2, channels, out_channels).to(weight.dtype)
-        self._matrices: Tensor | list[Tensor] = matrices
-        if weight.dtype == torch.float32:
-            # MKL's batched product takes twice as long on processors that are not Intel's.
-            pack = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001 # the only door
-            self._matrices = [pack(matrix.mT.contiguous()) for matrix in matrices]
+        self.out_channels, self.channels = weight.shape[:2]
+        _, side, back = _sides(weight.dtype)
+        kernels = weight.reshape(self.out_channels * self.channels, 9).double()
+        spread = (torch.kron(side, side) @ kernels.mT).to(weight.dtype)
+        matrices = spread.view(_TILE**2, self.out_channels, self.channels)
+        added: Tensor | None = None
+        if bias is not None:
+            # Of all that the transform back makes 1 everywhere, the least.
+            one = torch.linalg.pinv(back).sum(1)
+            added = torch.outer(torch.kron(one, one), bias.double()).to(weight.dtype)
+        products = _Grouped if has_grouped_products() else _OneByOne
+        self._products = products(matrices, added)
 
     def applied(self, tiles: Tensor) -> Tensor:
-        """Return the products of (36, N, C_in) matrices with the kernel's, (36, N, C_out).
+        """Return the products of (N, 36, C_in) vectors with the kernel's, (N, 36, C_out).
 
-        A bias is one matrix more: the transform back adds it to every value.
+        The bias is added in such shares that the transform back adds it to every value.
+
+        Args:
+            tiles: N is a multiple of 64.
         """
-        rows = _TILE**2 if self._bias is None else _TILE**2 + 1
-        found = tiles.new_empty(rows, tiles.shape[1], self.out_channels)
-        products = found[: _TILE**2]
-        if self._bias is not None:
-            found[-1] = self._bias
-        if isinstance(self._matrices, torch.Tensor):
-            torch.bmm(tiles, self._matrices, out=products)
-            return found
+        return self._products(tiles)
+
+
+class _OneByOne:
+    """The products of (N, 36, C_in) vectors with (36, C_out, C_in) matrices, and (36, C_out)."""
+
+    def __init__(self, matrices: Tensor, added: Tensor | None) -> None:
+        pack = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001 # the only door
+        self._packed = [pack(matrix) for matrix in matrices]
+        self._added = [None] * len(matrices) if added is None else list(added)
+        self._out_channels = matrices.shape[1]
+
+    def __call__(self, tiles: Tensor) -> Tensor:
+        found = tiles.new_empty(*tiles.shape[:2], self._out_channels)
         multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 # the only door
-        for tile, matrix, room in zip(tiles, self._matrices, products, strict=True):
-            room.copy_(multiply(tile, matrix, None, "none", [], ""))
+        for index, (matrix, added) in enumerate(zip(self._packed, self._added, strict=True)):
+            found[:, index] = multiply(tiles[:, index], matrix, added, "none", [], "")
         return found
+
+
+class _Grouped:
+    """The same as one convolution of single positions: its groups of channels are frequencies."""
+
+    def __init__(self, matrices: Tensor, added: Tensor | None) -> None:
+        count, out_channels, channels = matrices.shape
+        kernel = matrices.reshape(count * out_channels, channels, 1, 1)
+        size = [1, count * channels, 1, _GROUP]
+        pack = torch.ops.mkldnn._reorder_convolution_weight  # noqa: SLF001 # the only door
+        self._packed = pack(kernel, [0, 0], [1, 1], [1, 1], count, size)
+        self._added = None if added is None else added.flatten()
+
+    def __call__(self, tiles: Tensor) -> Tensor:
+        count, frequencies, _ = tiles.shape
+        maps = tiles.view(1, 1, count, -1).permute(0, 3, 1, 2)
+        around, ones = [0, 0], [1, 1]
+        convolve = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 # the only door
+        found: Tensor = convolve(
+            maps, self._packed, self._added, around, ones, ones, frequencies, "none", [], ""
+        )
+        return found.permute(0, 2, 3, 1).view(count, frequencies, -1)
 
 
 def pays(maps: Tensor) -> bool:
@@ -134,10 +165,8 @@ def _convolved(frame: Tensor, size: Size, kernel: Kernel, *, rectify: bool) -> T
     batch = len(frame)
     down, across = (_tiles(side) for side in size)
     out = frame.new_empty(batch, down * _BLOCK, across * _BLOCK, kernel.out_channels)
-    fewer, more = sorted((kernel.channels, kernel.out_channels))
-    row = _TILE**2 * across * more * frame.element_size()
-    kernels = _TILE**2 * fewer * more * frame.element_size()
-    rows = max(1, min(down, max(_LEAST_GROUP, min(kernels, _LARGEST_GROUP)) // row))
+    groups = -(-down // max(1, _GROUP // across))
+    rows = -(-down // groups)  # alike: a last group of few tiles would read the kernels for little
     for source, target in zip(frame, out, strict=True):
         for top in range(0, down, rows):
             count = min(rows, down - top)
@@ -150,7 +179,7 @@ def _convolved(frame: Tensor, size: Size, kernel: Kernel, *, rectify: bool) -> T
 
 
 def _group(source: Tensor, tiles: Size, kernel: Kernel) -> Tensor:
-    """Return the first rows of tiles convolved, (rows, 4, across, 4, C_out).
+    """Return the first rows of tiles convolved, (rows, 4, across, 4·C_out).
 
     Args:
         source: (≥ rows·4 + 2, across·4 + 2, C_in).
@@ -161,16 +190,17 @@ def _group(source: Tensor, tiles: Size, kernel: Kernel) -> Tensor:
     into, home = _transforms(source.dtype, source.device)
     down, right, _ = source.stride()
     spread = source.as_strided(
-        (_TILE, _TILE, rows, across, kernel.channels),
-        (down, right, _BLOCK * down, _BLOCK * right, 1),
+        (rows, across, _TILE, _TILE * kernel.channels),
+        (_BLOCK * down, _BLOCK * right, down, 1),
         source.storage_offset(),
     )
-    # (36, tiles·C), transformed, multiplied per frequency, and transformed back to (16, tiles·O).
-    transformed = into @ spread.reshape(_TILE**2, -1)
-    applied = kernel.applied(transformed.view(_TILE**2, rows * across, kernel.channels))
-    blocks = home[:, : len(applied)] @ applied.flatten(1)
-    shape = (_BLOCK, _BLOCK, rows, across, kernel.out_channels)
-    return blocks.view(shape).permute(2, 0, 3, 1, 4)
+    count = rows * across
+    filled = -(-count // _TILES_AT_ONCE) * _TILES_AT_ONCE
+    vectors = source.new_empty(filled, _TILE**2, kernel.channels)
+    vectors[:count].view(spread.shape).copy_(spread)
+    applied = kernel.applied(torch.bmm(into.expand(filled, -1, -1), vectors))[:count]
+    blocks = torch.bmm(home.expand(count, -1, -1), applied)
+    return blocks.view(rows, across, _BLOCK, _BLOCK * kernel.out_channels).transpose(1, 2)
 
 
 def _tiles(side: int) -> int:
@@ -179,10 +209,9 @@ def _tiles(side: int) -> int:
 
 @functools.cache
 def _transforms(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return both transforms over whole tiles, (36, 36) and (16, 37): a bias comes as it is."""
+    """Return both transforms over whole tiles, (36, 36) and (16, 36)."""
     into, _, back = _sides(dtype)
-    with_bias = functional.pad(torch.kron(back, back), (0, 1), value=1.0)
-    return torch.kron(into, into).to(device, dtype), with_bias.to(device, dtype)
+    return torch.kron(into, into).to(device, dtype), torch.kron(back, back).to(device, dtype)
 
 
 @functools.cache

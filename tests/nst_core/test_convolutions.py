@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from nst_core import winograd
 from nst_core.convolutions import DirectConvolution, FusedConvolution, WinogradConvolution
-from nst_core.hardware import has_onednn
+from nst_core.hardware import has_grouped_products, has_onednn
 from tests.nst_core.toy import noise
 
 CPU = torch.device("cpu")
@@ -59,10 +60,14 @@ WINOGRAD_ROUNDING = {torch.float32: 2e-5, torch.bfloat16: 4e-2}
 @fused
 @pytest.mark.parametrize("size", [(20, 28), (23, 33)], ids=str)
 @pytest.mark.parametrize("dtype", WINOGRAD_ROUNDING)
-def test_winograd_convolution_is_the_direct_one(dtype: torch.dtype, size: tuple[int, int]):
+@pytest.mark.parametrize("products", ["grouped", "one by one"])
+def test_winograd_convolution_is_the_direct_one(
+    products: str, dtype: torch.dtype, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+):
     """Its values and its gradient are those of the reference, at sides of every remainder."""
     if not has_onednn(dtype, CPU):
         pytest.skip(f"no {dtype} here")
+    monkeypatch.setattr(winograd, "has_grouped_products", lambda: products == "grouped")
     found = forth_and_back(WinogradConvolution, dtype, "zeros", channels=(32, 24), size=size)
     expected = forth_and_back(
         DirectConvolution, torch.float64, "zeros", channels=(32, 24), size=size
@@ -84,3 +89,25 @@ def test_small_maps_are_convolved_directly(border: str):
     )
 
     assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
+
+
+@fused
+@pytest.mark.parametrize("channels", [(128, 128), (512, 256)], ids=str)
+@pytest.mark.parametrize("dtype", WINOGRAD_ROUNDING)
+def test_kernels_have_one_layout_for_every_number_of_tiles(
+    dtype: torch.dtype, channels: tuple[int, int]
+):
+    """Another one would be made anew in every call, which takes a hundred times as long."""
+    if not (has_onednn(dtype, CPU) and has_grouped_products()):
+        pytest.skip(f"no products of {dtype} in groups here")
+    groups, (out_channels, in_channels) = 36, channels
+    kernel = torch.zeros(groups * out_channels, in_channels, 1, 1, dtype=dtype)
+    layouts = set()
+    for tiles in (64, 128, 192, 256, 512, 1024):
+        around, ones, size = [0, 0], [1, 1], [1, groups * in_channels, 1, tiles]
+        packed = torch.ops.mkldnn._reorder_convolution_weight(
+            kernel, around, ones, ones, groups, size
+        )
+        layouts.add(bytes(torch.ops.mkldnn._get_mkldnn_serialized_md(packed).tolist()))
+
+    assert len(layouts) == 1
