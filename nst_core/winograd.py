@@ -28,7 +28,7 @@ _TILE = _BLOCK + 2
 # As many tiles are worked through at a time: with fewer the kernels would be read too often, and
 # with more a group would not stay in the cache between the three steps. Products are of multiples
 # of the smaller number, for which kernels have one layout: see hardware.has_grouped_products.
-_GROUP, _TILES_AT_ONCE = 256, 64
+_GROUP, _TILES_AT_ONCE = 192, 64
 
 # For fewer tiles the kernels, four times as large as before, take longer to read than they save.
 _FEWEST_TILES = 32
