@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from flows import options as opt
-from flows.console import announce, counts, print_json
-from flows.exit_codes import ExitCode, ends_a_round, gravest
+from flows.console import announce, complain, counts, print_json
+from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
+from nst_core.errors import NSTError
 
 app = typer.Typer()
 
@@ -75,11 +76,20 @@ def run(
     codes: list[ExitCode] = []
     summaries: list[dict[str, Any]] = []
     for manifest in manifests:
-        code, summary = run_one(manifest, options)
+        try:
+            code, summary = run_one(manifest, options)
+        except NSTError as error:
+            if len(manifests) == 1:
+                raise
+            # What is wrong with one output does not keep the others from their night.
+            code = of_error(error)
+            complain(f"{manifest}: {error.code} {error}")
+            summary = {"manifest": manifest, "exit_code": int(code), "error": f"{error}"}
+        else:
+            if not as_json:
+                announce(counts(summary))
         codes.append(code)
         summaries.append(summary)
-        if not as_json:
-            announce(counts(summary))
         if ends_a_round(code):
             break
     if as_json:

@@ -242,8 +242,11 @@ def _differences(pair: Pair, old: Painted, digests: Mapping[str, str]) -> tuple[
         "output": old.output,
         "algorithm_version": old.algorithm_version,
     }
-    for new_style, old_style in zip(pair.styles, old.styles, strict=True):
-        name = f"style {printable(name_of(new_style.location))}"
+    named = [printable(name_of(style.location)) for style in pair.styles]
+    for index, (new_style, old_style) in enumerate(zip(pair.styles, old.styles, strict=True)):
+        name = f"style {named[index]}"
+        if named.count(named[index]) > 1:
+            name = f"style {index + 1}, {named[index]}"
         now[name] = digests[new_style.location][:_SHOWN_DIGITS], new_style.weight
         then[name] = old_style.sha256[:_SHOWN_DIGITS], old_style.weight
         if new_style.region or old_style.region:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from flows.console import from_here
 from flows.exit_codes import ExitCode
 from flows.reporting import say_goodbye
 from tasks.devices import DeviceError
+from tasks.lock import OutputLockedError
 from tests.flows.toy_collection import draw
 from tests.tasks.toy_gallery import hang
 
@@ -162,6 +164,34 @@ def test_a_wrong_manifest_is_told_before_any_is_painted(toy, monkeypatch, capsys
 
     assert left.value.code == ExitCode.USAGE
     assert "E-MANIFEST-FILE" in capsys.readouterr().err
+
+
+def test_a_collection_that_cannot_be_painted_does_not_keep_the_next_from_its_night(
+    toy, monkeypatch, capsys
+):
+    """Its output may be another run's, and the other's is not."""
+    made = toy()
+    words = ["nst", "run", str(made.path), str(made.path), "--json"]
+    monkeypatch.setattr(sys, "argv", words)
+    ends = iter([OutputLockedError("another run is writing there"), ExitCode.COMPLETE])
+
+    def paint(*_, **__):
+        end = next(ends)
+        if isinstance(end, Exception):
+            raise end
+        counts = dict.fromkeys(("complete", "kept", "failed", "left"), 0)
+        return end, {"collection": "toy", "pairs": [], **counts}
+
+    monkeypatch.setattr("flows.run.paint_pairs", paint)
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    told = capsys.readouterr()
+    first, second = json.loads(told.out)["collections"]
+    assert left.value.code == ExitCode.LOCKED
+    assert (first["manifest"], first["exit_code"]) == (str(made.path), ExitCode.LOCKED)
+    assert second["collection"] == "toy"
+    assert "another run is writing there" in told.err
 
 
 def test_a_terminal_of_few_letters_ends_no_command(tmp_path, monkeypatch):

@@ -138,6 +138,18 @@ def test_another_weight_is_told(shows, records, digests):
     assert why(plan) == {"style homer.1: 0.75 → 0.5", "style cross.1: 0.25 → 0.5"}
 
 
+def test_two_styles_of_one_name_are_told_apart(shows, digests):
+    """Each has its own line, though only folders tell their files apart."""
+    where = ("cross.jpg]", "more/homer.jpg]")
+    shows.files = shows.files | {"/shows/more/homer.jpg": ["/shows/more/homer.jpg"]}
+    records = [painted(one, digests) for one in identify(shows.pairs(where), digests)]
+    plan = compare(
+        identify(shows.pairs(where, ("weight: 3", "weight: 1")), digests), records, digests
+    )
+
+    assert why(plan) == {"style 1, homer.1: 0.75 → 0.5", "style 2, homer.1: 0.25 → 0.5"}
+
+
 def test_another_dial_is_told_with_both_numbers(shows, records, digests):
     """Old picture and new one have the same name for people."""
     plan = compare(identify(shows.pairs(("size: 256", "size: 300")), digests), records, digests)
