@@ -117,9 +117,9 @@ def synthesize(
         pictures: What it reads.
         studio: The device, with networks and style targets that are worth keeping.
         on_step: Called after every step.
+        on_start: Called once with the first canvas, as step 0; not when a painting is resumed.
         on_sketch: Called after every step of the sketches that legibility takes, before all others,
             with the number of the sketch, from 1.
-        on_start: Called once with the first canvas, as step 0; not when a painting is resumed.
         resume: Continue from here; on a CPU the result is bitwise that of an uninterrupted run
             in the same memory, with as many threads.
         memory: What an octave may take; see :mod:`nst_core.footprint`.
