@@ -70,7 +70,7 @@ def run(
         quiet=as_json,
         since=datetime.now(UTC),  # for all of them together
     )
-    for manifest in manifests[1:]:  # not when those before it are painted; the first is read next
+    for manifest in manifests if len(manifests) > 1 else ():  # before any of them is painted
         with errors_told(manifest):
             read_manifest(manifest, overrides=options.overrides)
     codes: list[ExitCode] = []

@@ -154,10 +154,12 @@ def test_the_hours_of_several_manifests_are_those_of_the_command(toy, monkeypatc
     assert first is second is not None
 
 
-def test_a_wrong_manifest_is_told_before_any_is_painted(toy, monkeypatch, capsys):
-    """Not in the morning, when the first has been painted."""
+@pytest.mark.parametrize("endings", [("", "x"), ("x", "")])
+def test_a_wrong_manifest_is_told_before_any_is_painted(toy, monkeypatch, capsys, endings):
+    """Not in the morning, when the others have been painted."""
     made = toy()
-    monkeypatch.setattr(sys, "argv", ["nst", "run", str(made.path), str(made.path) + "x"])
+    words = ["nst", "run", *(f"{made.path}{ending}" for ending in endings)]
+    monkeypatch.setattr(sys, "argv", words)
     monkeypatch.setattr("flows.run.paint_pairs", None)
     with pytest.raises(SystemExit) as left:
         main()
