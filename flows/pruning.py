@@ -26,7 +26,7 @@ from tasks.output import Output
 from tasks.patience import Patience
 from tasks.prune import finish_pruning, prune
 from tasks.settings import Settings
-from tasks.staging import local_folder, remote_records
+from tasks.staging import local_folder, remote_records, restore
 from tasks.storage import find, store_for
 from tasks.upload import GRACE, Spool
 
@@ -92,6 +92,8 @@ class Orphans:
             for record in self.records:
                 prune(output, record)
             if (self.root / "index.html").is_file():
+                if is_remote(self.target):
+                    restore(output, store, self.target)  # what others have painted is shown, too
                 build(self.root)
                 if is_remote(self.target):
                     patience = Patience.lasting(GRACE)

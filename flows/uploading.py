@@ -27,6 +27,7 @@ from tasks.storage_errors import BusyError, ExpiredError, InputError, StorageErr
 from tasks.upload import GRACE, Drained, Spool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from flows.night import Night
@@ -166,9 +167,15 @@ def _follow(spool: Spool) -> Drained | None:
         return None
 
 
-def _publish_pages(spool: Spool) -> None:
-    """Upload the gallery page and the reports; a page is no picture, so failing only warns."""
+def _publish_pages(spool: Spool, make: Callable[[], object] = lambda: None) -> None:
+    """Make and upload the gallery page and the reports; a page is no picture: trouble only warns.
+
+    Args:
+        spool: Of the output.
+        make: Makes the page, where it is not made yet.
+    """
     try:
+        make()
         spool.publish_pages()
     except (StorageError, OutputLockedError) as error:
         _log.warning("the gallery page is not uploaded: %s", error)
@@ -177,7 +184,8 @@ def _publish_pages(spool: Spool) -> None:
 def drain(target: str) -> Drained:
     """Bring what is painted and waits for a bucket there, without painting anything.
 
-    The gallery page goes along, made anew, and so do the reports, as they lie here.
+    The gallery page goes along, made anew with what others have brought there, and so do the
+    reports, as they lie here.
 
     Args:
         target: ``s3://bucket/prefix`` of the output.
@@ -198,6 +206,11 @@ def drain(target: str) -> Drained:
     place = str(S3Location.parse(target.rstrip("/")))
     output = Output(painted_folder(place))
     store = store_for(place, settings)
+
+    def make() -> None:
+        restore(output, store, place)
+        build(output.root)
+
     with (
         hold(output.work, manifest="nst upload"),
         Lease(store, place, work=output.work, manifest="nst upload") as lease,
@@ -205,6 +218,5 @@ def drain(target: str) -> Drained:
         spool = Spool(output, store, place, patience=Patience.lasting(GRACE), guard=lease.check)
         drained = spool.drain()
         if drained.stopped is None:
-            build(output.root)
-            _publish_pages(spool)
+            _publish_pages(spool, make)
         return drained

@@ -14,6 +14,8 @@ from tasks.gallery import build
 from tasks.output import Output
 from tasks.staging import remote_records, staging_folder
 from tasks.storage import store_for
+from tests.flows.exhibitions import another_machine
+from tests.flows.toy_collection import draw
 
 
 @pytest.fixture
@@ -98,3 +100,23 @@ def test_in_a_bucket_orphans_are_removed_there_and_here(toy, scratch, bucket):
     assets = re.findall(r'(?:src|href)="\./(assets/gallery-[^"]+)"', page)
     assert len(assets) >= 2
     assert all(store.head(f"{target}/{name}") for name in assets)
+
+
+def test_what_others_have_painted_stays_on_the_page_of_a_pruning(exhibition, tmp_path, monkeypatch):
+    """This machine has not looked into the bucket since."""
+    made, target = exhibition.collection, exhibition.target
+    made.write(output=target)
+    exhibition.paint()
+    build(made.output)
+    other = another_machine(exhibition, tmp_path / "other")
+    draw(other.collection.content("fox"))
+    other.paint()
+    draw(made.content("fox"))
+    made.content("dog").unlink()
+    monkeypatch.setenv("NST_SCRATCH", str(exhibition.scratch))
+
+    orphans(str(made.path)).remove()
+
+    page = store_for(target).read(f"{target}/index.html")
+    assert b"fox--monet" in page
+    assert b"dog--monet" not in page

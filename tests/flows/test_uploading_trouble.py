@@ -67,6 +67,19 @@ def test_what_waits_can_be_uploaded_without_a_night(exhibition, line, monkeypatc
     assert all(stem.encode() in page for stem in drained.uploaded)
 
 
+def test_what_others_have_painted_stays_on_the_page_of_an_upload(exhibition, tmp_path, monkeypatch):
+    """This machine has not looked into the bucket since."""
+    exhibition.paint()
+    other = another_machine(exhibition, tmp_path / "other")
+    draw(other.collection.content("fox"))
+    other.paint()
+    monkeypatch.setenv("NST_SCRATCH", str(exhibition.scratch))
+
+    drain(exhibition.target)
+
+    assert b"fox--monet" in store_for(exhibition.target).read(f"{exhibition.target}/index.html")
+
+
 def test_an_upload_of_what_was_never_painted_here_is_no_success(exhibition, monkeypatch):
     """With a slip in the prefix, what waits would go on waiting."""
     monkeypatch.setenv("NST_SCRATCH", str(exhibition.scratch))
