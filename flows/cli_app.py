@@ -12,9 +12,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from flows import cli_machine, cli_manifests, cli_outputs, cli_painting, cli_schedules, logs
-from flows.console import complain, print_error
+from flows.console import complain, complain_of
 from flows.exit_codes import ExitCode, of_error
-from manifests.problems import ManifestError
 from nst_core.errors import NSTError
 from tasks.settings import SettingsError
 
@@ -46,12 +45,8 @@ def main() -> NoReturn:
         code = app(standalone_mode=False)  # what a typer.Exit says comes back as a value
     except typer.Abort as error:
         raise KeyboardInterrupt from error
-    except ManifestError as error:
-        for problem in error.problems:
-            print_error(str(problem))
-        sys.exit(ExitCode.USAGE)
     except NSTError as error:
-        complain(f"{error.code} {error}")
+        complain_of(error)
         sys.exit(of_error(error))
     except Exception as error:
         if (usage := getattr(error, "exit_code", None)) is not None:  # the parser's own errors

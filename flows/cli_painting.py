@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from flows import options as opt
-from flows.console import announce, complain, counts, print_json
+from flows.console import announce, complain_of, counts, print_json
 from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from nst_core.errors import NSTError
 
@@ -51,7 +51,7 @@ def run(
 
     NST_NOTIFY_URL, a webhook, or NST_NOTIFY_COMMAND is told how it ended, in JSON.
     """
-    from flows.notifying import errors_told  # noqa: PLC0415
+    from flows.notifying import errors_told, said  # noqa: PLC0415
     from flows.run import RunOptions  # noqa: PLC0415 # not every command starts slots
     from flows.run import run as run_one  # noqa: PLC0415
     from flows.sources import read_manifest  # noqa: PLC0415
@@ -83,8 +83,8 @@ def run(
                 raise
             # What is wrong with one output does not keep the others from their night.
             code = of_error(error)
-            complain(f"{manifest}: {error.code} {error}")
-            summary = {"manifest": manifest, "exit_code": int(code), "error": f"{error}"}
+            complain_of(error, about=manifest)
+            summary = {"manifest": manifest, "exit_code": int(code), "error": said(error)}
         else:
             if not as_json:
                 announce(counts(summary))

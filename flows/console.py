@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from manifests.locations import written_out
+from manifests.problems import ManifestError
 from manifests.wording import printable
 from tasks.redaction import redact
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.status import Status
+
+    from nst_core.errors import NSTError
 
 PLANNING = "reading the pictures, measuring this machine"
 
@@ -58,6 +61,20 @@ def standard_error() -> Console:
 def complain(line: str) -> None:
     """Print an error in one line."""
     print_error(f"ERROR {line}")
+
+
+def complain_of(error: NSTError, about: str = "") -> None:
+    """Print an error in one line, or in one for each problem of a manifest.
+
+    Args:
+        error: What went wrong.
+        about: What it is said of, where there are several; problems of a manifest say it already.
+    """
+    if isinstance(error, ManifestError):
+        for problem in error.problems:
+            print_error(str(problem))
+    else:
+        complain(f"{about and f'{about}: '}{error.code} {error}")
 
 
 def print_error(line: str) -> None:

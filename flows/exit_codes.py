@@ -30,7 +30,8 @@ class ExitCode(IntEnum):
 #: Kinds of failures that the machine or a store is to blame for: the same command continues.
 OF_MACHINE = frozenset({"environment", "io", "resource"})
 
-# If several apply, the first of these is the answer; 11 and 2 come alone, before anything began.
+# If several apply, the first of these is the answer. For one manifest 11 and 2 come alone, before
+# anything began; among several they tell what a person has to see to.
 _GRAVEST_FIRST = (
     ExitCode.INTERRUPTED,
     ExitCode.TERMINATED,

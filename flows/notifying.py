@@ -90,11 +90,12 @@ def errors_told(source: str) -> Iterator[Settings]:
         yield settings
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         code = of_error(error)
-        _tell(settings, {"manifest": source, "exit_code": int(code), "error": _said(error)})
+        _tell(settings, {"manifest": source, "exit_code": int(code), "error": said(error)})
         raise
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
+    """Return an error in words, with its code and without secrets."""
     match error:
         case KeyboardInterrupt() | SystemExit():
             return "stopped by a signal"

@@ -196,6 +196,22 @@ def test_a_collection_that_cannot_be_painted_does_not_keep_the_next_from_its_nig
     assert "another run is writing there" in told.err
 
 
+def test_a_manifest_that_finds_no_pictures_is_told_with_its_place_among_several(
+    toy, monkeypatch, capsys
+):
+    """As if it were alone; the code is there for scripts, too."""
+    made = toy()
+    made.write(content_sets={"photos": ["fotos/*.png"]})
+    monkeypatch.setattr(sys, "argv", ["nst", "run", str(made.path), str(made.path), "--json"])
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    told = capsys.readouterr()
+    assert left.value.code == ExitCode.USAGE
+    assert told.err.startswith("ERROR E-MANIFEST-NOMATCH")
+    assert json.loads(told.out)["collections"][0]["error"].startswith("E-MANIFEST: ERROR E-MAN")
+
+
 def test_a_terminal_of_few_letters_ends_no_command(tmp_path, monkeypatch):
     """What it cannot show is written out."""
     draw(tmp_path / "Müller" / "Öl.png")
