@@ -72,7 +72,12 @@ def run(
     )
     for manifest in manifests if len(manifests) > 1 else ():  # before any of them is painted
         with errors_told(manifest):
-            read_manifest(manifest, overrides=options.overrides)
+            try:
+                read_manifest(manifest, overrides=options.overrides)
+            except NSTError as error:
+                if of_error(error) is ExitCode.USAGE:
+                    raise
+                # A bucket that does not give one now may later, and keeps no other from its night.
     codes: list[ExitCode] = []
     summaries: list[dict[str, Any]] = []
     for manifest in manifests:

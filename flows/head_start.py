@@ -24,7 +24,7 @@ def begin(night: Night, seconds: float = SECONDS) -> bool:
         seconds: How long slots may take.
 
     Returns:
-        False if every pair is known to have its end: all are kept, or failed in an earlier night.
+        False if every pair is known to have its end: kept, failed before, or not to be read.
     """
     beginning = night.begin()
     end = time.monotonic() + seconds

@@ -40,7 +40,7 @@ _POINTS = {torch.float32: (1.0, 2.0), torch.bfloat16: (0.75, 1.5)}
 
 
 class Kernel:
-    """A 3×3 kernel as it is used here: one (C_in, C_out) matrix per frequency.
+    """A 3×3 kernel as it is used here: one (C_out, C_in) matrix per frequency.
 
     Args:
         weight: (C_out, C_in, 3, 3), fp32 or bf16. Transformed in float64 and rounded once.

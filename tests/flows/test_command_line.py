@@ -18,6 +18,7 @@ from flows.reporting import say_goodbye
 from tasks.devices import DeviceError
 from tasks.lock import OutputLockedError
 from tests.flows.toy_collection import draw
+from tests.tasks.fault_proxy import ALWAYS, Fault
 from tests.tasks.toy_gallery import hang
 
 INTERRUPTED_WHILE_IT_LOADS = """
@@ -194,6 +195,25 @@ def test_a_collection_that_cannot_be_painted_does_not_keep_the_next_from_its_nig
     assert (first["manifest"], first["exit_code"]) == (str(made.path), ExitCode.LOCKED)
     assert second["collection"] == "toy"
     assert "another run is writing there" in told.err
+
+
+def test_a_manifest_whose_bucket_refuses_does_not_keep_others_from_their_night(
+    toy, bucket, line, monkeypatch, capsys
+):
+    """Nothing is known to be wrong with it."""
+    line.inject(Fault.ACCESS_DENIED, times=ALWAYS, key="*/shut.yaml")
+    words = ["nst", "run", str(toy().path), f"{bucket}/shut.yaml", "--json"]
+    monkeypatch.setattr(sys, "argv", words)
+    counts = dict.fromkeys(("complete", "kept", "failed", "left"), 0)
+    end = ExitCode.COMPLETE, {"collection": "toy", "pairs": [], **counts}
+    monkeypatch.setattr("flows.run.paint_pairs", lambda *_, **__: end)
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    first, second = json.loads(capsys.readouterr().out)["collections"]
+    assert left.value.code == ExitCode.ENVIRONMENT
+    assert first["collection"] == "toy"
+    assert second["exit_code"] == ExitCode.ENVIRONMENT
 
 
 def test_a_manifest_that_finds_no_pictures_is_told_with_its_place_among_several(
