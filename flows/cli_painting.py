@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from flows import options as opt
 from flows.console import announce, complain_of, counts, print_json
 from flows.exit_codes import ExitCode, ends_a_round, gravest, of_error
 from nst_core.errors import NSTError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 app = typer.Typer()
 
@@ -54,7 +57,6 @@ def run(
     from flows.notifying import errors_told, said  # noqa: PLC0415
     from flows.run import RunOptions  # noqa: PLC0415 # not every command starts slots
     from flows.run import run as run_one  # noqa: PLC0415
-    from flows.sources import read_manifest  # noqa: PLC0415
 
     options = RunOptions(
         output=output,
@@ -70,14 +72,10 @@ def run(
         quiet=as_json,
         since=datetime.now(UTC),  # for all of them together
     )
-    for manifest in manifests if len(manifests) > 1 else ():  # before any of them is painted
-        with errors_told(manifest):
-            try:
-                read_manifest(manifest, overrides=options.overrides)
-            except NSTError as error:
-                if of_error(error) is ExitCode.USAGE:
-                    raise
-                # A bucket that does not give one now may later, and keeps no other from its night.
+    if len(manifests) > 1:  # before any of them is painted
+        for manifest in manifests:
+            with errors_told(manifest):
+                _require_right(manifest, options.overrides)
     codes: list[ExitCode] = []
     summaries: list[dict[str, Any]] = []
     for manifest in manifests:
@@ -100,6 +98,21 @@ def run(
     if as_json:
         print_json(summaries[0] if len(manifests) == 1 else {"collections": summaries})
     raise typer.Exit(gravest(codes))
+
+
+def _require_right(manifest: str, overrides: Sequence[str]) -> None:
+    """Raise what is wrong with a manifest; that a bucket does not give it now is told in its turn.
+
+    Raises:
+        NSTError: It is wrong, or not there.
+    """
+    from flows.sources import read_manifest  # noqa: PLC0415
+
+    try:
+        read_manifest(manifest, overrides=overrides)
+    except NSTError as error:
+        if of_error(error) is ExitCode.USAGE:
+            raise
 
 
 @app.command()
