@@ -97,7 +97,8 @@ class Orphans:
                 build(self.root)
                 if is_remote(self.target):
                     patience = Patience.lasting(GRACE)
-                    Spool(output, store, self.target, patience=patience).publish_pages()
+                    spool = Spool(output, store, self.target, patience=patience)
+                    spool.publish_pages(reports=False)
 
 
 def orphans(given: str) -> Orphans:

@@ -50,7 +50,8 @@ ABANDONED_AFTER = 300.0
 GRACE = 3600.0
 
 _REPORTS = ("summary.json", "summary.md", "collection.csv", "ledger.jsonl")
-_FOLDERS = ("assets", "failed", "sheets")
+_FOLDERS = ("assets", "sheets")
+_FAILED = "failed"
 _PAGE = "index.html"
 
 # Seconds after which `follow` looks for new pairs even if nobody told it of one.
@@ -199,24 +200,29 @@ class Spool:
         left = (*(record.stem for record in queue), *failed)
         return Drained(tuple(uploaded), left, failed, stopped)
 
-    def publish_pages(self) -> None:
+    def publish_pages(self, *, reports: bool = True) -> None:
         """Upload what changes from run to run: the reports, and the gallery page with its assets.
 
-        Files of records are `drain`'s matter. What failed once and is painted now is removed there.
+        Files of records are `drain`'s matter.
+
+        Args:
+            reports: Whether the reports and the notes of failures go, too. What failed once and is
+                painted now is then removed there.
 
         Raises:
             OutputLockedError: Another run holds the prefix.
             StorageError: When patience ends.
         """
         root = self._output.root
-        names = [name for name in _REPORTS if (root / name).is_file()]
-        for folder in _FOLDERS:
+        names = [name for name in _REPORTS if reports and (root / name).is_file()]
+        for folder in (*_FOLDERS, *([_FAILED] if reports else ())):
             names += sorted(f"{folder}/{path.name}" for path in (root / folder).glob("*.*"))
         # The page comes last: it names the assets.
         names += [_PAGE] if (root / _PAGE).is_file() else []
         for name in names:
             insist(partial(self._refresh, name), self._store, self._patience)
-        insist(partial(self._withdraw, "failed"), self._store, self._patience)
+        if reports:
+            insist(partial(self._withdraw, _FAILED), self._store, self._patience)
 
     def _withdraw(self, folder: str) -> None:
         """Remove there what was uploaded from a folder of the output and is here no more."""

@@ -120,3 +120,22 @@ def test_what_others_have_painted_stays_on_the_page_of_a_pruning(exhibition, tmp
     page = store_for(target).read(f"{target}/index.html")
     assert b"fox--monet" in page
     assert b"dog--monet" not in page
+
+
+def test_a_pruning_leaves_the_reports_of_others_in_the_bucket(exhibition, monkeypatch):
+    """Theirs may be of a later night than those of this machine."""
+    made, target = exhibition.collection, exhibition.target
+    made.write(output=target)
+    exhibition.paint()
+    build(made.output)
+    (made.output / "summary.json").write_text("of this machine's last night")
+    store = store_for(target)
+    for name in ("summary.json", "failed/toy.json"):
+        store.write(f"{target}/{name}", b"of a later night")
+    made.content("dog").unlink()
+    monkeypatch.setenv("NST_SCRATCH", str(exhibition.scratch))
+
+    orphans(str(made.path)).remove()
+
+    for name in ("summary.json", "failed/toy.json"):
+        assert store.read(f"{target}/{name}") == b"of a later night"
