@@ -119,8 +119,9 @@ def turn(recipe: Recipe, dials: Dials) -> Recipe:
     if dials.optimizer is not None and dials.optimizer != optimizer.kind:
         optimizer = LBFGS() if dials.optimizer == "lbfgs" else Adam()
     plain = {name: value for name in _PLAIN if (value := getattr(dials, name)) is not None}
-    if OBJECTS not in network(dials.network or recipe.network).layers:
-        plain.setdefault("focus", 0.0)  # unasked for, no reason to refuse a network
+    sees = OBJECTS in network(dials.network or recipe.network).layers
+    if not (sees and any(term.weight and term.reads == "content" for term in terms)):
+        plain.setdefault("focus", 0.0)  # unasked for, no reason to refuse what has no use for it
     return replace(
         recipe,
         terms=terms,

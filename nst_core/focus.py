@@ -36,7 +36,7 @@ def focused(recipe: Recipe, pictures: Pictures, studio: Studio) -> Guidance | No
         pictures: The content among them.
         studio: Where to look at it.
     """
-    if not recipe.focus or not any(term.kind == "content" and term.weight for term in recipe.terms):
+    if not recipe.focus:
         return None
     assert pictures.content is not None
     features = studio.features(recipe)

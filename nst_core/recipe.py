@@ -206,6 +206,11 @@ class Recipe:
 
         if self.legibility is not None:
             self._require_a_weight_to_find()
+        if self.focus and not any(term.weight and term.reads == "content" for term in self.terms):
+            raise RecipeError(
+                "focus weighs the places of a content, and the recipe compares none",
+                remedy="leave focus out",
+            )
         for name, off in (("legibility", "off"), ("focus", 0)):
             if getattr(self, name) and OBJECTS not in network(self.network).layers:
                 raise RecipeError(
