@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nst_core.architectures import LOGITS
 from nst_core.octaves import size_of
 from nst_core.terms import Wasserstein, WeighedTerm
 
@@ -57,9 +58,9 @@ def measure(term: Term, maps: Tensor, guidance: Guidance | None) -> Measurement:
 
     Args:
         term: On the layer of the maps.
-        maps: (B, C, H, W).
+        maps: (B, C, H, W); or scores, (B, K), which have no positions to weigh.
         guidance: Which positions count; terms that cannot weigh them see all alike.
     """
-    if guidance is None or not isinstance(term, WeighedTerm):
+    if guidance is None or term.layer == LOGITS or not isinstance(term, WeighedTerm):
         return term.measure(maps)
     return term.measure(maps, guidance.at(size_of(maps)))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from nst_core.bound import measure
 from nst_core.dials import Dials, turn
 from nst_core.errors import RecipeError
 from nst_core.focus import focused, objects, saliency
@@ -101,6 +102,13 @@ def test_what_is_lost_of_the_subject_costs_more(dog, studio):
         return costs[0] / costs[1]
 
     assert dearer(focused(recipe, pictures_of(dog), studio)) > 2 * dearer(None)
+
+
+def test_scores_of_a_whole_picture_have_no_places_to_weigh():
+    """They are compared as they are."""
+    scores = torch.arange(6.0)[None]
+
+    assert measure(Content(layer="logits"), scores, Guidance(torch.rand(1, 1, 8, 8))) == (scores,)
 
 
 def test_tiles_do_not_show_in_what_is_focused():
