@@ -9,6 +9,7 @@ are as legible as each other, by the sketches that find their content weights.
 from __future__ import annotations
 
 import argparse
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from PIL import Image
 
 from nst_core.dials import Dials, turn
 from nst_core.focus import objects, saliency, seen_small, small_size
+from nst_core.image_writing import encode
 from nst_core.images import decode
 from nst_core.pictures import Pictures, Style
 from nst_core.presets import preset
@@ -32,8 +34,7 @@ HEIGHT, SMALL, GAP = 256, 120, 8
 
 def shown(pixels: Tensor, height: int) -> Image.Image:
     """Return pixels as an image of that height."""
-    values = (pixels[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-    image = Image.fromarray(values)
+    image = Image.open(io.BytesIO(encode(pixels)))
     width = round(image.width * height / image.height)
     return image.resize((width, height), Image.Resampling.LANCZOS)
 

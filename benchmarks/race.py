@@ -172,15 +172,11 @@ def _our_step(content: Path, style: Path, size: int, precision: Precision) -> Ca
     return partial(recipe.optimizer.start(canvas, recipe.canvas).step, objective)
 
 
-def _its_step(content: Path, style: Path, size: int, *, clamped: bool) -> Callable[[], object]:
-    return partial(next, peer(content, style, size, clamped=clamped))
-
-
 SIDES: dict[str, Callable[[Path, Path, int], Callable[[], object]]] = {
     "ours": partial(_our_step, precision="auto"),
     "ours in fp32": partial(_our_step, precision="fp32"),
-    "as shipped": partial(_its_step, clamped=False),
-    "clamped": partial(_its_step, clamped=True),
+    "as shipped": lambda *given: partial(next, peer(*given, clamped=False)),
+    "clamped": lambda *given: partial(next, peer(*given, clamped=True)),
 }
 """What runs by name, each from a content, a style and a size to what takes a step."""
 

@@ -74,7 +74,7 @@ def complain_of(error: NSTError, about: str = "") -> None:
         for problem in error.problems:
             print_error(str(problem))
     else:
-        complain(f"{about and f'{about}: '}{error.code} {error}")
+        complain(f"{about}: {error.code} {error}" if about else f"{error.code} {error}")
 
 
 def print_error(line: str) -> None:

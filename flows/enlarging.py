@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from flows.commands import command_line
 from flows.forecast import forecast_pairs
 from flows.notifying import notified
 from flows.reporting import say_goodbye
@@ -72,11 +72,8 @@ class PrintOrder:
     @property
     def command(self) -> str:
         """What a person types to have it."""
-        words = ["nst", "enlarge", self.output]
-        for pick in self.picks:
-            words += ["--picks", pick]
-        words += ["--size", str(self.size)] if self.size else ["--paper", str(self.paper)]
-        return shlex.join([*words, "--dpi", str(self.dpi)])
+        given = {"picks": tuple(self.picks), "size": self.size, "paper": self.paper}
+        return command_line("enlarge", self.output, options={**given, "dpi": self.dpi})
 
 
 def enlarge(order: PrintOrder, options: RunOptions) -> tuple[ExitCode, dict[str, Any]]:

@@ -67,7 +67,6 @@ class Night:
     Attributes:
         breaker: Ends the night when the machine is at fault.
         began: Moment of ``time.monotonic()`` at which the night was opened.
-        places: Pairs that may be under way at once.
         inputs: The pictures that the pairs read.
     """
 
@@ -102,7 +101,6 @@ class Night:
         self._turns = Turns(
             lambda: self.left, self._drafts, lambda: self.is_over, self.renderer, draft=self.draft
         )
-        self.places = self._turns.places
         self._planned: dict[str, Planned] = {}
         # Of pairs whose pictures are in a bucket that is away, why they cannot be painted yet.
         self._stranded: dict[str, Failure] = {}
@@ -110,6 +108,11 @@ class Night:
         self._has_waited = False
         self._beginning: Future[None] | None = None
         self._outcomes: dict[str, Outcome] = {}
+
+    @property
+    def places(self) -> int:
+        """Pairs that may be under way at once."""
+        return self._turns.places
 
     @property
     def locations(self) -> list[str]:

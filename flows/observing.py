@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tasks.finished import Finished
     from tasks.report import State
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -34,9 +36,6 @@ class Outcome:
     finished: Finished | None = None
     failure: Failure | None = None
     seconds: float = 0.0
-
-
-_log = logging.getLogger(__name__)
 
 
 class Observer:

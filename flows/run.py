@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flows import head_start, threads
+from flows.commands import command_line
 from flows.console import at_work
 from flows.deadlines import deadline
 from flows.display import display
@@ -213,21 +214,18 @@ def resolve_output(manifest: Manifest, chosen: str | None) -> str:
 def command_of(source: str, options: RunOptions) -> str:
     """Return the command that continues a run, ready to paste."""
     given = {
-        "--output": options.output,
-        "--only": options.only,
-        "--device": options.device,
-        "--engine": options.engine,
-        "--stop-at": options.stop_at,
-        "--max-hours": options.max_hours,
-        "--memory-limit": options.memory_limit,
+        "output": options.output,
+        "only": options.only,
+        "device": options.device,
+        "engine": options.engine,
+        "stop-at": options.stop_at,
+        "max-hours": options.max_hours,
+        "memory-limit": options.memory_limit,
+        "set": options.overrides,
+        "retry-failed": options.retry_failed,
+        "draft": options.draft,
     }
-    words = ["nst", "run", source]
-    for name, value in given.items():
-        words += [] if value is None else [name, str(value)]
-    for setting in options.overrides:
-        words += ["--set", setting]
-    words += ["--retry-failed"] if options.retry_failed else []
-    return shlex.join([*words, *(["--draft"] if options.draft else [])])
+    return command_line("run", source, options=given)
 
 
 def _compared(night: Night) -> Iterator[tuple[Pair, Record | None]]:

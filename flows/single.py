@@ -6,12 +6,12 @@ import glob
 import hashlib
 import json
 import re
-import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.commands import command_line
 from flows.run import paint_pairs
 from flows.sources import absolute
 from manifests.locations import is_remote
@@ -135,9 +135,15 @@ def paint_one(
                 code="E-PAINT-OVER",
                 remedy="choose another name after -o",
             )
-    originals = [*([content] if content else []), *styles]
-    typed = {**dials, "device": options.device, "memory-limit": options.memory_limit}
-    command = command_of(originals, picture, typed, overrides)
+    command = command_line(
+        *("paint", *([content] if content else []), *styles, "-o", str(picture)),
+        options={
+            **dials,
+            "device": options.device,
+            "memory-limit": options.memory_limit,
+            "set": tuple(overrides),
+        },
+    )
     code, summary = paint_pairs(
         manifest, pairs, source="nst paint", options=options, command=command
     )
@@ -147,28 +153,6 @@ def paint_one(
         told |= {"picture": str(picture), "losses": None, "record": None}
         shutil.rmtree(folder)
     return code, told
-
-
-def command_of(
-    originals: Sequence[str],
-    picture: Path,
-    options: Mapping[str, object],
-    overrides: Sequence[str] = (),
-) -> str:
-    """Return the command that paints one picture, ready to paste.
-
-    Args:
-        originals: The photo, where there is one, and the paintings.
-        picture: Where the result goes.
-        options: Of the command line, by name; None for those that are not given.
-        overrides: ``field=value`` of the recipe.
-    """
-    words = ["nst", "paint", *originals, "-o", str(picture)]
-    for option, value in options.items():
-        words += [] if value is None else [f"--{option}", str(value)]
-    for override in overrides:
-        words += ["--set", override]
-    return shlex.join(words)
 
 
 def _as_typed(problem: Problem) -> Problem:

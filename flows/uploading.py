@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from concurrent.futures import wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
 from flows.observing import Observer
@@ -27,7 +27,7 @@ from tasks.storage_errors import BusyError, ExpiredError, InputError, StorageErr
 from tasks.upload import GRACE, Drained, Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from concurrent.futures import Future
 
     from flows.night import Night
@@ -151,7 +151,8 @@ class Uploading(Observer):
         """Upload the gallery page and the reports."""
         if self._spool is None or self._night.renderer.is_stopping:
             return
-        _publish_pages(self._spool)
+        with _trouble_warned_of():
+            self._spool.publish_pages()
 
     def _leave(self) -> None:
         wait([self._following])
@@ -167,16 +168,11 @@ def _follow(spool: Spool) -> Drained | None:
         return None
 
 
-def _publish_pages(spool: Spool, make: Callable[[], object] = lambda: None) -> None:
-    """Make and upload the gallery page and the reports; a page is no picture: trouble only warns.
-
-    Args:
-        spool: Of the output.
-        make: Makes the page, where it is not made yet.
-    """
+@contextmanager
+def _trouble_warned_of() -> Iterator[None]:
+    """Go on where the gallery page does not arrive: it is no picture."""
     try:
-        make()
-        spool.publish_pages()
+        yield
     except (StorageError, OutputLockedError) as error:
         _log.warning("the gallery page is not uploaded: %s", error)
 
@@ -206,11 +202,6 @@ def drain(target: str) -> Drained:
     place = str(S3Location.parse(target.rstrip("/")))
     output = Output(painted_folder(place))
     store = store_for(place, settings)
-
-    def make() -> None:
-        restore(output, store, place)
-        build(output.root)
-
     with (
         hold(output.work, manifest="nst upload"),
         Lease(store, place, work=output.work, manifest="nst upload") as lease,
@@ -218,5 +209,8 @@ def drain(target: str) -> Drained:
         spool = Spool(output, store, place, patience=Patience.lasting(GRACE), guard=lease.check)
         drained = spool.drain()
         if drained.stopped is None:
-            _publish_pages(spool, make)
+            with _trouble_warned_of():
+                restore(output, store, place)
+                build(output.root)
+                spool.publish_pages()
         return drained

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -16,9 +15,7 @@ from flows.console import from_here
 from flows.exit_codes import ExitCode
 from flows.reporting import say_goodbye
 from tasks.devices import DeviceError
-from tasks.lock import OutputLockedError
 from tests.flows.toy_collection import draw
-from tests.tasks.fault_proxy import ALWAYS, Fault
 from tests.tasks.toy_gallery import hang
 
 INTERRUPTED_WHILE_IT_LOADS = """
@@ -132,104 +129,6 @@ def test_every_command_that_paints_takes_a_memory_limit(toy, monkeypatch, words,
         main()
 
     assert given == [2 << 30]
-
-
-def test_the_hours_of_several_manifests_are_those_of_the_command(toy, monkeypatch):
-    """The second does not have them anew when the first has used them up."""
-    made = toy()
-    monkeypatch.setattr(
-        sys, "argv", ["nst", "run", str(made.path), str(made.path), "--max-hours", "8"]
-    )
-    began = []
-
-    def paint(*_, options, **__):
-        began.append(options.since)
-        counts = dict.fromkeys(("complete", "kept", "failed", "left"), 0)
-        return ExitCode.COMPLETE, {"collection": "toy", "pairs": [], **counts}
-
-    monkeypatch.setattr("flows.run.paint_pairs", paint)
-    with pytest.raises(SystemExit):
-        main()
-
-    first, second = began
-    assert first is second is not None
-
-
-@pytest.mark.parametrize("endings", [("", "x"), ("x", "")])
-def test_a_wrong_manifest_is_told_before_any_is_painted(toy, monkeypatch, capsys, endings):
-    """Not in the morning, when the others have been painted."""
-    made = toy()
-    words = ["nst", "run", *(f"{made.path}{ending}" for ending in endings)]
-    monkeypatch.setattr(sys, "argv", words)
-    monkeypatch.setattr("flows.run.paint_pairs", None)
-    with pytest.raises(SystemExit) as left:
-        main()
-
-    assert left.value.code == ExitCode.USAGE
-    assert "E-MANIFEST-FILE" in capsys.readouterr().err
-
-
-def test_a_collection_that_cannot_be_painted_does_not_keep_the_next_from_its_night(
-    toy, monkeypatch, capsys
-):
-    """Its output may be another run's, and the other's is not."""
-    made = toy()
-    words = ["nst", "run", str(made.path), str(made.path), "--json"]
-    monkeypatch.setattr(sys, "argv", words)
-    ends = iter([OutputLockedError("another run is writing there"), ExitCode.COMPLETE])
-
-    def paint(*_, **__):
-        end = next(ends)
-        if isinstance(end, Exception):
-            raise end
-        counts = dict.fromkeys(("complete", "kept", "failed", "left"), 0)
-        return end, {"collection": "toy", "pairs": [], **counts}
-
-    monkeypatch.setattr("flows.run.paint_pairs", paint)
-    with pytest.raises(SystemExit) as left:
-        main()
-
-    told = capsys.readouterr()
-    first, second = json.loads(told.out)["collections"]
-    assert left.value.code == ExitCode.LOCKED
-    assert (first["manifest"], first["exit_code"]) == (str(made.path), ExitCode.LOCKED)
-    assert second["collection"] == "toy"
-    assert "another run is writing there" in told.err
-
-
-def test_a_manifest_whose_bucket_refuses_does_not_keep_others_from_their_night(
-    toy, bucket, line, monkeypatch, capsys
-):
-    """Nothing is known to be wrong with it."""
-    line.inject(Fault.ACCESS_DENIED, times=ALWAYS, key="*/shut.yaml")
-    words = ["nst", "run", str(toy().path), f"{bucket}/shut.yaml", "--json"]
-    monkeypatch.setattr(sys, "argv", words)
-    counts = dict.fromkeys(("complete", "kept", "failed", "left"), 0)
-    end = ExitCode.COMPLETE, {"collection": "toy", "pairs": [], **counts}
-    monkeypatch.setattr("flows.run.paint_pairs", lambda *_, **__: end)
-    with pytest.raises(SystemExit) as left:
-        main()
-
-    first, second = json.loads(capsys.readouterr().out)["collections"]
-    assert left.value.code == ExitCode.ENVIRONMENT
-    assert first["collection"] == "toy"
-    assert second["exit_code"] == ExitCode.ENVIRONMENT
-
-
-def test_a_manifest_that_finds_no_pictures_is_told_with_its_place_among_several(
-    toy, monkeypatch, capsys
-):
-    """As if it were alone; the code is there for scripts, too."""
-    made = toy()
-    made.write(content_sets={"photos": ["fotos/*.png"]})
-    monkeypatch.setattr(sys, "argv", ["nst", "run", str(made.path), str(made.path), "--json"])
-    with pytest.raises(SystemExit) as left:
-        main()
-
-    told = capsys.readouterr()
-    assert left.value.code == ExitCode.USAGE
-    assert told.err.startswith("ERROR E-MANIFEST-NOMATCH")
-    assert json.loads(told.out)["collections"][0]["error"].startswith("E-MANIFEST: ERROR E-MAN")
 
 
 def test_a_terminal_of_few_letters_ends_no_command(tmp_path, monkeypatch):
@@ -356,83 +255,6 @@ def test_a_stray_file_is_no_error(tmp_path, monkeypatch, capsys):
 
     assert left.value.code == ExitCode.COMPLETE
     assert "WARNING stray spring-show/notes.txt" in capsys.readouterr().err
-
-
-PICTURES = ["photo.png", "painting.png"]
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (
-            [*PICTURES, "--set", "legibilty=off"],
-            "E-MANIFEST-UNKNOWN --set legibilty: there is no 'legibilty';"
-            " did you mean 'legibility'?",
-        ),
-        (
-            [*PICTURES, "--set", "size"],
-            "E-MANIFEST-SET --set 'size' is not like field=value; say --set size=512",
-        ),
-        (
-            [*PICTURES, "--preset", "galery"],
-            "E-RECIPE-PRESET nst paint preset: no preset 'galery'; did you mean 'gallery'?",
-        ),
-        (
-            ["phoot.png", "painting.png"],
-            "E-MANIFEST-NOMATCH nst paint: 'phoot.png' does not exist; did you mean 'photo.png'?",
-        ),
-        (
-            ["photo.png"],
-            "E-MANIFEST-READS nst paint: recipe 'gallery' reads a style picture",
-        ),
-        (
-            [*PICTURES, "--preset", "dream-vgg"],
-            "E-MANIFEST-READS nst paint style: recipe 'dream-vgg' reads no style picture;"
-            " leave style out",
-        ),
-    ],
-)
-def test_a_slip_in_a_single_picture_is_told_as_it_was_typed(
-    tmp_path, monkeypatch, capsys, words, said
-):
-    """Nobody wrote the manifest that stands behind it."""
-    for name in PICTURES:
-        draw(tmp_path / name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["nst", "paint", *words, "-o", "picture.png"])
-
-    with pytest.raises(SystemExit) as left:
-        main()
-
-    assert left.value.code == ExitCode.USAGE
-    assert capsys.readouterr().err.replace(f"{tmp_path}/", "") == f"ERROR {said}\n"
-
-
-def test_an_error_of_a_single_picture_is_told_once(monkeypatch, capsys):
-    """By the display, when the pair ends."""
-    ended = ExitCode.FAILED_PAIRS, {"picture": None, "error": "E-IMG-FORMAT: a.jpg: not a PNG"}
-    monkeypatch.setattr("flows.single.paint_one", lambda *_, **__: ended)
-    monkeypatch.setattr(sys, "argv", ["nst", "paint", "a.jpg", "b.jpg", "-o", "c.png"])
-
-    with pytest.raises(SystemExit) as left:
-        main()
-
-    told = capsys.readouterr()
-    assert left.value.code == ExitCode.FAILED_PAIRS
-    assert (told.out, told.err) == ("", "")
-
-
-def test_an_interrupted_picture_is_said_to_go_on(monkeypatch, capsys):
-    """What is painted of it is kept."""
-    ended = ExitCode.INTERRUPTED, {"picture": None, "error": None}
-    monkeypatch.setattr("flows.single.paint_one", lambda *_, **__: ended)
-    monkeypatch.setattr(sys, "argv", ["nst", "paint", "a.jpg", "b.jpg", "-o", "c.png"])
-
-    with pytest.raises(SystemExit) as left:
-        main()
-
-    assert left.value.code == ExitCode.INTERRUPTED
-    assert capsys.readouterr().out == "not finished; the same command continues\n"
 
 
 @pytest.mark.parametrize("words", [["presets"], ["presets", "--json"], ["schema"]])

@@ -6,6 +6,7 @@ import pytest
 
 from manifests.problems import ManifestError
 from manifests.reader import parse
+from nst_core.errors import NSTError
 
 BASE = """\
 collection: show
@@ -14,6 +15,20 @@ content_sets: {faces: [a.jpg]}
 style_sets: {monet: [b.jpg]}
 pairings: [{content: faces, style: monet}]
 """
+
+
+class MissingError(NSTError):
+    """What a storage says of pictures that are not there."""
+
+    code = "E-INPUT-MISSING"
+    kind = "input"
+
+
+class RefusedError(NSTError):
+    """What it says where it may not be read."""
+
+    code = "E-S3-ACCESS"
+    kind = "environment"
 
 
 def made(text, *overrides):

@@ -9,18 +9,7 @@ import pytest
 from manifests.naming import slug
 from manifests.planning import expand
 from manifests.reader import parse
-from nst_core.errors import NSTError
-from tests.manifests.small_manifest import refusals
-
-
-class MissingError(NSTError):
-    code = "E-INPUT-MISSING"
-    kind = "input"
-
-
-class RefusedError(NSTError):
-    code = "E-S3-ACCESS"
-    kind = "environment"
+from tests.manifests.small_manifest import MissingError, RefusedError, refusals
 
 
 def test_all_patterns_that_find_nothing_are_told_at_their_place(shows):

@@ -11,17 +11,7 @@ from manifests.planning import expand
 from manifests.problems import ManifestError
 from manifests.reader import parse, read
 from manifests.writing import compose
-from nst_core.errors import NSTError
-
-
-class MissingError(NSTError):
-    code = "E-INPUT-MISSING"
-    kind = "input"
-
-
-class RefusedError(NSTError):
-    code = "E-S3-ACCESS"
-    kind = "environment"
+from tests.manifests.small_manifest import MissingError, RefusedError
 
 
 class Files:
